@@ -1,0 +1,36 @@
+import { ScDivaError } from '../errors.js';
+import { createContext, type CommonFlags, type VerbContext } from './context.js';
+import type { VerbResult } from './verb.js';
+
+/** Runs a verb: signals, output, one-line errors and the exit code. */
+export async function execute(run: (context: VerbContext) => Promise<VerbResult>, flags: CommonFlags): Promise<void> {
+  const abort = new AbortController();
+  const onSignal = () => {
+    if (abort.signal.aborted) process.exit(130);
+    process.stderr.write('\nstopping after this step and saving; once more ends at once\n');
+    abort.abort();
+  };
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal);
+  try {
+    const result = await run(createContext(flags, abort.signal));
+    if (flags.json) process.stdout.write(`${JSON.stringify(result.json)}\n`);
+    else if (result.text) process.stdout.write(`${result.text}\n`);
+    process.exitCode = result.exitCode ?? 0;
+  } catch (error) {
+    process.exitCode = reportError(error, flags.verbose);
+  } finally {
+    process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
+  }
+}
+
+/** One line on stderr; the stack only under --verbose or for a bug of ours. @returns the exit code */
+export function reportError(error: unknown, isVerbose: boolean): number {
+  if (error instanceof ScDivaError) {
+    process.stderr.write(`scdiva: ${error.message}\n`);
+    if (isVerbose && error.stack) process.stderr.write(`${error.stack}\n`);
+    return error.exitCode;
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`scdiva: this is a bug of scdiva, not of your input:\n${stack}\n`);
+  return 1;
+}

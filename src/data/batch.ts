@@ -1,0 +1,18 @@
+/**
+ * One mini-batch of serialised cells, as the model eats it. Typed arrays only: made in worker threads, transferred, fed.
+ * B cells, L gene slots a cell (the length bucket); slots from numGenes[b] on hold the padding id and value 0.
+ */
+export interface CellBatch {
+  readonly numCells: number;
+  readonly seqLen: number;
+  /** [B, L] vocabulary ids, best-ranked gene first. */
+  readonly geneIds: Int32Array;
+  /** [B, L] log-normalised expression of those genes. */
+  readonly values: Float32Array;
+  /** [B] real genes in each cell, 1 … L. */
+  readonly numGenes: Int32Array;
+  /** [B] row of each cell in its corpus or file. */
+  readonly cellIndex: Int32Array;
+  /** For each label key asked for: [B] category codes, -1 = missing. */
+  readonly labels: Readonly<Record<string, Int32Array>>;
+}

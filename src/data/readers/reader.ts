@@ -1,0 +1,73 @@
+/**
+ * What every reader gives, whatever the file format. A reader never holds a whole matrix: values leave it in row blocks.
+ * Reading is synchronous inside a block (HDF5 is), asynchronous between blocks (other formats are).
+ */
+
+/** Where a matrix sits in an AnnData file: `X`, `raw/X` or `layers/<name>`. Formats with one matrix call it `X`. */
+export type MatrixKey = string;
+
+export interface CellFile {
+  /** The path as the user gave it; messages use it. */
+  readonly path: string;
+  readonly format: 'h5ad' | '10x-h5';
+  readonly numCells: number;
+  /** Cell names, one per row of every matrix. */
+  readonly cellIds: readonly string[];
+  /** Names of the obs columns, index excluded, in file order. */
+  readonly obsKeys: readonly string[];
+  /** @throws DataError naming the columns there are */
+  obs(key: string): ObsColumn;
+  /** Every matrix of the file. */
+  readonly matrices: readonly MatrixInfo[];
+  /** @throws DataError naming the matrices there are */
+  matrix(key: MatrixKey): CellMatrix;
+  close(): void;
+}
+
+export interface MatrixInfo {
+  readonly key: MatrixKey;
+  readonly numGenes: number;
+  readonly encoding: 'dense' | 'csr' | 'csc';
+  /** numpy's word for the stored type: float32, int64 … */
+  readonly dtype: string;
+}
+
+export interface CellMatrix extends MatrixInfo {
+  readonly numCells: number;
+  readonly genes: GeneNames;
+  /**
+   * The cells [start, end) in blocks of at most `blockRows` rows, in order, each row's column indices ascending and unique
+   * and explicit zeros dropped. Memory is bounded by the block, not by the matrix; CSC included.
+   * @throws DataError for NaN or infinite values, indices out of range and a decreasing indptr
+   */
+  rowBlocks(options?: { start?: number; end?: number; blockRows?: number }): AsyncIterable<RowBlock>;
+}
+
+/** A slice of cells × genes in compressed sparse rows. */
+export interface RowBlock {
+  /** Row of the matrix that row 0 of this block is. */
+  readonly firstRow: number;
+  readonly numRows: number;
+  /** numRows + 1 offsets into `indices` and `values`, from 0. */
+  readonly indptr: Int32Array;
+  /** Gene columns, 0 … numGenes - 1. */
+  readonly indices: Int32Array;
+  readonly values: Float32Array;
+}
+
+/** The genes of one matrix (raw/X has its own). All arrays have numGenes entries. */
+export interface GeneNames {
+  /** The var index, as in the file. */
+  readonly names: readonly string[];
+  /** Gene symbols where a column beside the index holds them (feature_name, gene_symbols …). */
+  readonly symbols?: readonly string[];
+  /** Ensembl ids where a column beside the index holds them (gene_ids, ensembl_id …). */
+  readonly ensemblIds?: readonly string[];
+}
+
+/** One obs column. Missing entries: code -1, NaN, null. */
+export type ObsColumn =
+  | { readonly kind: 'categorical'; readonly categories: readonly string[]; readonly codes: Int32Array; readonly isOrdered: boolean }
+  | { readonly kind: 'numeric'; readonly values: Float64Array; readonly dtype: string }
+  | { readonly kind: 'boolean'; readonly values: readonly (boolean | null)[] }
+  | { readonly kind: 'string'; readonly values: readonly (string | null)[] };

@@ -1,0 +1,86 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { OutputError } from './errors.js';
+
+/** Writes under a temporary name beside `path`, fsyncs, renames: a reader sees the old file or the new one, never half of one. */
+export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+  const temporary = temporaryName(path);
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const handle = await open(temporary, 'wx');
+    try {
+      await handle.writeFile(data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw asOutputError(path, error);
+  }
+}
+
+/** Fills a folder under a temporary name, then renames it to `path`; an existing `path` is replaced only once the new one is whole. */
+export async function writeFolderAtomic(path: string, fill: (temporary: string) => Promise<void>): Promise<void> {
+  const temporary = temporaryName(path);
+  const old = `${temporary}.old`;
+  try {
+    await mkdir(temporary, { recursive: true });
+    await fill(temporary);
+    const hadOld = await rename(path, old).then(() => true, (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false;
+      throw error;
+    });
+    try {
+      await rename(temporary, path);
+    } catch (error) {
+      if (hadOld) await rename(old, path);
+      throw error;
+    }
+    await syncFolder(dirname(path));
+    await rm(old, { recursive: true, force: true });
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw asOutputError(path, error);
+  }
+}
+
+/** Makes a rename inside `path` durable. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+export function temporaryName(path: string): string {
+  return `${path.replace(/\/+$/, '')}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+export async function sha256File(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
+}
+
+const MENDS: Record<string, [found: string, hint: string]> = {
+  EACCES: ['permission denied', 'write to a folder you own'],
+  EPERM: ['operation not permitted', 'write to a folder you own'],
+  EROFS: ['the file system is read-only', 'choose another --out'],
+  ENOSPC: ['the disk is full', 'free space or choose another --out'],
+  EDQUOT: ['the disk quota is used up', 'free space or choose another --out'],
+  ENOTDIR: ['a part of the path is a file, not a folder', 'choose another --out'],
+  EISDIR: ['is a folder', 'name a file'],
+  EFBIG: ['the file is too large for this file system', 'choose another --out'],
+};
+
+/** The operating system's refusal to write, as the user's one line; anything else unchanged. */
+export function asOutputError(path: string, error: unknown): unknown {
+  const mend = MENDS[(error as NodeJS.ErrnoException | null)?.code ?? ''];
+  return mend ? new OutputError({ file: path, found: `cannot be written: ${mend[0]}`, hint: mend[1], cause: error }) : error;
+}

@@ -1,0 +1,3 @@
+/** The library: what `import … from 'scdiva'` gives. */
+export * from './errors.js';
+export { Rng } from './rng.js';
