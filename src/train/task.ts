@@ -24,6 +24,12 @@ export interface Task {
   batches(split: Split, options: BatchOptions): TaskBatches;
   /** Host side: what the loss needs for this batch (corruption, positions, class ids, seed). Deterministic in `rng`. */
   inputs(batch: CellBatch, rng: Rng, split: Split): HostTensors;
+  /**
+   * Denominator of the mean that `loss` takes over these inputs: masked positions, labelled cells … Micro-batches, validation
+   * batches and workers are averaged with these weights, so that a step does not depend on how its cells were divided.
+   * A loss that is a sum of means over different things has no single denominator: choose the one that matters and say so.
+   */
+  lossWeight(inputs: HostTensors): number;
   /** Differentiable loss; `aux` scalars are logged beside it under their names. */
   loss(parameters: Tensors, inputs: Tensors, mode: { isTraining: boolean }): { loss: tf.Scalar; aux: Record<string, tf.Scalar> };
   /** Scores of a whole validation or test pass, from the parameters a `predict` function sees. Includes what early stopping watches. */
