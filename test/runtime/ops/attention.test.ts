@@ -1,0 +1,81 @@
+// B 2 cells, H 3 heads, T 4 positions, K 6 head width
+import { describe, expect, it } from 'vitest';
+import * as tf from '@tensorflow/tfjs-core';
+import { Rng } from '../../../src/rng.js';
+import { attention } from '../../../src/runtime/ops/attention.js';
+import { applyRotary, rotaryTable } from '../../../src/runtime/ops/rotary.js';
+import { checkGradients, leakedTensors, randomTensor } from '../../support/check-gradients.js';
+import { expectClose } from '../../support/expect-close.js';
+import { useTensorFlow } from '../../support/tensorflow.js';
+
+useTensorFlow();
+
+const shape = [2, 3, 4, 6] as const;
+const draw = (seed: number, of: readonly number[] = shape) => randomTensor(Rng.fromSeed(seed), of) as tf.Tensor4D;
+const open = () => tf.tensor2d([1, 1, 1, 1, 1, 1, 0, 0], [2, 4]);
+
+describe('attention', () => {
+  it('equals the sums written out', () => {
+    const [q, k, v] = [draw(1), draw(2), draw(3)];
+    const [Q, K, V] = [q, k, v].map((t) => t.arraySync()) as [number[][][][], number[][][][], number[][][][]];
+    const numOpen = [4, 2];
+    const expected = Q.flatMap((cell, b) => cell.flatMap((head, h) => head.flatMap((query) => {
+      const weights = K[b]![h]!.slice(0, numOpen[b]).map((key) => Math.exp(key.reduce((sum, x, i) => sum + x * query[i]!, 0) / Math.sqrt(6)));
+      const total = weights.reduce((a, b) => a + b);
+      return query.map((_, i) => weights.reduce((sum, w, t) => sum + (w / total) * V[b]![h]![t]![i]!, 0));
+    })));
+    expectClose(attention(q, k, v, open()), { dtype: 'float32', shape: [...shape], data: expected }, { atol: 1e-5 });
+  });
+
+  it('gives closed positions exactly no weight, whatever stands there', () => {
+    const [q, k, v] = [draw(1), draw(2), draw(3)];
+    const closed = tf.tensor4d([1, 1, 1, 1, 1, 1, 0, 0], [2, 1, 4, 1]);
+    const spoil = (t: tf.Tensor4D) => tf.add(t, tf.mul(tf.sub(1, closed), 1e6)) as tf.Tensor4D;
+    expectClose(attention(q, spoil(k), spoil(v), open()), attention(q, k, v, open()), {});
+  });
+
+  it('has the gradient of finite differences', () => {
+    const small = [2, 1, 3, 2] as const;
+    const canAttend = tf.tensor2d([1, 1, 1, 1, 1, 0], [2, 3]);
+    const at = { q: draw(4, small), k: draw(5, small), v: draw(6, small) };
+    checkGradients(({ q, k, v }) => attention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D, canAttend), at);
+  });
+
+  it('has the gradient of finite differences under dropout, the same entries dropped on both ways', () => {
+    const small = [1, 2, 3, 2] as const;
+    const site = { rate: 0.4, seed: tf.tensor1d([3, 4], 'int32'), index: 5 };
+    const at = { q: draw(4, small), k: draw(5, small), v: draw(6, small) };
+    checkGradients(({ q, k, v }) => attention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D, tf.ones([1, 3]), site), at);
+  });
+
+  it('keeps no tensor behind', () => {
+    const [q, k, v, canAttend] = [draw(1), draw(2), draw(3), open()];
+    expect(leakedTensors(() => attention(q, k, v, canAttend))).toBe(0);
+  });
+});
+
+describe('rotary positions', () => {
+  it('leave position 0 unchanged and turn entry i with entry i + K/2', () => {
+    const x = tf.tensor4d([1, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0], [1, 1, 3, 4]);
+    const slow = 1 / 100 ** 0.5;
+    const expected = [1, 0, 0, 0, Math.cos(1), 0, Math.sin(1), 0, 0, Math.cos(2 * slow), 0, Math.sin(2 * slow)];
+    expectClose(applyRotary(x, rotaryTable(3, 4, 100)), { dtype: 'float32', shape: [1, 1, 3, 4], data: expected }, { atol: 1e-6 });
+  });
+
+  it('make scores depend on the distance of two positions alone', () => {
+    const table = rotaryTable(7, 6, 10_000);
+    const everywhere = (seed: number) => applyRotary(tf.tile(draw(seed, [1, 1, 1, 6]), [1, 1, 7, 1]) as tf.Tensor4D, table);
+    const scores = tf.matMul(everywhere(1), everywhere(2), false, true).arraySync() as unknown as number[][][][];
+    for (let i = 1; i < 7; i++) for (let j = 1; j < 7; j++) expectClose(scores[0]![0]![i]![j]!, scores[0]![0]![i - 1]![j - 1]!, { atol: 1e-5 });
+  });
+
+  it('keep every vector its length', () => {
+    const x = draw(3);
+    expectClose(tf.norm(applyRotary(x, rotaryTable(4, 6, 10_000)), 2, -1), tf.norm(x, 2, -1), { rtol: 1e-5 });
+  });
+
+  it('have the gradient of finite differences', () => {
+    const table = rotaryTable(3, 4, 10_000);
+    checkGradients(({ x }) => applyRotary(x as tf.Tensor4D, table), { x: draw(1, [1, 2, 3, 4]) });
+  });
+});
