@@ -49,7 +49,6 @@ export const TrainConfig = z
     checkpointEvery: z.int().positive().nullable().default(500).describe('steps between checkpoints; null = only at the end'),
     keepCheckpoints: z.int().positive().default(2).describe('newest checkpoints kept, beside the best'),
     logEvery: z.int().positive().default(1).describe('steps between lines of metrics.jsonl'),
-    numWorkers: z.int().min(0).default(1).describe('threads that prepare batches; results do not depend on it'),
   })
   .refine((c) => (c.steps === undefined) !== (c.epochs === undefined), { path: ['steps'], error: 'steps or epochs, one of the two' })
   .refine((c) => c.accumulation <= c.batchSize, { path: ['accumulation'], error: 'at most batchSize' })

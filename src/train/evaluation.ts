@@ -1,0 +1,82 @@
+import { DataError } from '../errors.js';
+import type { Executor, HostTensors, Program, ProgramFn, Tensors, Variables } from '../runtime/program/program.js';
+import type { CellBatch } from '../data/batch.js';
+import type { Rng } from '../rng.js';
+import type { TrainConfig } from './config.js';
+import { averageName } from './optimizer.js';
+import { addWeighted, lossOutputs, readLoss } from './step.js';
+import type { EvaluationContext, Metrics, Split, Task } from './task.js';
+
+export interface Evaluator {
+  /** Scores of one whole pass over a split; `loss` is always among them. The same pass draws the same random numbers every time. */
+  evaluate(split: Split): Promise<Metrics>;
+  dispose(): void;
+}
+
+/** Evaluates a task with the weights that would be saved now: the moving average where there is one. */
+export function createEvaluator(setup: { task: Task; executor: Executor; variables: Variables; config: TrainConfig; root: Rng }): Evaluator {
+  const { task, executor, variables, config, root } = setup;
+  const batchSize = Math.ceil(config.batchSize / config.accumulation);
+  const programs = new Map<string, Program>();
+  const program = (name: string, fn: (parameters: Tensors, inputs: Tensors) => Tensors): Program => {
+    let compiled = programs.get(name);
+    if (!compiled) {
+      const onSavedWeights: ProgramFn = (state, inputs) => ({ outputs: fn(savedWeights(task, config, state), inputs) });
+      programs.set(name, (compiled = executor.compile(onSavedWeights, { variables, precision: config.precision, name: `${task.name}/${name}` })));
+    }
+    return compiled;
+  };
+  const lossProgram = () => program('loss', (parameters, inputs) => lossOutputs(task.loss(parameters, inputs, { isTraining: false })));
+
+  const meanLoss = async (split: Split, rng: Rng): Promise<Metrics> => {
+    let sum: { loss: number; aux: Record<string, number> } = { loss: 0, aux: {} };
+    let totalWeight = 0;
+    for await (const { inputs } of evaluationInputs(task, split, rng, batchSize)) {
+      const weight = task.lossWeight(inputs);
+      if (weight === 0) continue; // nothing to predict in this batch: its loss is 0 over 0
+      sum = addWeighted(sum, readLoss(await lossProgram().run(inputs)), weight);
+      totalWeight += weight;
+    }
+    if (totalWeight === 0) throw new DataError({ key: `${split} split`, found: 'no cell in it has anything to score', hint: 'give it more cells' });
+    const mean = addWeighted({ loss: 0, aux: {} }, sum, 1 / totalWeight);
+    return { loss: mean.loss, ...mean.aux };
+  };
+
+  return {
+    async evaluate(split) {
+      const rng = root.fork(`evaluate/${split}`);
+      const losses = new Map<Split, Promise<Metrics>>();
+      const context: EvaluationContext = {
+        rng,
+        batchSize,
+        meanLoss(wanted) {
+          if (!losses.has(wanted)) losses.set(wanted, meanLoss(wanted, root.fork(`evaluate/${wanted}`)));
+          return losses.get(wanted)!;
+        },
+        run: (name, fn, inputs) => program(`run/${name}`, fn).run(inputs),
+      };
+      const metrics = await task.evaluate(split, context);
+      return 'loss' in metrics ? metrics : { loss: (await context.meanLoss(split))['loss']!, ...metrics };
+    },
+    dispose() {
+      for (const compiled of programs.values()) compiled.dispose();
+    },
+  };
+}
+
+/** The inputs of one evaluation pass, batch by batch: what they hide depends on the stream alone, so every pass asks the same. */
+export async function* evaluationInputs(task: Pick<Task, 'batches' | 'inputs'>, split: Split, rng: Rng, batchSize: number): AsyncGenerator<{ batch: CellBatch; inputs: HostTensors }> {
+  const batches = task.batches(split, { rng, batchSize });
+  let index = 0;
+  try {
+    for await (const batch of batches) yield { batch, inputs: task.inputs(batch, rng.fork(`batch/${index++}`), split) };
+  } finally {
+    await batches.close();
+  }
+}
+
+/** The weights a checkpoint of this moment would hold, by parameter name. */
+function savedWeights(task: Task, config: TrainConfig, state: Tensors): Tensors {
+  const averaged = new Set(config.ema ? task.trainable : []);
+  return Object.fromEntries(Object.keys(task.parameters).map((name) => [name, state[averaged.has(name) ? averageName(name) : name]!]));
+}

@@ -1,0 +1,109 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { HostTensor, HostTensors, Tensors } from '../runtime/program/program.js';
+import type { TrainConfig } from './config.js';
+import { learningRate } from './schedule.js';
+
+// P trainable tensors, each of any shape S; scalars are rank 0
+
+/** First and second moment, average and gradient sum of a parameter: variables beside it, found by its name. */
+export const momentName = (name: string): string => `adam.m/${name}`;
+export const squareName = (name: string): string => `adam.v/${name}`;
+export const averageName = (name: string): string => `ema/${name}`;
+export const gradientSumName = (name: string): string => `grad.sum/${name}`;
+
+/** What changes from step to step is fed, so that one compiled step serves the whole run. */
+const LR = 'train/lr';
+const CORRECTION_1 = 'train/correction1';
+const CORRECTION_2 = 'train/correction2';
+const EMA_DECAY = 'train/emaDecay';
+
+/**
+ * Scalars of one step: learning rate, AdamW's bias corrections 1 / (1 - beta1^n) and 1 / sqrt(1 - beta2^n) with n = step + 1, and
+ * the decay of the average, which starts low ((1 + step) / (10 + step)) so that a short run's average forgets its random start.
+ */
+export function stepScalars(config: TrainConfig, step: number, totalSteps: number): HostTensors {
+  const { lr, beta1, beta2 } = config.optimizer;
+  return {
+    [LR]: scalar(learningRate(config.schedule, lr, step, totalSteps)),
+    [CORRECTION_1]: scalar(1 / (1 - beta1 ** (step + 1))),
+    [CORRECTION_2]: scalar(1 / Math.sqrt(1 - beta2 ** (step + 1))),
+    ...(config.ema && { [EMA_DECAY]: scalar(Math.min(config.ema.decay, (1 + step) / (10 + step))) }),
+  };
+}
+
+/** State the optimiser needs beside the parameters: zero moments, and averages that start at the weights. */
+export function initialOptimizerState(config: TrainConfig, parameters: HostTensors, trainable: readonly string[]): HostTensors {
+  const state: Record<string, HostTensor> = {};
+  for (const name of trainable) {
+    const parameter = parameters[name]!;
+    state[momentName(name)] = zeros(parameter);
+    state[squareName(name)] = zeros(parameter);
+    if (config.ema) state[averageName(name)] = parameter;
+    if (config.accumulation > 1) state[gradientSumName(name)] = zeros(parameter);
+  }
+  return state;
+}
+
+export interface AppliedGradients {
+  readonly updates: Tensors;
+  /** Global norm before clipping. */
+  readonly gradNorm: tf.Scalar;
+  /** [P] squared norm of each gradient, in the order of `grads`: names the tensor that went bad. */
+  readonly gradSquares: tf.Tensor1D;
+}
+
+/**
+ * One AdamW step with decoupled weight decay (Loshchilov & Hutter, 2019; the arithmetic of torch.optim.AdamW) after clipping by the
+ * global norm, and the moving average of the result. Pure: new values are returned, by variable name.
+ *
+ * Decayed: tensors of rank 2 and more (embeddings and matrices). Not decayed: rank 0 and 1, which are norm weights, biases and the
+ * learned mask vectors.
+ *
+ * When the loss or the norm is not finite every returned value equals the old one, so that the state stays usable.
+ * @param variables parameters and optimiser state by name
+ * @param grads gradient of each trainable parameter, by the parameter's name
+ * @param inputs holds stepScalars
+ * @param loss the step's loss, only looked at for being finite
+ */
+export function applyGradients(config: TrainConfig, variables: Tensors, grads: Tensors, inputs: Tensors, loss: tf.Scalar): AppliedGradients {
+  const { beta1, beta2, eps, weightDecay, clipNorm } = config.optimizer;
+  const lr = inputs[LR]!;
+  const entries = Object.entries(grads);
+
+  const gradSquares = tf.stack(entries.map(([, grad]) => tf.sum(tf.square(grad)))) as tf.Tensor1D; // [P]
+  const gradNorm = tf.sqrt(tf.sum(gradSquares)) as tf.Scalar;
+  const isSound = tf.isFinite(tf.add(gradNorm, loss));
+  const soundness = tf.cast(isSound, 'float32'); // 1 = take the step, 0 = leave everything as it is
+  const clip = clipNorm === null ? undefined : tf.minimum(tf.div(clipNorm, tf.add(gradNorm, 1e-6)), 1);
+
+  const stepSize = tf.mul(tf.mul(lr, inputs[CORRECTION_1]!), soundness);
+  const decay = tf.sub(1, tf.mul(tf.mul(lr, weightDecay), soundness));
+  const momentRate = tf.mul(soundness, 1 - beta1);
+  const squareRate = tf.mul(soundness, 1 - beta2);
+  const averageRate = config.ema ? tf.mul(soundness, tf.sub(1, inputs[EMA_DECAY]!)) : undefined;
+
+  const updates: Record<string, tf.Tensor> = {};
+  for (const [name, rawGrad] of entries) {
+    // Selected, not multiplied: 0 · NaN is NaN.
+    const grad = tf.where(isSound, clip ? tf.mul(rawGrad, clip) : rawGrad, tf.zerosLike(rawGrad)); // S
+    const m = lerp(variables[momentName(name)]!, grad, momentRate);
+    const v = lerp(variables[squareName(name)]!, tf.square(grad), squareRate);
+    const denominator = tf.add(tf.mul(tf.sqrt(v), inputs[CORRECTION_2]!), eps);
+    const old = variables[name]!;
+    const kept = weightDecay > 0 && isDecayed(old) ? tf.mul(old, decay) : old;
+    const parameter = tf.sub(kept, tf.mul(tf.div(m, denominator), stepSize));
+    updates[momentName(name)] = m;
+    updates[squareName(name)] = v;
+    updates[name] = parameter;
+    if (averageRate) updates[averageName(name)] = lerp(variables[averageName(name)]!, parameter, averageRate);
+  }
+  return { updates, gradNorm, gradSquares };
+}
+
+const isDecayed = (parameter: tf.Tensor): boolean => parameter.rank >= 2;
+
+const lerp = (from: tf.Tensor, to: tf.Tensor, rate: tf.Tensor): tf.Tensor => tf.add(from, tf.mul(tf.sub(to, from), rate));
+
+const scalar = (value: number): HostTensor => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
+
+const zeros = ({ shape, data }: HostTensor): HostTensor => ({ dtype: 'float32', shape, data: new Float32Array(data.length) });
