@@ -1,0 +1,38 @@
+/**
+ * Which op runs in what, when a program is compiled with precision 'bf16'. Values keep the dtype 'float32' as far as
+ * TensorFlow.js can see; in the graph they are bfloat16 where this table says so.
+ *
+ * | ops | inputs | result |
+ * |---|---|---|
+ * | matrix products (PRODUCTS) | bf16, converted where they are not | bf16; summed in f32 inside the product |
+ * | moves (MOVES): reshape, transpose, slice, concat … | as they come; mixed ones f32 | as the inputs |
+ * | anything inside `inLowPrecision` | bf16 | bf16 |
+ * | anything inside `inLowPrecision` among SUMS | bf16 | bf16, summed in f32 inside the op |
+ * | everything else: norms, softmax, losses, residual sums, optimiser | f32 | f32 |
+ *
+ * So parameters, moments, the residual stream, statistics and losses are f32; what is bf16 is one operand or result of a
+ * product at a time. `tf.cast(x, 'float32')` always gives f32, whatever x is inside.
+ */
+export const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'BatchMatMul', 'BatchMatMulV2', 'Einsum', 'Conv2D']);
+
+/** Ops that copy values about and compute nothing. */
+export const MOVES: ReadonlySet<string> = new Set([
+  'Reshape', 'Transpose', 'Slice', 'StridedSlice', 'Split', 'SplitV', 'ConcatV2', 'Pack', 'Unpack', 'Tile', 'GatherV2', 'PadV2', 'ExpandDims', 'Squeeze', 'Identity',
+]);
+
+let depth = 0;
+
+/**
+ * Lets the element-wise ops that `fn` makes run in bf16 when the program is compiled for it: for stretches between two products
+ * where the rounding of the first has been paid already. Does nothing in f32 programs and in eager execution.
+ */
+export function inLowPrecision<T>(fn: () => T): T {
+  depth++;
+  try {
+    return fn();
+  } finally {
+    depth--;
+  }
+}
+
+export const isInLowPrecision = (): boolean => depth > 0;

@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import type { HostTensor } from '../program.js';
+import type { CApi, GraphDType, Output, Pointer } from './c-api.js';
+import { TF_TYPE, cApi, checkStatus, dtypeOfType, int64s, newTensor, packOutputs } from './c-api.js';
+
+/** A tensor in the graph: which op makes it, and what TensorFlow inferred of it. `shape` is null where it depends on values. */
+export interface Node extends Output {
+  readonly dtype: GraphDType | 'other';
+  readonly shape: readonly number[] | null;
+}
+
+/** An attribute of an op, by TensorFlow's own names. */
+export type Attr =
+  | { readonly kind: 'type'; readonly name: string; readonly value: GraphDType }
+  | { readonly kind: 'bool'; readonly name: string; readonly value: boolean }
+  | { readonly kind: 'int'; readonly name: string; readonly value: number }
+  | { readonly kind: 'ints'; readonly name: string; readonly value: readonly number[] }
+  | { readonly kind: 'float'; readonly name: string; readonly value: number }
+  | { readonly kind: 'string'; readonly name: string; readonly value: string }
+  | { readonly kind: 'shape'; readonly name: string; readonly value: readonly number[] }
+  | { readonly kind: 'tensor'; readonly name: string; readonly value: HostTensor };
+
+export interface AddOptions {
+  readonly attrs?: readonly Attr[];
+  readonly numOutputs?: number;
+  /** Ops that must have run before. */
+  readonly after?: readonly Pointer[];
+}
+
+/** A uniform constant larger than this many values is stored as one value and filled at run time. */
+const FILL_FROM = 16;
+
+/**
+ * A TensorFlow graph under construction. TensorFlow fills in types and defaults, infers shapes and refuses what does not fit;
+ * nothing is computed. Ops can be added at any time: a session picks up the new ones at its next run.
+ */
+export class GraphBuilder {
+  readonly api: CApi = cApi();
+  readonly graph: Pointer = this.api.newGraph() as Pointer;
+  /** Prefix of the names of ops added from now on; shows up in TensorFlow's messages and profiles. */
+  scope = '';
+  /** Ops added so far. */
+  numOps = 0;
+  private readonly status: Pointer = this.api.newStatus() as Pointer;
+  private readonly constants = new Map<string, Node>();
+  private readonly casts = new Map<string, Node>();
+
+  /**
+   * @param inputs in the op's own order; an array stands for a list input
+   * @throws Error with TensorFlow's message when the op does not exist or does not take these
+   */
+  add(type: string, inputs: readonly (Output | readonly Output[])[], { attrs = [], numOutputs = 1, after = [] }: AddOptions = {}): { oper: Pointer; outputs: Node[] } {
+    const { api } = this;
+    const op = api.newOperation(this.graph, type, `${this.scope}${type}_${this.numOps++}`) as Pointer;
+    for (const input of inputs) {
+      if (isList(input)) api.addInputList(op, packOutputs(input), input.length);
+      else api.addInput(op, { oper: input.oper, index: input.index });
+    }
+    for (const other of after) api.addControlInput(op, other);
+    for (const attr of attrs) this.setAttr(op, attr);
+    const oper = api.finishOperation(op, this.status) as Pointer;
+    checkStatus(api, this.status, (message) => new Error(message));
+    return { oper, outputs: Array.from({ length: numOutputs }, (_, index) => this.describe({ oper, index })) };
+  }
+
+  /** The single output of an op that has one. */
+  one(type: string, inputs: readonly (Output | readonly Output[])[], attrs: readonly Attr[] = []): Node {
+    return this.add(type, inputs, { attrs }).outputs[0]!;
+  }
+
+  placeholder(dtype: HostTensor['dtype'], shape: readonly number[]): Node {
+    return this.one('Placeholder', [], [{ kind: 'type', name: 'dtype', value: dtype }, { kind: 'shape', name: 'shape', value: shape }]);
+  }
+
+  /** A constant; equal constants are one op, and large uniform ones are filled when they are needed instead of stored. */
+  constant(value: HostTensor): Node {
+    const key = constantKey(value);
+    let node = this.constants.get(key);
+    if (!node) this.constants.set(key, (node = this.makeConstant(value)));
+    return node;
+  }
+
+  /** The same values in another type; a tensor is converted once however often it is asked for. */
+  cast(node: Node, dtype: GraphDType): Node {
+    if (node.dtype === dtype) return node;
+    const key = `${node.oper}:${node.index}:${dtype}`;
+    let cast = this.casts.get(key);
+    if (!cast) this.casts.set(key, (cast = this.one('Cast', [node], [{ kind: 'type', name: 'DstT', value: dtype }])));
+    return cast;
+  }
+
+  /** An op that does nothing but run after all of these: the one target of a run with many effects. */
+  group(after: readonly Pointer[]): Pointer {
+    return this.add('NoOp', [], { after, numOutputs: 0 }).oper;
+  }
+
+  dispose(): void {
+    this.api.deleteGraph(this.graph);
+    this.api.deleteStatus(this.status);
+  }
+
+  private makeConstant(value: HostTensor): Node {
+    const { dtype, shape, data } = value;
+    const first = data[0];
+    if (data.length >= FILL_FROM && data.every((x) => Object.is(x, first))) {
+      const dims = this.constant({ dtype: 'int32', shape: [shape.length], data: Int32Array.from(shape) });
+      return this.one('Fill', [dims, this.constant({ dtype, shape: [], data: data.slice(0, 1) })]);
+    }
+    return this.one('Const', [], [{ kind: 'type', name: 'dtype', value: dtype }, { kind: 'tensor', name: 'value', value }]);
+  }
+
+  private describe(output: Output): Node {
+    const { api, graph, status } = this;
+    const dtype = dtypeOfType(api.outputType(output) as number) ?? 'other';
+    const rank = api.outputNumDims(graph, output, status) as number;
+    checkStatus(api, status, (message) => new Error(message));
+    if (rank < 0) return { ...output, dtype, shape: null };
+    const dims = new BigInt64Array(rank);
+    api.outputShape(graph, output, dims, rank, status);
+    checkStatus(api, status, (message) => new Error(message));
+    const shape = Array.from(dims, Number);
+    return { ...output, dtype, shape: shape.includes(-1) ? null : shape };
+  }
+
+  private setAttr(op: Pointer, attr: Attr): void {
+    const { api } = this;
+    switch (attr.kind) {
+      case 'type':
+        return void api.setAttrType(op, attr.name, TF_TYPE[attr.value]);
+      case 'bool':
+        return void api.setAttrBool(op, attr.name, attr.value ? 1 : 0);
+      case 'int':
+        return void api.setAttrInt(op, attr.name, attr.value);
+      case 'ints':
+        return void api.setAttrIntList(op, attr.name, int64s(attr.value), attr.value.length);
+      case 'float':
+        return void api.setAttrFloat(op, attr.name, attr.value);
+      case 'string':
+        return void api.setAttrString(op, attr.name, attr.value, Buffer.byteLength(attr.value));
+      case 'shape':
+        return void api.setAttrShape(op, attr.name, int64s(attr.value), attr.value.length);
+      case 'tensor': {
+        const tensor = newTensor(api, attr.value);
+        api.setAttrTensor(op, attr.name, tensor, this.status); // copies it into the op
+        api.deleteTensor(tensor);
+        return checkStatus(api, this.status, (message) => new Error(message));
+      }
+    }
+  }
+}
+
+function isList(input: Output | readonly Output[]): input is readonly Output[] {
+  return Array.isArray(input);
+}
+
+function constantKey({ dtype, shape, data }: HostTensor): string {
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const content = bytes.length <= 64 ? bytes.toString('latin1') : createHash('sha256').update(bytes).digest('base64');
+  return `${dtype}[${shape}]${content}`;
+}

@@ -1,0 +1,85 @@
+import { SessionConfig } from '../config.js';
+import type { CompileOptions, Executor, HostTensor, HostTensors, Program, ProgramFn } from '../program.js';
+import type { GraphBackend } from './backend.js';
+import { graphBackend } from './backend.js';
+import { GraphBuilder } from './builder.js';
+import { Session } from './session.js';
+import type { InputSpec, Trace } from './trace.js';
+import { trace } from './trace.js';
+import { GraphVariables } from './variables.js';
+
+export interface GraphExecutorOptions {
+  readonly session?: Partial<SessionConfig>;
+  /** Precision of programs compiled without one; f32 unless given. */
+  readonly precision?: 'f32' | 'bf16';
+}
+
+/**
+ * Runs programs as TensorFlow graphs: a function is traced once for each set of input shapes, gradients and updates included,
+ * and every run after that is one call into TensorFlow, off the main thread. All programs and variables of an executor share one
+ * graph and one session.
+ *
+ * Computes what the eager executor computes, to rounding. A disposed program's ops stay in the graph, unused, until the
+ * executor is disposed.
+ * @throws SetupError when native TensorFlow is not loaded
+ */
+export function createGraphExecutor(options: GraphExecutorOptions = {}): Executor {
+  const backend = graphBackend();
+  const builder = new GraphBuilder();
+  const session = new Session(builder.graph, SessionConfig.parse(options.session ?? {}));
+  return {
+    kind: 'graph',
+    async createVariables(initial) {
+      const variables = new GraphVariables(builder, session);
+      await variables.create(initial);
+      return variables;
+    },
+    compile(fn, compileOptions) {
+      const { variables } = compileOptions;
+      if (!(variables instanceof GraphVariables) || variables.builder !== builder) throw new Error('these variables belong to another executor');
+      return new GraphProgram(fn, backend, session, variables, { precision: options.precision ?? 'f32', ...compileOptions });
+    },
+    dispose: () => session.close(() => builder.dispose()),
+  };
+}
+
+type Run = (values: readonly HostTensor[]) => Promise<HostTensor[]>;
+
+class GraphProgram implements Program {
+  private readonly traces = new Map<string, { trace: Trace; run: Run }>();
+  private isDisposed = false;
+
+  constructor(
+    private readonly fn: ProgramFn,
+    private readonly backend: GraphBackend,
+    private readonly session: Session,
+    private readonly variables: GraphVariables,
+    private readonly options: CompileOptions,
+  ) {}
+
+  async run(inputs: HostTensors): Promise<HostTensors> {
+    if (this.isDisposed) throw new Error(`program ${this.options.name ?? ''} is disposed`);
+    const { trace, run } = this.traced(inputs);
+    const values = await run(trace.inputNames.map((name) => inputs[name]!));
+    return Object.fromEntries(trace.outputNames.map((name, i) => [name, values[i]!]));
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+    this.traces.clear();
+  }
+
+  private traced(inputs: HostTensors): { trace: Trace; run: Run } {
+    const specs: InputSpec[] = Object.entries(inputs)
+      .map(([name, { dtype, shape }]) => ({ name, dtype, shape }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    // Variables are only ever added: their number tells whether the function would see new ones.
+    const key = `${this.variables.variables.size}|${specs.map(({ name, dtype, shape }) => `${name}:${dtype}[${shape}]`).join()}`;
+    let traced = this.traces.get(key);
+    if (!traced) {
+      const made = trace(this.fn, this.backend, this.variables, specs, { name: this.options.name ?? 'program', bf16: this.options.precision === 'bf16' });
+      this.traces.set(key, (traced = { trace: made, run: this.session.prepare(made) }));
+    }
+    return traced;
+  }
+}

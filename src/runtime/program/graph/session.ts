@@ -1,0 +1,95 @@
+import type { SessionConfig } from '../config.js';
+import type { HostTensor } from '../program.js';
+import type { CApi, Output, Pointer } from './c-api.js';
+import { cApi, checkStatus, newTensor, packOutputs, readTensor } from './c-api.js';
+import { encodeConfigProto } from './config-proto.js';
+
+/** What one kind of run feeds, fetches and brings about. TensorFlow prepares each once, at its first run. */
+export interface RunSignature {
+  readonly feeds: readonly Output[];
+  readonly fetches: readonly Output[];
+  /** Ops to run for their effect. */
+  readonly targets: readonly Pointer[];
+}
+
+/**
+ * A TensorFlow session over one graph. Runs happen off the main thread, one after another in the order they were asked for, so
+ * that programs sharing variables see each other's updates as if they had run at once.
+ */
+export class Session {
+  private readonly api: CApi = cApi();
+  private readonly session: Pointer;
+  private last: Promise<unknown> = Promise.resolve();
+  private isEnding = false;
+
+  constructor(graph: Pointer, config: SessionConfig) {
+    const { api } = this;
+    const options = api.newSessionOptions() as Pointer;
+    const status = api.newStatus() as Pointer;
+    try {
+      const proto = encodeConfigProto(config);
+      api.setConfig(options, proto, proto.length, status);
+      checkStatus(api, status, (text) => new Error(`TensorFlow refused the session's configuration: ${text}`));
+      this.session = api.newSession(graph, options, status) as Pointer;
+      checkStatus(api, status, (text) => new Error(`TensorFlow could not start a session: ${text}`));
+    } finally {
+      api.deleteSessionOptions(options);
+      api.deleteStatus(status);
+    }
+  }
+
+  /** A function that runs this signature: values to feed in, values fetched out, both in the signature's order. */
+  prepare(signature: RunSignature): (values: readonly HostTensor[]) => Promise<HostTensor[]> {
+    const packed = {
+      feeds: packOutputs(signature.feeds),
+      fetches: packOutputs(signature.fetches),
+      targets: BigUint64Array.from(signature.targets),
+    };
+    return async (values) => {
+      if (this.isEnding) throw new Error('the executor is disposed');
+      const run = this.last.then(() => this.run(packed, values));
+      this.last = run.catch(() => undefined); // the caller gets the error; the next run goes ahead
+      return await run;
+    };
+  }
+
+  private async run(packed: { feeds: BigUint64Array; fetches: BigUint64Array; targets: BigUint64Array }, values: readonly HostTensor[]): Promise<HostTensor[]> {
+    const { api } = this;
+    const results = new BigUint64Array(packed.fetches.length / 2);
+    const status = api.newStatus() as Pointer;
+    const fed: Pointer[] = [];
+    try {
+      for (const value of values) fed.push(newTensor(api, value));
+      const fedPointers = BigUint64Array.from(fed);
+      await new Promise<void>((resolve, reject) => {
+        api.sessionRun.async(
+          this.session, null, packed.feeds, fedPointers, fed.length, packed.fetches, results, results.length, packed.targets, packed.targets.length, null, status,
+          (error: unknown) => (error ? reject(error as Error) : resolve()),
+        );
+      });
+      checkStatus(api, status, (text) => new Error(text));
+      return Array.from(results, (tensor) => readTensor(api, tensor));
+    } finally {
+      for (const tensor of [...fed, ...results]) if (tensor) api.deleteTensor(tensor);
+      api.deleteStatus(status);
+    }
+  }
+
+  /** No further run is possible; what lived in the session is gone or about to go. */
+  get isClosed(): boolean {
+    return this.isEnding;
+  }
+
+  /** Ends the session once the runs under way are over, then calls `after`. */
+  close(after: () => void): void {
+    if (this.isEnding) return;
+    this.isEnding = true;
+    void this.last.then(() => {
+      const status = this.api.newStatus() as Pointer;
+      this.api.closeSession(this.session, status);
+      this.api.deleteSession(this.session, status);
+      this.api.deleteStatus(status);
+      after();
+    });
+  }
+}
