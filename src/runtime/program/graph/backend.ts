@@ -62,6 +62,12 @@ export interface GraphBackend extends tf.KernelBackend {
 
 let registered: GraphBackend | undefined;
 
+/** Takes over the Node kernels that have no counterpart yet, those registered since the last time included. */
+function adoptKernels(): void {
+  for (const kernel of tf.getKernelsForBackend(NODE_BACKEND))
+    if (!tf.getKernel(kernel.kernelName, GRAPH_BACKEND)) tf.registerKernel({ ...kernel, backendName: GRAPH_BACKEND });
+}
+
 /**
  * The tracing backend: a second TensorFlow.js backend beside the Node one that takes over all of its kernels. They end in
  * `executeSingleOutput` or `executeMultipleOutputs`, and there the op is added to a graph.
@@ -73,10 +79,8 @@ export function graphBackend(): GraphBackend {
   if (!node) throw new SetupError({ key: 'executor', found: 'no graph executor: native TensorFlow is not loaded', hint: 'run: npx scdiva setup, or set train.executor to auto' });
   const backend = defineGraphBackend(node);
   tf.registerBackend(GRAPH_BACKEND, () => backend, 0);
-  tf.copyRegisteredKernels(NODE_BACKEND, GRAPH_BACKEND);
   // The Node kernel reads its indices back to check their range; in a graph there is nothing to read, and TensorFlow's own
   // kernel checks them when it runs.
-  tf.unregisterKernel(tf.GatherV2, GRAPH_BACKEND);
   tf.registerKernel({
     kernelName: tf.GatherV2,
     backendName: GRAPH_BACKEND,
@@ -123,6 +127,7 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
       };
       try {
         activate(GRAPH_BACKEND);
+        adoptKernels();
         const result = fn();
         if (this.violation) throw this.violation;
         return result;
