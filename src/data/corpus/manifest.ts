@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { DataError } from '../../errors.js';
+import { ValueScale } from '../loader/config.js';
+
+/** The three parts a corpus is divided into, cell by cell. */
+export const SPLITS = ['train', 'validation', 'test'] as const;
+export type Split = (typeof SPLITS)[number];
+
+export const FORMAT_VERSION = 1;
+export const MANIFEST_FILE = 'corpus.json';
+export const GENES_FILE = 'genes.arrow';
+
+const count = z.int().nonnegative();
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+
+export const SourceEntry = z.strictObject({
+  file: z.string().describe('as given to the build'),
+  sha256,
+  matrix: z.string().describe('X, raw/X or layers/<name>'),
+  numCells: count,
+  numCellsKept: count,
+  numCellsWithoutGenes: count.describe('dropped: no gene of the vocabulary'),
+  numCellsBelowMinGenes: count.describe('dropped: fewer genes than --min-genes'),
+  numGenes: count.describe('columns of the matrix'),
+  numGenesMatched: count.describe('columns whose gene is in the vocabulary'),
+  numGenesMerged: count.describe('columns added into another column of the same gene'),
+  expressionCoverage: z.number().min(0).max(1).describe('share of the summed values that lies in matched columns'),
+});
+export type SourceEntry = z.infer<typeof SourceEntry>;
+
+export const ObsEntry = z.strictObject({
+  key: z.string(),
+  categories: z.array(z.string()),
+  numMissing: count,
+});
+
+export const ShardEntry = z.strictObject({ file: z.string(), numCells: count, numValues: count, bytes: count, sha256 });
+export type ShardEntry = z.infer<typeof ShardEntry>;
+
+export const SplitEntry = z.strictObject({
+  fractions: z.tuple([z.number(), z.number(), z.number()]).describe('train, validation, test, as asked for'),
+  by: z.string().nullable().describe('obs field whose groups stay together or that names the split'),
+  stratifiedBy: z.string().nullable(),
+  seed: count,
+  numCells: z.strictObject({ train: count, validation: count, test: count }),
+});
+
+/** corpus.json. Says nothing of the machine or the hour: the same input and options give the same bytes. */
+export const CorpusManifest = z.strictObject({
+  format: z.literal('scdiva-corpus'),
+  version: z.literal(FORMAT_VERSION),
+  numCells: count,
+  numGenes: count.describe('genes of the vocabulary, special ids not counted'),
+  numValues: count.describe('stored non-zero values'),
+  vocabularyHash: sha256,
+  scale: ValueScale,
+  valueType: z.enum(['uint16', 'float32']),
+  label: z.string().nullable().describe('obs field the split is stratified by'),
+  unlabelledClasses: z.record(z.string(), count).describe('classes below --min-class-cells: their cells are kept without a label'),
+  split: SplitEntry,
+  minGenes: count,
+  statistics: z.strictObject({ split: z.literal('train'), numCells: count, targetSum: z.number(), pseudoCells: z.number() }),
+  obs: z.array(ObsEntry),
+  sources: z.array(SourceEntry),
+  genes: z.strictObject({ bytes: count, sha256 }),
+  shards: z.array(ShardEntry),
+  buildHash: sha256.describe('over the sources and every option that decides the content'),
+});
+export type CorpusManifest = z.infer<typeof CorpusManifest>;
+
+/** @throws DataError where the folder is no corpus, an unfinished one, or of another format version */
+export async function readManifest(path: string): Promise<{ manifest: CorpusManifest; text: string }> {
+  const file = join(path, MANIFEST_FILE);
+  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') throw new DataError({ file: path, found: `no ${MANIFEST_FILE}: not a corpus, or its build did not finish`, hint: 'make it with scdiva data build, which continues an unfinished one', cause });
+    throw new DataError({ file, found: cause.code === 'ENOTDIR' ? 'not a corpus folder' : `cannot be read (${cause.code})`, hint: 'name the folder that scdiva data build wrote', cause });
+  });
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (cause) {
+    throw new DataError({ file, found: 'not JSON', hint: 'build the corpus again', cause });
+  }
+  const version = (raw as { version?: unknown } | null)?.version;
+  if (typeof version === 'number' && version !== FORMAT_VERSION) {
+    throw new DataError({ file, key: 'version', found: String(version), expected: String(FORMAT_VERSION), hint: 'build the corpus again with this version of scdiva' });
+  }
+  const parsed = CorpusManifest.safeParse(raw);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw new DataError({ file, key: issue?.path.join('.'), found: issue?.message ?? 'not a corpus manifest', hint: 'build the corpus again' });
+  }
+  return { manifest: parsed.data, text };
+}

@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import fc from 'fast-check';
+import { Preprocessing, type ValueScale } from '../../../src/data/loader/config.js';
+import { Serializer } from '../../../src/data/loader/serialize.js';
+import { Ranker } from '../../../src/data/loader/rank.js';
+import { Rng } from '../../../src/rng.js';
+import type { RawCell } from '../../../src/data/loader/depth.js';
+
+const V = 60;
+
+/** A cell over genes 2 … V-4 with values in (0, 2000], and a library larger than what it holds. */
+const cells = (isCounts: boolean): fc.Arbitrary<RawCell> =>
+  fc.tuple(fc.uniqueArray(fc.integer({ min: 2, max: V - 4 }), { minLength: 1, maxLength: 40 }), fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 40, maxLength: 40 }), fc.nat(500)).map(([ids, draws, outside]) => {
+    const geneIds = Int32Array.from(ids).sort();
+    const numbers = draws.slice(0, ids.length).map((draw) => (isCounts ? draw : draw / 300));
+    const values = isCounts ? Uint16Array.from(numbers) : Float32Array.from(numbers);
+    return { geneIds, values, total: [...values].reduce((a, b) => a + b, 0) + outside };
+  });
+
+const entropyTables = fc.array(fc.double({ min: 0.1, max: 1, noNaN: true }), { minLength: V, maxLength: V }).map((h) => Float32Array.from(h));
+
+/** The formula of serialize.ts, in plain words. */
+function naive(cell: RawCell, preprocessing: Preprocessing, scale: ValueScale, entropy: Float32Array): { ids: number[]; values: number[] } {
+  const genes = [...cell.geneIds].map((id, i) => {
+    const x = cell.values[i]!;
+    const value = Math.fround(scale.kind !== 'log1p' ? Math.log1p(x * (preprocessing.targetSum / cell.total)) : scale.targetSum ? Math.log1p(Math.expm1(x) * (preprocessing.targetSum / scale.targetSum)) : x);
+    const weight = preprocessing.serialisation === 'entropy' ? Math.fround(1 / entropy[id]!) : 1;
+    return { id, value, score: Math.fround(value * weight) };
+  });
+  genes.sort((a, b) => b.score - a.score || a.id - b.id);
+  const kept = genes.slice(0, preprocessing.maxGenes);
+  return { ids: kept.map(({ id }) => id), values: kept.map(({ value }) => value) };
+}
+
+function run(serializer: Serializer, cell: RawCell, maxGenes: number, rng?: Rng) {
+  const target = { geneIds: new Int32Array(maxGenes + 3).fill(-7), values: new Float32Array(maxGenes + 3).fill(-7), offset: 2 };
+  const n = serializer.serialize(cell, target, undefined, rng);
+  return { n, ids: [...target.geneIds.subarray(2, 2 + n)], values: [...target.values.subarray(2, 2 + n)], around: [...target.geneIds.subarray(0, 2), ...target.geneIds.subarray(2 + n)] };
+}
+
+describe('serialisation', () => {
+  it.each([
+    ['counts', { kind: 'counts' }],
+    ['CPM', { kind: 'cpm' }],
+    ['log1p of unknown target', { kind: 'log1p' }],
+    ['log1p of 1e6', { kind: 'log1p', targetSum: 1e6 }],
+  ] as [string, ValueScale][])('agrees with a plain sort by the formula for %s', (_, scale) => {
+    fc.assert(
+      fc.property(cells(scale.kind === 'counts'), entropyTables, fc.integer({ min: 1, max: 45 }), fc.constantFrom('entropy' as const, 'expression' as const), (cell, entropy, maxGenes, serialisation) => {
+        const preprocessing = Preprocessing.parse({ maxGenes, serialisation });
+        const { ids, values, around } = run(new Serializer({ preprocessing, scale, entropy }), cell, maxGenes);
+        expect({ ids, values }).toEqual(naive(cell, preprocessing, scale, entropy));
+        expect(around.every((id) => id === -7)).toBe(true);
+      }),
+    );
+  });
+
+  it('does not remember the cell before', () => {
+    const preprocessing = Preprocessing.parse({ maxGenes: 30 });
+    fc.assert(
+      fc.property(cells(true), cells(true), entropyTables, (first, second, entropy) => {
+        const serializer = new Serializer({ preprocessing, scale: { kind: 'counts' }, entropy });
+        run(serializer, first, 30);
+        expect(run(serializer, second, 30)).toEqual(run(new Serializer({ preprocessing, scale: { kind: 'counts' }, entropy }), second, 30));
+      }),
+    );
+  });
+
+  it('puts a gene of few cell types before an equally expressed one of all', () => {
+    const entropy = new Float32Array(V).fill(1);
+    entropy[9] = 0.6;
+    const cell = { geneIds: Int32Array.of(4, 9, 20), values: Uint16Array.of(5, 5, 6), total: 100 };
+    const serializer = (serialisation: 'entropy' | 'expression') => new Serializer({ preprocessing: Preprocessing.parse({ maxGenes: 3, serialisation }), scale: { kind: 'counts' }, entropy });
+    expect(run(serializer('entropy'), cell, 3).ids).toEqual([9, 20, 4]);
+    expect(run(serializer('expression'), cell, 3).ids).toEqual([20, 4, 9]);
+  });
+
+  it("draws a random subset in random order from the cell's own stream", () => {
+    const preprocessing = Preprocessing.parse({ maxGenes: 10, serialisation: 'random' });
+    const serializer = new Serializer({ preprocessing, scale: { kind: 'counts' }, entropy: new Float32Array(V).fill(1) });
+    const cell = { geneIds: Int32Array.from({ length: 40 }, (_, i) => i + 2), values: new Uint16Array(40).fill(1), total: 40 };
+    const seen = new Map<number, number>();
+    for (let draw = 0; draw < 400; draw++) {
+      const { ids } = run(serializer, cell, 10, Rng.fromSeed(draw));
+      expect(new Set(ids).size).toBe(10);
+      for (const id of ids) seen.set(id, (seen.get(id) ?? 0) + 1);
+    }
+    for (const times of seen.values()) expect(Math.abs(times - 100)).toBeLessThan(50); // 100 expected, standard deviation 9
+    expect(run(serializer, cell, 10, Rng.fromSeed(3))).toEqual(run(serializer, cell, 10, Rng.fromSeed(3)));
+    expect(() => run(serializer, cell, 10)).toThrow(/random stream/);
+  });
+});
+
+describe('Ranker', () => {
+  it('sorts any non-negative scores descending, equal ones in the order they came', () => {
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }), fc.constantFrom(0, 1, 2)), { maxLength: 5000 }), (list) => {
+        const scores = Float32Array.from(list, (x) => Math.abs(x));
+        const ranker = new Ranker(8);
+        ranker.reserve(scores.length);
+        ranker.scores.set(scores);
+        const expected = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]! || a - b);
+        expect([...ranker.rank(scores.length).subarray(0, scores.length)]).toEqual(expected);
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
