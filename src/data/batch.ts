@@ -9,10 +9,21 @@ export interface CellBatch {
   readonly geneIds: Int32Array;
   /** [B, L] log-normalised expression of those genes. */
   readonly values: Float32Array;
+  /**
+   * [B, L] the same genes as the uncorrupted cell has them; present only where depth corruption changed `values` into what a
+   * shallower sequencing would have shown.
+   */
+  readonly cleanValues?: Float32Array;
   /** [B] real genes in each cell, 1 … L. */
   readonly numGenes: Int32Array;
   /** [B] row of each cell in its corpus or file. */
   readonly cellIndex: Int32Array;
   /** For each label key asked for: [B] category codes, -1 = missing. */
   readonly labels: Readonly<Record<string, Int32Array>>;
+}
+
+/** One pass over cells. Iterate once; `close` ends it early and frees threads and files, and does nothing after the end. */
+export interface CellBatches extends AsyncIterable<CellBatch> {
+  readonly numBatches: number;
+  close(): Promise<void>;
 }
