@@ -19,6 +19,8 @@ export interface CellFile {
   obs(key: string): ObsColumn;
   /** Every matrix of the file. */
   readonly matrices: readonly MatrixInfo[];
+  /** What was left out or assumed on opening, in sentences for people; empty most of the time. */
+  readonly notes: readonly string[];
   /** @throws DataError naming the matrices there are */
   matrix(key: MatrixKey): CellMatrix;
   close(): void;
@@ -40,7 +42,15 @@ export interface CellMatrix extends MatrixInfo {
    * and explicit zeros dropped. Memory is bounded by the block, not by the matrix; CSC included.
    * @throws DataError for NaN or infinite values, indices out of range and a decreasing indptr
    */
-  rowBlocks(options?: { start?: number; end?: number; blockRows?: number }): AsyncIterable<RowBlock>;
+  rowBlocks(options?: RowBlockOptions): AsyncIterable<RowBlock>;
+}
+
+export interface RowBlockOptions {
+  readonly start?: number;
+  readonly end?: number;
+  readonly blockRows?: number;
+  /** Hands NaN and infinite values on instead of refusing them: the inspector counts them. Default false. */
+  readonly allowNonFinite?: boolean;
 }
 
 /** A slice of cells × genes in compressed sparse rows. */

@@ -1,0 +1,116 @@
+import { DataError } from '../../errors.js';
+import { readFrame, type Frame } from './anndata-frame.js';
+import { readGeneNames } from './gene-columns.js';
+import type { Hdf5File } from './hdf5.js';
+import { DenseMatrix } from './matrix-dense.js';
+import { CscMatrix, CsrMatrix } from './matrix-sparse.js';
+import type { CellFile, CellMatrix, GeneNames, MatrixInfo, MatrixKey, ObsColumn } from './reader.js';
+import type { MatrixPlace } from './row-block.js';
+
+/** An AnnData file (.h5ad) of any version since 0.5. */
+export class H5adFile implements CellFile {
+  readonly format = 'h5ad';
+  readonly path: string;
+  readonly numCells: number;
+  readonly cellIds: readonly string[];
+  readonly obsKeys: readonly string[];
+  readonly matrices: readonly MatrixInfo[];
+  readonly notes: readonly string[];
+  private readonly obsFrame: Frame;
+  private readonly stored: readonly StoredMatrix[];
+  private readonly geneNames = new Map<string, GeneNames>();
+
+  /** @throws DataError for a file without obs or var, or whose matrices do not fit them */
+  constructor(private readonly file: Hdf5File) {
+    this.path = file.path;
+    this.obsFrame = readFrame(file, 'obs');
+    this.cellIds = this.obsFrame.index;
+    this.obsKeys = this.obsFrame.keys;
+    this.numCells = this.cellIds.length;
+    const notes: string[] = [];
+    this.stored = findMatrices(file, notes);
+    for (const matrix of this.stored) this.checkShape(matrix);
+    this.matrices = this.stored.map(({ key, shape, encoding, dtype }) => ({ key, numGenes: shape[1]!, encoding, dtype }));
+    this.notes = notes;
+  }
+
+  obs(key: string): ObsColumn {
+    return this.obsFrame.column(key);
+  }
+
+  matrix(key: MatrixKey): CellMatrix {
+    const stored = this.stored.find((matrix) => matrix.key === key);
+    if (!stored) throw new DataError({ file: this.path, key, found: 'no such matrix', expected: `one of ${this.stored.map((matrix) => matrix.key).join(', ') || '(the file holds no matrix)'}` });
+    const genes = this.genesOf(stored);
+    const place: MatrixPlace = { file: this.path, key, cellIds: this.cellIds, genes, numColumns: stored.shape[1]! };
+    if (stored.encoding === 'dense') return new DenseMatrix(this.file.dataset(stored.at), place);
+    const arrays = { data: this.file.dataset(`${stored.at}/data`), indices: this.file.dataset(`${stored.at}/indices`), indptr: this.file.dataset(`${stored.at}/indptr`) };
+    return stored.encoding === 'csr' ? new CsrMatrix(arrays, place, this.numCells) : new CscMatrix(arrays, place, this.numCells);
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  private genesOf({ varAt }: StoredMatrix): GeneNames {
+    let genes = this.geneNames.get(varAt);
+    if (!genes) this.geneNames.set(varAt, (genes = readGeneNames(readFrame(this.file, varAt))));
+    return genes;
+  }
+
+  private checkShape(matrix: StoredMatrix): void {
+    const { key, shape, at, varAt, encoding } = matrix;
+    const numGenes = this.genesOf(matrix).names.length;
+    const wrong = (found: string, expected: string, where = key) => new DataError({ file: this.path, key: where, found, expected, hint: 'the parts of the file do not belong together: write it again' });
+    if (shape.length !== 2) throw wrong(`an array of ${shape.length} dimensions`, 'two: cells × genes');
+    if (shape[0] !== this.numCells) throw wrong(`${shape[0]} rows`, `${this.numCells}, as many as obs has`);
+    if (shape[1] !== numGenes) throw wrong(`${shape[1]} columns`, `${numGenes}, as many as ${varAt} has`);
+    if (encoding === 'dense') return;
+    const numOffsets = this.file.dataset(`${at}/indptr`).length;
+    const expected = (encoding === 'csr' ? this.numCells : numGenes) + 1;
+    if (numOffsets !== expected) throw wrong(`${numOffsets} entries`, `${expected}`, `${key}/indptr`);
+  }
+}
+
+/** One matrix as it lies in the file. */
+interface StoredMatrix {
+  readonly key: MatrixKey;
+  /** Path in the file: `raw.X` in files before 0.7, else the key. */
+  readonly at: string;
+  /** The table of its genes. */
+  readonly varAt: string;
+  readonly encoding: MatrixInfo['encoding'];
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
+function findMatrices(file: Hdf5File, notes: string[]): StoredMatrix[] {
+  const candidates = [
+    { key: 'X', at: 'X', varAt: 'var' },
+    ...file.keys('layers').map((name) => ({ key: `layers/${name}`, at: `layers/${name}`, varAt: 'var' })),
+    { key: 'raw/X', at: 'raw/X', varAt: 'raw/var' },
+    { key: 'raw/X', at: 'raw.X', varAt: 'raw.var' },
+  ];
+  return candidates.flatMap((candidate) => {
+    const layout = matrixLayout(file, candidate.at);
+    if (layout) return [{ ...candidate, ...layout }];
+    if (file.kind(candidate.at)) notes.push(`${candidate.key} is no matrix of numbers (${file.stringAttribute(candidate.at, 'encoding-type') ?? 'unknown encoding'}) and is left out`);
+    return [];
+  });
+}
+
+/** Shape and encoding of a matrix; undefined where there is none or it is none we know. */
+export function matrixLayout(file: Hdf5File, at: string): Pick<StoredMatrix, 'encoding' | 'dtype' | 'shape'> | undefined {
+  const kind = file.kind(at);
+  if (kind === 'dataset') {
+    const { kind: elements, dtype, shape } = file.dataset(at);
+    // A null dataspace is how X = None is written.
+    return elements === 'number' && shape.length > 0 ? { encoding: 'dense', dtype, shape } : elements === 'boolean' ? { encoding: 'dense', dtype, shape } : undefined;
+  }
+  if (kind !== 'group') return undefined;
+  const word = file.stringAttribute(at, 'encoding-type')?.replace(/_matrix$/, '') ?? file.stringAttribute(at, 'h5sparse_format');
+  if (word !== 'csr' && word !== 'csc') return undefined;
+  const shape = file.numbersAttribute(at, 'shape') ?? file.numbersAttribute(at, 'h5sparse_shape');
+  if (!shape) throw new DataError({ file: file.path, key: at, found: 'a sparse matrix without a shape', hint: 'write the file again with a current anndata' });
+  return { encoding: word, dtype: file.dataset(`${at}/data`).dtype, shape };
+}

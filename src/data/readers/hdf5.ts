@@ -1,0 +1,287 @@
+import type * as H5wasm from 'h5wasm/node';
+import type { File, Group, Metadata } from 'h5wasm/node';
+import { DataError } from '../../errors.js';
+import { decodeBooleans, decodeNumbers, decodeStrings, numpyDtype, type ElementKind, elementKind, type NumberArray } from './hdf5-decode.js';
+import { diagnoseHdf5 } from './hdf5-diagnosis.js';
+
+type Library = typeof H5wasm.Module;
+
+/** Filters compiled into the library. For any other it hands out wrong numbers or fails inside, so every read asks first. */
+const BUILT_IN_FILTERS = new Set([1, 2, 3, 5, 6]);
+const FILTER_NAMES: Record<number, string> = {
+  4: 'szip', 307: 'bzip2', 32000: 'lzf', 32001: 'blosc', 32004: 'lz4', 32008: 'bitshuffle', 32013: 'zfp', 32015: 'zstd', 32026: 'blosc2',
+};
+/** Strings are read this many at a time: the library keeps a copy of each in its own memory meanwhile. */
+const STRINGS_PER_READ = 1 << 16;
+
+let loading: Promise<typeof H5wasm> | undefined;
+
+/** The HDF5 library, loaded at first use (a quarter of a second). It reads by path, so a file never enters memory as a whole. */
+export function loadHdf5(): Promise<typeof H5wasm> {
+  loading ??= import('h5wasm/node').then(async (h5wasm) => {
+    const library = await h5wasm.ready;
+    // Without this, the C library prints its error stack on stderr and h5wasm returns whatever lay in the buffer.
+    library.activate_throwing_error_handler();
+    return h5wasm;
+  });
+  return loading;
+}
+
+/** An HDF5 file open for reading. Paths inside it are absolute, without the first slash: `obs/cell_type`. */
+export class Hdf5File {
+  private isOpen = true;
+  private readonly listings = new Map<string, readonly string[]>();
+  private readonly library: Library;
+
+  private constructor(readonly path: string, private readonly file: File, private readonly h5wasm: typeof H5wasm) {
+    this.library = h5wasm.Module;
+  }
+
+  /** @throws DataError with the reason when the file cannot be opened */
+  static async open(path: string): Promise<Hdf5File> {
+    await diagnoseHdf5(path);
+    const h5wasm = await loadHdf5();
+    return new Hdf5File(path, refusing(path, undefined, () => new h5wasm.File(path, 'r')), h5wasm);
+  }
+
+  close(): void {
+    if (this.isOpen) this.file.close();
+    this.isOpen = false;
+  }
+
+  kind(at: string): 'group' | 'dataset' | undefined {
+    const path = absolute(at);
+    // The library treats a question about a missing name as an error, so ask the parent for its names first.
+    if (path !== '/' && !this.keys(parentOf(path)).includes(path.slice(path.lastIndexOf('/') + 1))) return undefined;
+    const type = refusing(this.path, at, () => this.library.get_type(this.file.file_id, path));
+    return type === this.library.H5G_GROUP ? 'group' : type === this.library.H5G_DATASET ? 'dataset' : undefined;
+  }
+
+  /** Names inside a group, in creation order where the file keeps it, else sorted; none where there is no such group. */
+  keys(at: string): readonly string[] {
+    const path = absolute(at);
+    let keys = this.listings.get(path);
+    if (!keys) this.listings.set(path, (keys = this.kind(path) === 'group' ? refusing(this.path, at, () => this.library.get_names(this.file.file_id, path, false)) : []));
+    return keys;
+  }
+
+  hasAttribute(at: string, name: string): boolean {
+    return refusing(this.path, at, () => this.library.get_attribute_names(this.file.file_id, absolute(at)).includes(name));
+  }
+
+  /** A string, number, boolean or array attribute; undefined where there is none or it is of another type. */
+  attribute(at: string, name: string): unknown {
+    if (!this.hasAttribute(at, name)) return undefined;
+    return refusing(this.path, `${at} @${name}`, () => this.entity(at).get_attribute(name, true));
+  }
+
+  stringAttribute(at: string, name: string): string | undefined {
+    const value = this.attribute(at, name);
+    return typeof value === 'string' ? value : undefined;
+  }
+
+  /** An attribute of strings; undefined where there is none. */
+  stringsAttribute(at: string, name: string): string[] | undefined {
+    const value = this.attribute(at, name);
+    return Array.isArray(value) && value.every((entry) => typeof entry === 'string') ? value : undefined;
+  }
+
+  numbersAttribute(at: string, name: string): number[] | undefined {
+    const value = this.attribute(at, name);
+    return Array.isArray(value) && value.every((entry) => typeof entry === 'number') ? value : undefined;
+  }
+
+  /** @throws DataError when there is no such dataset */
+  dataset(at: string): Hdf5Dataset {
+    if (this.kind(at) !== 'dataset') throw new DataError({ file: this.path, key: at, found: 'no such dataset', expected: `one of ${this.keys(parentOf(at)).join(', ') || 'none there'}` });
+    const metadata = refusing(this.path, at, () => this.library.get_dataset_metadata(this.file.file_id, absolute(at)));
+    return new Hdf5Dataset(this.path, at, this.file.file_id, metadata, this.library);
+  }
+
+  /** The path of the object that a reference attribute points to; undefined where there is none or it is no reference. */
+  referenced(at: string, name: string): string | undefined {
+    if (!this.hasAttribute(at, name)) return undefined;
+    const entity = this.entity(at);
+    const value = refusing(this.path, `${at} @${name}`, () => entity.get_attribute(name, false));
+    if (!(value instanceof this.h5wasm.Reference)) return undefined;
+    return refusing(this.path, `${at} @${name}`, () => this.library.get_referenced_name(this.file.file_id, value.ref_data, true)).replace(/^\//, '');
+  }
+
+  private entity(at: string): Group {
+    return this.file.get(absolute(at)) as Group;
+  }
+}
+
+/** One array of an HDF5 file, read whole or by ranges. */
+export class Hdf5Dataset {
+  readonly shape: readonly number[];
+  readonly kind: ElementKind;
+  /** numpy's word: float32, int64, bool, str … */
+  readonly dtype: string;
+  /** Sizes of the storage chunks; undefined for contiguous storage. */
+  readonly chunks: readonly number[] | undefined;
+
+  constructor(private readonly file: string, readonly path: string, private readonly fileId: bigint, private readonly metadata: Metadata, private readonly library: Library) {
+    this.shape = metadata.shape ?? [];
+    this.kind = elementKind(metadata);
+    this.dtype = numpyDtype(metadata);
+    this.chunks = metadata.chunks ?? undefined;
+  }
+
+  get length(): number {
+    return this.shape.reduce((product, size) => product * size, 1);
+  }
+
+  /** Names of the fields of a compound dataset, in order. */
+  get fields(): readonly string[] {
+    return this.metadata.compound_type?.members.map((member) => member.name) ?? [];
+  }
+
+  /** The type of one field of a compound dataset. */
+  fieldKind(field: string): ElementKind {
+    return elementKind(this.member(field));
+  }
+
+  fieldDtype(field: string): string {
+    return numpyDtype(this.member(field));
+  }
+
+  /** Rows [start, end) along the first axis, all of every other; 64-bit integers become doubles, half floats singles. */
+  numbers(start = 0, end = this.shape[0] ?? 1): NumberArray {
+    return decodeNumbers(this.read(start, end), this.metadata, this.place());
+  }
+
+  booleans(): boolean[] {
+    return decodeBooleans(this.read(0, this.shape[0] ?? 1), this.metadata, this.place());
+  }
+
+  strings(): string[] {
+    const numRows = this.shape[0] ?? 1;
+    const all: string[] = [];
+    for (let start = 0; start < numRows; start += STRINGS_PER_READ) {
+      this.readWith(start, Math.min(numRows, start + STRINGS_PER_READ), (bytes) => {
+        for (const text of decodeStrings(bytes, this.metadata, this.place(), (pointer) => this.library.UTF8ToString(pointer))) all.push(text);
+      });
+    }
+    return all;
+  }
+
+  /** One field of a compound dataset: numbers, strings or booleans by `fieldKind`. */
+  fieldNumbers(field: string): NumberArray {
+    return decodeNumbers(this.fieldBytes(field), this.member(field), this.place(field));
+  }
+
+  fieldBooleans(field: string): boolean[] {
+    return decodeBooleans(this.fieldBytes(field), this.member(field), this.place(field));
+  }
+
+  fieldStrings(field: string): string[] {
+    const member = this.member(field);
+    let texts: string[] = [];
+    this.readWith(0, this.shape[0] ?? 1, (bytes) => {
+      texts = decodeStrings(this.column(bytes, member), member, this.place(field), (pointer) => this.library.UTF8ToString(pointer));
+    });
+    return texts;
+  }
+
+  /** @throws DataError naming the filter when the library lacks one this dataset is stored with */
+  checkFilters(): void {
+    const filters = refusing(this.file, this.path, () => this.library.get_dataset_filters(this.fileId, absolute(this.path)));
+    const missing = filters.find((filter) => !BUILT_IN_FILTERS.has(filter.id));
+    if (!missing) return;
+    throw new DataError({
+      file: this.file,
+      key: this.path,
+      found: `is compressed with ${FILTER_NAMES[missing.id] ?? (missing.name || 'an unknown filter')} (HDF5 filter ${missing.id}), which cannot be unpacked here`,
+      hint: "write it again with gzip, in Python: anndata.read_h5ad(FILE).write_h5ad(NEW, compression='gzip')",
+    });
+  }
+
+  private fieldBytes(field: string): Uint8Array {
+    return this.column(this.read(0, this.shape[0] ?? 1), this.member(field));
+  }
+
+  /** The bytes of one field, taken out of whole rows. */
+  private column(rows: Uint8Array, member: { readonly offset: number; readonly size: number }): Uint8Array {
+    const numRows = rows.length / this.metadata.size;
+    const bytes = new Uint8Array(numRows * member.size);
+    for (let row = 0; row < numRows; row++) {
+      const from = row * this.metadata.size + member.offset;
+      bytes.set(rows.subarray(from, from + member.size), row * member.size);
+    }
+    return bytes;
+  }
+
+  private member(field: string) {
+    const members = this.metadata.compound_type?.members ?? [];
+    const member = members.find(({ name }) => name === field);
+    if (!member) throw new DataError({ file: this.file, key: this.path, found: `no field '${field}'`, expected: `one of ${this.fields.join(', ')}` });
+    const orders = new Set(members.filter(({ type, size }) => type <= 1 && size > 1).map(({ littleEndian }) => littleEndian));
+    if (orders.size > 1) throw new DataError({ file: this.file, key: this.path, found: 'mixes byte orders within its rows', hint: 'write the file again with a current anndata' });
+    return member;
+  }
+
+  private read(start: number, end: number): Uint8Array {
+    let copy: Uint8Array = new Uint8Array();
+    this.readWith(start, end, (bytes) => {
+      copy = bytes;
+    });
+    return copy;
+  }
+
+  /** Reads rows [start, end) and lets `use` see the bytes while the library still holds what they point to. */
+  private readWith(start: number, end: number, use: (bytes: Uint8Array) => void): void {
+    const { library, metadata, shape } = this;
+    if (metadata.shape === null) return use(new Uint8Array());
+    const [numRows = 1, ...rest] = shape;
+    const elements = rest.reduce((product, size) => product * size, end - start);
+    if (elements === 0) return use(new Uint8Array());
+    this.checkFilters();
+    const numBytes = elements * metadata.size;
+    if (numBytes > library.MAXIMUM_MEMORY / 2) throw new DataError({ file: this.file, key: this.path, found: `${numBytes} bytes would have to be read at once`, hint: 'write the file again in smaller chunks' });
+    const isWhole = shape.length === 0 || (start === 0 && end === numRows);
+    const count = isWhole ? null : [end - start, ...rest].map(BigInt);
+    const offset = isWhole ? null : [start, ...rest.map(() => 0)].map(BigInt);
+    const strides = isWhole ? null : shape.map(() => 1n);
+    const pointer = library._malloc(numBytes);
+    if (pointer === 0) throw new DataError({ file: this.file, key: this.path, found: `no memory for ${numBytes} bytes`, hint: 'close other programs or use a machine with more memory' });
+    try {
+      // Zeroed first: a read that stops half-way must not leave stray pointers to strings.
+      library.HEAPU8.fill(0, pointer, pointer + numBytes);
+      const status = refusing(this.file, this.path, () => library.get_dataset_data(this.fileId, absolute(this.path), count, offset, strides, BigInt(pointer)));
+      if (status < 0) throw new DataError({ file: this.file, key: this.path, found: 'cannot be read: the stored data are damaged', hint: 'copy or download the file again' });
+      use(library.HEAPU8.slice(pointer, pointer + numBytes));
+      if (hasVariableStrings(metadata)) library.reclaim_vlen_memory_count(this.fileId, absolute(this.path), '', BigInt(pointer), count ?? shape.map(BigInt));
+    } finally {
+      library._free(pointer);
+    }
+  }
+
+  private place(field?: string): { file: string; key: string } {
+    return { file: this.file, key: field === undefined ? this.path : `${this.path}['${field}']` };
+  }
+}
+
+function hasVariableStrings(metadata: Metadata): boolean {
+  return metadata.vlen || (metadata.compound_type?.members.some((member) => member.vlen) ?? false);
+}
+
+function absolute(at: string): string {
+  return at.startsWith('/') ? at : `/${at}`;
+}
+
+function parentOf(at: string): string {
+  return at.slice(0, Math.max(0, at.lastIndexOf('/'))) || '/';
+}
+
+/** Runs a call into the library; its stack of C messages becomes the one that says why. */
+export function refusing<T>(file: string, key: string | undefined, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    if (cause instanceof DataError) throw cause;
+    const text = cause instanceof Error ? cause.message : String(cause);
+    const reasons = [...text.matchAll(/#\d+: .* in \w+\(\): (.+)/g)].map((match) => match[1]);
+    throw new DataError({ file, key, found: `HDF5 cannot read it: ${reasons.at(-1) ?? text}`, hint: 'is the file whole? copy or download it again', cause });
+  }
+}

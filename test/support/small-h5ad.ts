@@ -1,0 +1,109 @@
+import { loadHdf5 } from '../../src/data/readers/hdf5.js';
+
+/** A matrix as rows of numbers, and how it is to be stored. */
+export interface SmallMatrix {
+  readonly rows: readonly (readonly number[])[];
+  readonly encoding: 'dense' | 'csr' | 'csc';
+}
+
+export interface SmallH5ad {
+  readonly x?: SmallMatrix;
+  readonly layers?: Readonly<Record<string, SmallMatrix>>;
+  /** raw/X with its own genes. */
+  readonly raw?: SmallMatrix & { readonly geneNames: readonly string[] };
+  readonly cellIds: readonly string[];
+  readonly geneNames: readonly string[];
+  /** Text columns become categoricals, numbers float64 columns. */
+  readonly obs?: Readonly<Record<string, readonly (string | null)[] | Float64Array>>;
+}
+
+/** Writes an AnnData file as anndata 0.8 and later lay it out, so that tests need neither Python nor stored files. */
+export async function writeSmallH5ad(path: string, content: SmallH5ad): Promise<void> {
+  const { File } = await loadHdf5();
+  const file = new File(path, 'w');
+  try {
+    const root = file.get('/') as Group;
+    encode(root, 'anndata', '0.1.0');
+    if (content.x) writeMatrix(root, 'X', content.x, content.geneNames.length);
+    const layers = group(root, 'layers', 'dict');
+    for (const [name, matrix] of Object.entries(content.layers ?? {})) writeMatrix(layers, name, matrix, content.geneNames.length);
+    writeFrame(root, 'obs', content.cellIds, content.obs ?? {});
+    writeFrame(root, 'var', content.geneNames, {});
+    for (const name of ['obsm', 'varm', 'obsp', 'varp', 'uns']) group(root, name, 'dict');
+    if (content.raw) {
+      const raw = group(root, 'raw', 'raw');
+      writeMatrix(raw, 'X', content.raw, content.raw.geneNames.length);
+      writeFrame(raw, 'var', content.raw.geneNames, {});
+    }
+  } finally {
+    file.close();
+  }
+}
+
+type H5wasm = Awaited<ReturnType<typeof loadHdf5>>;
+type Group = InstanceType<H5wasm['Group']>;
+
+function encode(object: { create_attribute: Group['create_attribute'] }, type: string, version: string): void {
+  object.create_attribute('encoding-type', type);
+  object.create_attribute('encoding-version', version);
+}
+
+function group(parent: Group, name: string, type: string): Group {
+  const made = parent.create_group(name);
+  encode(made, type, '0.1.0');
+  return made;
+}
+
+function writeFrame(parent: Group, name: string, index: readonly string[], columns: Readonly<Record<string, readonly (string | null)[] | Float64Array>>): void {
+  const frame = parent.create_group(name);
+  encode(frame, 'dataframe', '0.2.0');
+  frame.create_attribute('_index', '_index');
+  frame.create_attribute('column-order', Object.keys(columns), [Object.keys(columns).length], 'S');
+  strings(frame, '_index', index);
+  for (const [key, values] of Object.entries(columns)) {
+    if (values instanceof Float64Array) {
+      encode(frame.create_dataset({ name: key, data: values }), 'array', '0.2.0');
+      continue;
+    }
+    const categories = [...new Set(values.filter((value) => value !== null))].sort();
+    const column = frame.create_group(key);
+    encode(column, 'categorical', '0.2.0');
+    column.create_attribute('ordered', 0, null, '<b');
+    strings(column, 'categories', categories);
+    encode(column.create_dataset({ name: 'codes', data: Int8Array.from(values, (value) => (value === null ? -1 : categories.indexOf(value))) }), 'array', '0.2.0');
+  }
+}
+
+function strings(parent: Group, name: string, values: readonly string[]): void {
+  encode(parent.create_dataset({ name, data: [...values], shape: [values.length], dtype: 'S' }), 'string-array', '0.2.0');
+}
+
+function writeMatrix(parent: Group, name: string, { rows, encoding }: SmallMatrix, numGenes: number): void {
+  if (encoding === 'dense') {
+    encode(parent.create_dataset({ name, data: Float32Array.from(rows.flat()), shape: [rows.length, numGenes] }), 'array', '0.2.0');
+    return;
+  }
+  const lines = encoding === 'csr' ? rows : Array.from({ length: numGenes }, (_, gene) => rows.map((row) => row[gene]!));
+  const indptr = [0];
+  const indices: number[] = [];
+  const data: number[] = [];
+  for (const line of lines) {
+    line.forEach((value, i) => {
+      if (value === 0) return;
+      indices.push(i);
+      data.push(value);
+    });
+    indptr.push(indices.length);
+  }
+  writeSparse(parent, name, encoding, [rows.length, numGenes], { data, indices, indptr });
+}
+
+/** The arrays as given: tests of damaged matrices write them crooked. */
+export function writeSparse(parent: Group, name: string, encoding: 'csr' | 'csc', shape: [number, number], arrays: { data: number[]; indices: number[]; indptr: number[] }): void {
+  const sparse = parent.create_group(name);
+  encode(sparse, `${encoding}_matrix`, '0.1.0');
+  sparse.create_attribute('shape', BigInt64Array.from(shape.map(BigInt)));
+  sparse.create_dataset({ name: 'data', data: Float32Array.from(arrays.data) });
+  sparse.create_dataset({ name: 'indices', data: Int32Array.from(arrays.indices) });
+  sparse.create_dataset({ name: 'indptr', data: Int32Array.from(arrays.indptr) });
+}
