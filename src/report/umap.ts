@@ -1,10 +1,11 @@
 import { UMAP } from 'umap-js';
-import type { ProgressBar } from '../progress.js';
+import { silentProgress, type Progress } from '../progress.js';
 import type { Rng } from '../rng.js';
 
 /** More cells than this neither draw well nor finish soon. */
-const MAX_CELLS = 4000;
+const MAX_CELLS = 2500;
 const NUM_NEIGHBOURS = 15;
+const NUM_EPOCHS = 300;
 
 export interface Map2d {
   /** Rows of the embedding that were placed, ascending. */
@@ -20,18 +21,20 @@ export interface Map2d {
  * @param embedding [numCells, dim] row after row
  * @param options.always rows that stay when there are too many to draw (the test cells); the others are drawn by lot
  */
-export function placeCells(embedding: Float32Array, dim: number, rng: Rng, options: { always?: ReadonlySet<number>; maxCells?: number; progress?: ProgressBar } = {}): Map2d {
+export function placeCells(embedding: Float32Array, dim: number, rng: Rng, options: { always?: ReadonlySet<number>; maxCells?: number; progress?: Progress } = {}): Map2d {
   const cells = chooseCells(embedding.length / dim, rng.fork('sample'), options);
   if (cells.length < 4) return { cells, x: Float32Array.from(cells, (_, i) => i), y: new Float32Array(cells.length), method: 'Too few cells for a map; side by side.' };
   const nNeighbors = Math.min(NUM_NEIGHBOURS, cells.length - 1);
   const draws = rng.fork('umap');
-  const umap = new UMAP({ nComponents: 2, nNeighbors, minDist: 0.3, random: () => draws.uniform(), distanceFn: euclidean });
+  const umap = new UMAP({ nComponents: 2, nNeighbors, nEpochs: NUM_EPOCHS, minDist: 0.3, random: () => draws.uniform(), distanceFn: euclidean });
   const rows = Array.from(cells, (cell) => unitLength(embedding.subarray(cell * dim, (cell + 1) * dim)));
   const numEpochs = umap.initializeFit(rows);
+  const bar = (options.progress ?? silentProgress).start('map of the cells', numEpochs, 'rounds');
   for (let epoch = 0; epoch < numEpochs; epoch++) {
     umap.step();
-    options.progress?.update(epoch + 1);
+    bar.update(epoch + 1);
   }
+  bar.stop();
   const places = umap.getEmbedding();
   return {
     cells,
