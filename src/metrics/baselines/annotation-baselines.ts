@@ -3,7 +3,7 @@ import { mostLikely } from '../most-likely.js';
 import { nearestNeighbourProbabilities } from './nearest-neighbours.js';
 import { fitLogisticRegression, logisticProbabilities } from './logistic-regression.js';
 import { applyPca, fitPca } from './pca.js';
-import type { SparseMatrix } from './sparse-matrix.js';
+import { takeRows, type SparseMatrix } from './sparse-matrix.js';
 
 /** What every annotation baseline is given: the very cells the model trained on and is tested on. */
 export interface BaselineData {
@@ -30,20 +30,23 @@ export interface BaselineResult {
 
 const NUM_COMPONENTS = 50;
 const NUM_NEIGHBOURS = 15;
+/** Components are found on at most so many training cells, drawn at random: more would cost minutes and turn them hardly. */
+const MAX_PCA_CELLS = 5000;
 
 /**
  * The simple methods every annotation table shows beside the model: the most frequent class; 15 nearest neighbours and multinomial
  * logistic regression (L2, C = 1) on 50 principal components, fitted on the training cells alone.
  */
 export function annotationBaselines({ train, trainLabels, test, numClasses, rng }: BaselineData): BaselineResult[] {
-  const pca = fitPca(train, NUM_COMPONENTS, rng.fork('pca'));
+  const pcaCells = train.numRows > MAX_PCA_CELLS ? takeRows(train, rng.fork('cells').permutation(train.numRows).subarray(0, MAX_PCA_CELLS)) : train;
+  const pca = fitPca(pcaCells, NUM_COMPONENTS, rng.fork('pca'));
   const trainPoints = applyPca(pca, train);
   const testPoints = applyPca(pca, test);
   const regression = fitLogisticRegression(trainPoints, trainLabels, numClasses);
   return [
     result('majorityClass', 'most frequent class', majorityProbabilities(trainLabels, test.numRows, numClasses), numClasses),
-    result('nearestNeighbours', `${NUM_NEIGHBOURS} nearest neighbours on ${pca.numComponents} PCs`, nearestNeighbourProbabilities(trainPoints, trainLabels, testPoints, numClasses, NUM_NEIGHBOURS), numClasses),
-    result('logisticRegression', `logistic regression on ${pca.numComponents} PCs`, logisticProbabilities(regression, testPoints), numClasses),
+    result('nearestNeighbours', `${NUM_NEIGHBOURS} nearest neighbours on ${pca.components.length} PCs`, nearestNeighbourProbabilities(trainPoints, trainLabels, testPoints, numClasses, NUM_NEIGHBOURS), numClasses),
+    result('logisticRegression', `logistic regression on ${pca.components.length} PCs`, logisticProbabilities(regression, testPoints), numClasses),
   ];
 }
 

@@ -1,3 +1,5 @@
+import { addScaled, dot, scale } from './vector.js';
+
 /** Value and gradient of a smooth function at a point; the gradient is written into `gradient`. */
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
@@ -59,21 +61,6 @@ function descentDirection(gradient: Float64Array, pairs: readonly { s: Float64Ar
   if (last) scale(q, 1 / (last.rho * dot(last.y, last.y)));
   pairs.forEach(({ s, y, rho }, i) => addScaled(q, s, alphas[i]! - rho * dot(y, q)));
   return scale(q, -1);
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-}
-
-function addScaled(a: Float64Array, b: Float64Array, factor: number): void {
-  for (let i = 0; i < a.length; i++) a[i]! += factor * b[i]!;
-}
-
-function scale(a: Float64Array, factor: number): Float64Array {
-  for (let i = 0; i < a.length; i++) a[i]! *= factor;
-  return a;
 }
 
 function largest(a: Float64Array): number {

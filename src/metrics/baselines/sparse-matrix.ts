@@ -21,34 +21,44 @@ export function columnMeans({ numRows, numColumns, indices, values }: SparseMatr
   return means;
 }
 
-/** (X - 1·meansᵀ) · right: [rows, columns] × [columns, K] → [rows, K], without ever holding the centred matrix. */
-export function centredTimes(x: SparseMatrix, means: Float64Array, right: Float64Array, K: number): Float64Array {
-  const shift = new Float64Array(K);
-  for (let g = 0; g < x.numColumns; g++) for (let k = 0; k < K; k++) shift[k]! += means[g]! * right[g * K + k]!;
-  const out = new Float64Array(x.numRows * K);
+/** (X - 1·meansᵀ)·v, one number per row, without ever holding the centred matrix. */
+export function centredTimes(x: SparseMatrix, means: Float64Array, v: Float64Array): Float64Array {
+  let shift = 0;
+  for (let g = 0; g < x.numColumns; g++) shift += means[g]! * v[g]!;
+  const out = new Float64Array(x.numRows);
   for (let row = 0; row < x.numRows; row++) {
-    for (let at = x.indptr[row]!; at < x.indptr[row + 1]!; at++) {
-      const value = x.values[at]!;
-      const from = x.indices[at]! * K;
-      for (let k = 0; k < K; k++) out[row * K + k]! += value * right[from + k]!;
-    }
-    for (let k = 0; k < K; k++) out[row * K + k]! -= shift[k]!;
+    let sum = -shift;
+    for (let at = x.indptr[row]!; at < x.indptr[row + 1]!; at++) sum += x.values[at]! * v[x.indices[at]!]!;
+    out[row] = sum;
   }
   return out;
 }
 
-/** (X - 1·meansᵀ)ᵀ · left: [columns, rows] × [rows, K] → [columns, K]. */
-export function centredTransposeTimes(x: SparseMatrix, means: Float64Array, left: Float64Array, K: number): Float64Array {
-  const out = new Float64Array(x.numColumns * K);
-  const sums = new Float64Array(K);
+/** (X - 1·meansᵀ)ᵀ·v, one number per column. */
+export function centredTransposeTimes(x: SparseMatrix, means: Float64Array, v: Float64Array): Float64Array {
+  const out = new Float64Array(x.numColumns);
+  let total = 0;
   for (let row = 0; row < x.numRows; row++) {
-    for (let k = 0; k < K; k++) sums[k]! += left[row * K + k]!;
-    for (let at = x.indptr[row]!; at < x.indptr[row + 1]!; at++) {
-      const value = x.values[at]!;
-      const to = x.indices[at]! * K;
-      for (let k = 0; k < K; k++) out[to + k]! += value * left[row * K + k]!;
+    const factor = v[row]!;
+    total += factor;
+    for (let at = x.indptr[row]!; at < x.indptr[row + 1]!; at++) out[x.indices[at]!]! += factor * x.values[at]!;
+  }
+  for (let g = 0; g < x.numColumns; g++) out[g]! -= total * means[g]!;
+  return out;
+}
+
+/** A copy of the given rows, in the given order. */
+export function takeRows(x: SparseMatrix, rows: ArrayLike<number>): SparseMatrix {
+  const indptr = new Int32Array(rows.length + 1);
+  for (let i = 0; i < rows.length; i++) indptr[i + 1] = indptr[i]! + x.indptr[rows[i]! + 1]! - x.indptr[rows[i]!]!;
+  const indices = new Int32Array(indptr[rows.length]!);
+  const values = new Float32Array(indices.length);
+  for (let i = 0; i < rows.length; i++) {
+    const from = x.indptr[rows[i]!]!;
+    for (let to = indptr[i]!; to < indptr[i + 1]!; to++) {
+      indices[to] = x.indices[from + to - indptr[i]!]!;
+      values[to] = x.values[from + to - indptr[i]!]!;
     }
   }
-  for (let g = 0; g < x.numColumns; g++) for (let k = 0; k < K; k++) out[g * K + k]! -= means[g]! * sums[k]!;
-  return out;
+  return { numRows: rows.length, numColumns: x.numColumns, indptr, indices, values };
 }
