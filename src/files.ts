@@ -4,21 +4,26 @@ import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OutputError } from './errors.js';
 
-/** Writes under a temporary name beside `path`, fsyncs, renames: a reader sees the old file or the new one, never half of one. */
-export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
+/**
+ * Writes under a temporary name beside `path`, fsyncs, renames: a reader sees the old file or the new one, never half of one.
+ * @param data the whole, or pieces in order for what is too large to hold at once
+ */
+export async function writeFileAtomic(path: string, data: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
   const temporary = temporaryName(path);
   try {
     await mkdir(dirname(path), { recursive: true });
     const handle = await open(temporary, 'wx');
     try {
-      await handle.writeFile(data);
+      const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
+      // Each call continues where the one before it ended.
+      for await (const piece of pieces) await handle.writeFile(piece);
       await handle.sync();
     } finally {
       await handle.close();
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await removeQuietly(temporary);
     throw asOutputError(path, error);
   }
 }
@@ -43,9 +48,14 @@ export async function writeFolderAtomic(path: string, fill: (temporary: string) 
     await syncFolder(dirname(path));
     await rm(old, { recursive: true, force: true });
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
+    await removeQuietly(temporary);
     throw asOutputError(path, error);
   }
+}
+
+/** Clears up after an error that is about to be thrown: that one is the news, not a second one from clearing up. */
+async function removeQuietly(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => {});
 }
 
 /** Makes a rename inside `path` durable. */
@@ -74,6 +84,7 @@ const MENDS: Record<string, [found: string, hint: string]> = {
   EROFS: ['the file system is read-only', 'choose another --out'],
   ENOSPC: ['the disk is full', 'free space or choose another --out'],
   EDQUOT: ['the disk quota is used up', 'free space or choose another --out'],
+  EEXIST: ['a part of the path is a file, not a folder', 'choose another --out'],
   ENOTDIR: ['a part of the path is a file, not a folder', 'choose another --out'],
   EISDIR: ['is a folder', 'name a file'],
   EFBIG: ['the file is too large for this file system', 'choose another --out'],

@@ -1,0 +1,95 @@
+// B cells, L genes a cell, T = L + 1 positions ([LAT] first), D hidden, M rows of gene slots, V gene vocabulary
+//
+//   geneIds, values ──► gene + value encoding ──► replaced by mask vectors ──► input_proj ──┐
+//                              │                                                            ├─► [LAT], g1 … gL ──► blocks ──► norm ──► h
+//                              └────── mean over the clean cell ──► latent encoder ─────────┘
+//
+//   h[0] = cell embedding     h[1 …] ──► gene head (identity), value head (expression)
+import * as tf from '@tensorflow/tfjs-core';
+import { linear } from '../runtime/ops/linear.js';
+import { rmsNorm } from '../runtime/ops/rms-norm.js';
+import { rotaryTable } from '../runtime/ops/rotary.js';
+import type { Tensors } from '../runtime/program/program.js';
+import { block, type BlockContext } from './block.js';
+import { encodeGenes, isRealGene, latentToken, maskedGenes } from './cell-encoder.js';
+import type { ModelConfig } from './config.js';
+import type { GeneIdLayout } from './gene-ids.js';
+import { take } from './take.js';
+
+export interface ModelInputs {
+  /** [B, L] int32, best-ranked gene first; padding ids behind the last gene. */
+  readonly geneIds: tf.Tensor2D;
+  /** [B, L] float32, log-normalised expression. */
+  readonly values: tf.Tensor2D;
+  /** [B, L] float32: 1 where the blocks see the mask vectors instead of the gene. */
+  readonly isReplaced: tf.Tensor2D;
+  /**
+   * [B, L] float32: 1 where the gene enters the [LAT] summary. Default: every real gene, replaced or not, as in training. Generation, which
+   * does not know the replaced genes, passes the known ones.
+   */
+  readonly isSummarised?: tf.Tensor2D;
+}
+
+export interface ForwardOptions {
+  /** [2] int32: switches dropout on. Without it the pass is deterministic. */
+  readonly dropoutSeed?: tf.Tensor1D | undefined;
+}
+
+/**
+ * The denoiser: last hidden states of [LAT] and every gene slot, after the final norm. States at padding mean nothing.
+ * @param parameters by state-dict name (`parameterSpecs`)
+ * @param ids ids that are padding
+ * @returns [B, L + 1, D] float32
+ */
+export function hiddenStates(
+  parameters: Tensors,
+  inputs: ModelInputs,
+  config: ModelConfig,
+  ids: Pick<GeneIdLayout, 'padId' | 'padFillId'>,
+  { dropoutSeed }: ForwardOptions = {},
+): tf.Tensor3D {
+  return tf.tidy(() => {
+    const { geneIds, values, isReplaced } = inputs;
+    const [numCells, seqLen] = geneIds.shape;
+    const isReal = isRealGene(geneIds, ids); // [B, L]
+    const clean = encodeGenes(parameters, geneIds, values); // [B, L, D]
+    const latent = latentToken(parameters, clean, inputs.isSummarised ?? isReal); // [B, 1, D]
+    const context: BlockContext = {
+      numHeads: config.numHeads,
+      canAttend: tf.concat([tf.ones([numCells, 1]), isReal], 1) as tf.Tensor2D, // [B, T]
+      rotary: rotaryTable(seqLen + 1, config.hiddenDim / config.numHeads, config.ropeTheta),
+      dropoutSite: (index) => (dropoutSeed ? { rate: config.dropout, seed: dropoutSeed, index } : undefined),
+    };
+    let x = tf.concat([latent, maskedGenes(parameters, clean, isReplaced)], 1) as tf.Tensor3D; // [B, T, D]
+    for (let layer = 0; layer < config.numLayers; layer++) x = block(parameters, layer, x, context);
+    return rmsNorm(x, take(parameters, 'final_norm.weight')) as tf.Tensor3D;
+  });
+}
+
+/** The state of [LAT]. [B, L + 1, D] → [B, D] */
+export function cellEmbedding(hidden: tf.Tensor3D): tf.Tensor2D {
+  return tf.tidy(() => {
+    const [numCells, , hiddenDim] = hidden.shape;
+    return tf.reshape(tf.slice(hidden, [0, 0, 0], [numCells, 1, hiddenDim]), [numCells, hiddenDim]);
+  });
+}
+
+/** The states of the gene slots. [B, L + 1, D] → [B, L, D] */
+export function geneHidden(hidden: tf.Tensor3D): tf.Tensor3D {
+  const [numCells, numPositions, hiddenDim] = hidden.shape;
+  return tf.slice(hidden, [0, 1, 0], [numCells, numPositions - 1, hiddenDim]);
+}
+
+/** Identity logits of gene slots. The training loss takes `crossEntropy` instead, which never holds all of them. [M, D] → [M, V] */
+export function geneLogits(parameters: Tensors, rows: tf.Tensor2D): tf.Tensor2D {
+  return linear(rows, take(parameters, 'gene_head.weight')) as tf.Tensor2D;
+}
+
+/** Expression predicted at gene slots. [M, D] → [M] */
+export function predictedValues(parameters: Tensors, rows: tf.Tensor2D): tf.Tensor1D {
+  return tf.tidy(() => {
+    const p = (name: string) => take(parameters, `value_head.${name}`);
+    const inner = tf.relu(linear(rows, p('0.weight'), p('0.bias'))); // [M, D]
+    return tf.reshape(linear(inner, p('2.weight'), p('2.bias')), [rows.shape[0]]); // [M]
+  });
+}
