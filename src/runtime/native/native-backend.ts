@@ -3,8 +3,8 @@ import { createRequire, Module } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
 import type * as tfjs from '@tensorflow/tfjs-core';
-import koffi from 'koffi';
 import { ADDON } from './addon.js';
+import { koffi } from './foreign.js';
 
 const require = createRequire(import.meta.url);
 

@@ -2,8 +2,7 @@
  * The part of TensorFlow's C API that building and running graphs needs, through koffi. Pointers are bigints; 0n is null.
  * Arrays that C reads or fills are packed typed arrays, handed over as they are: nothing is converted element by element.
  */
-import koffi from 'koffi';
-import type { TypeObject } from 'koffi';
+import { koffi, type TypeObject } from '../../native/foreign.js';
 import { nativeLibraryPaths } from '../../native/load.js';
 import type { HostTensor } from '../program.js';
 
@@ -31,9 +30,6 @@ export function cApi(): CApi {
 }
 
 function bind() {
-  // The native code runs on a stack that koffi makes; the default of 128 kB for calls off the main thread is too little for
-  // a function that may optimise a whole graph before it runs it. Pages never touched cost nothing.
-  koffi.config({ sync_stack_size: 16 << 20, async_stack_size: 16 << 20, async_heap_size: 1 << 20 });
   const paths = nativeLibraryPaths();
   const framework = koffi.load(paths.framework, { global: true });
   const cc = koffi.load(paths.cc, { global: true });
