@@ -52,6 +52,7 @@ function bind() {
     dim: inFramework('TF_Dim', 'int64', 'void *', 'int'),
 
     newBuffer: inFramework('TF_NewBuffer', 'void *'),
+    newBufferFrom: inFramework('TF_NewBufferFromString', 'void *', 'void *', 'size_t'),
     deleteBuffer: inFramework('TF_DeleteBuffer', 'void', 'void *'),
 
     newGraph: inCc('TF_NewGraph', 'void *'),
@@ -90,6 +91,14 @@ function bind() {
 /** Throws what `status` says, if it says anything, as `make(message)`. */
 export function checkStatus(api: CApi, status: Pointer, make: (message: string) => Error): void {
   if (api.getCode(status) !== 0) throw make(api.message(status) as string);
+}
+
+/** A copy of what a TF_Buffer holds; the buffer stays the caller's to delete. */
+export function readBuffer(buffer: Pointer): Uint8Array {
+  const [data, length] = koffi.decode(buffer, 'uint64_t', 2) as [bigint | number, bigint | number]; // TF_Buffer { data, length, … }
+  const copy = new Uint8Array(Number(length));
+  if (copy.length > 0) cApi().memcpy(copy, BigInt(data), copy.length);
+  return copy;
 }
 
 export const int64s = (values: readonly number[]): BigInt64Array => BigInt64Array.from(values, BigInt);

@@ -3,6 +3,7 @@ import type { CompileOptions, Executor, HostTensor, HostTensors, Program, Progra
 import type { GraphBackend } from './backend.js';
 import { graphBackend } from './backend.js';
 import { GraphBuilder } from './builder.js';
+import type { OpTime } from './profile.js';
 import { Session } from './session.js';
 import type { InputSpec, Trace } from './trace.js';
 import { trace } from './trace.js';
@@ -14,6 +15,14 @@ export interface GraphExecutorOptions {
   readonly precision?: 'f32' | 'bf16';
 }
 
+export interface GraphExecutor extends Executor {
+  readonly kind: 'graph';
+  /** Ops added so far by all programs and variables. */
+  readonly numOps: number;
+  /** Measures every op of the runs made while `work` is under way; `toChromeTrace` draws them. */
+  profile<T>(work: () => Promise<T>): Promise<{ result: T; opTimes: OpTime[] }>;
+}
+
 /**
  * Runs programs as TensorFlow graphs: a function is traced once for each set of input shapes, gradients and updates included,
  * and every run after that is one call into TensorFlow, off the main thread. All programs and variables of an executor share one
@@ -23,7 +32,7 @@ export interface GraphExecutorOptions {
  * executor is disposed.
  * @throws SetupError when native TensorFlow is not loaded
  */
-export function createGraphExecutor(options: GraphExecutorOptions = {}): Executor {
+export function createGraphExecutor(options: GraphExecutorOptions = {}): GraphExecutor {
   const backend = graphBackend();
   const builder = new GraphBuilder();
   const session = new Session(builder.graph, SessionConfig.parse(options.session ?? {}));
@@ -39,6 +48,10 @@ export function createGraphExecutor(options: GraphExecutorOptions = {}): Executo
       if (!(variables instanceof GraphVariables) || variables.builder !== builder) throw new Error('these variables belong to another executor');
       return new GraphProgram(fn, backend, session, variables, { precision: options.precision ?? 'f32', ...compileOptions });
     },
+    get numOps() {
+      return builder.numOps;
+    },
+    profile: (work) => session.profile(work),
     dispose: () => session.close(() => builder.dispose()),
   };
 }

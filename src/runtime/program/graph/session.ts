@@ -1,8 +1,10 @@
 import type { SessionConfig } from '../config.js';
 import type { HostTensor } from '../program.js';
 import type { CApi, Output, Pointer } from './c-api.js';
-import { cApi, checkStatus, newTensor, packOutputs, readTensor } from './c-api.js';
+import { cApi, checkStatus, newTensor, packOutputs, readBuffer, readTensor } from './c-api.js';
 import { encodeConfigProto } from './config-proto.js';
+import type { OpTime } from './profile.js';
+import { FULL_TRACE, decodeOpTimes } from './profile.js';
 
 /** What one kind of run feeds, fetches and brings about. TensorFlow prepares each once, at its first run. */
 export interface RunSignature {
@@ -21,6 +23,7 @@ export class Session {
   private readonly session: Pointer;
   private last: Promise<unknown> = Promise.resolve();
   private isEnding = false;
+  private opTimes: OpTime[] | undefined;
 
   constructor(graph: Pointer, config: SessionConfig) {
     const { api } = this;
@@ -58,20 +61,35 @@ export class Session {
     const results = new BigUint64Array(packed.fetches.length / 2);
     const status = api.newStatus() as Pointer;
     const fed: Pointer[] = [];
+    const { opTimes } = this;
+    const runOptions = opTimes ? (api.newBufferFrom(FULL_TRACE, FULL_TRACE.length) as Pointer) : null;
+    const runMetadata = opTimes ? (api.newBuffer() as Pointer) : null;
     try {
       for (const value of values) fed.push(newTensor(api, value));
       const fedPointers = BigUint64Array.from(fed);
       await new Promise<void>((resolve, reject) => {
         api.sessionRun.async(
-          this.session, null, packed.feeds, fedPointers, fed.length, packed.fetches, results, results.length, packed.targets, packed.targets.length, null, status,
+          this.session, runOptions, packed.feeds, fedPointers, fed.length, packed.fetches, results, results.length, packed.targets, packed.targets.length, runMetadata, status,
           (error: unknown) => (error ? reject(error as Error) : resolve()),
         );
       });
       checkStatus(api, status, (text) => new Error(text));
+      if (opTimes && runMetadata) opTimes.push(...decodeOpTimes(readBuffer(runMetadata)));
       return Array.from(results, (tensor) => readTensor(api, tensor));
     } finally {
       for (const tensor of [...fed, ...results]) if (tensor) api.deleteTensor(tensor);
+      for (const buffer of [runOptions, runMetadata]) if (buffer) api.deleteBuffer(buffer);
       api.deleteStatus(status);
+    }
+  }
+
+  /** Measures every op of the runs that are made while `work` is under way; they take longer than usual. */
+  async profile<T>(work: () => Promise<T>): Promise<{ result: T; opTimes: OpTime[] }> {
+    const opTimes: OpTime[] = (this.opTimes = []);
+    try {
+      return { result: await work(), opTimes };
+    } finally {
+      this.opTimes = undefined;
     }
   }
 

@@ -5,6 +5,7 @@ import { createEagerExecutor } from '../../../../src/runtime/program/eager.js';
 import { gradients } from '../../../../src/runtime/program/gradients.js';
 import { graphBackend } from '../../../../src/runtime/program/graph/backend.js';
 import { createGraphExecutor } from '../../../../src/runtime/program/graph/executor.js';
+import { toChromeTrace } from '../../../../src/runtime/program/graph/profile.js';
 import type { Executor, HostTensor, HostTensors, ProgramFn, Tensors } from '../../../../src/runtime/program/program.js';
 import { Rng } from '../../../../src/rng.js';
 
@@ -208,6 +209,23 @@ describe('the graph executor', () => {
     for (let i = 0; i < 12; i++) await cycle();
     await (await graph.createVariables({ last: scalar(0) })).read(); // runs after the last release
     expect(process.memoryUsage().rss - before).toBeLessThan(64 << 20);
+  });
+
+  it('tells how long each op took, as a trace that browsers draw', async () => {
+    const profiled = createGraphExecutor();
+    const variables = await profiled.createVariables({ w: normal(64, 64) });
+    const program = profiled.compile(({ w }, { x }) => ({ outputs: { y: tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D) } }), { variables, name: 'a product' });
+    const x = normal(64, 64);
+    const plain = await program.run({ x });
+    const { result, opTimes } = await profiled.profile(() => program.run({ x }));
+    expect(result).toEqual(plain);
+    const product = opTimes.find(({ name }) => /^a_product\/MatMul_\d+$/.test(name))!;
+    expect(product.type).toMatch(/MatMul/);
+    expect(Math.abs(product.startUs / 1e3 - Date.now())).toBeLessThan(60_000);
+    expect(product.durationUs).toBeGreaterThan(0);
+    const { traceEvents } = JSON.parse(toChromeTrace(opTimes)) as { traceEvents: { ph: string; dur: number; name: string }[] };
+    expect(traceEvents.find(({ ph, name }) => ph === 'X' && name === product.type)!.dur).toBe(product.durationUs);
+    profiled.dispose();
   });
 
   it('leaves TensorFlow.js as it found it: same backend, no tensor more', async () => {

@@ -1,0 +1,171 @@
+// B cells, L genes a cell, M masked positions, D hidden, V gene vocabulary
+//
+// npm run -s bench -- step [--json] [--task train|embed] [--precision bf16|f32] [--cells 2] [--genes 1200] [--layers 12] …
+//
+// One training step (forward, dual loss at masked positions, backward, AdamW) or one embedding pass on random cells, as a
+// compiled program. Reports the median over the later half of the steps, the most memory the process ever held, and the
+// share of this machine's measured peak of matrix products that the step reached.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+
+const number = (value) => ({ type: 'string', default: String(value) });
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    task: { type: 'string', default: 'train' },
+    precision: { type: 'string', default: 'bf16' },
+    executor: { type: 'string', default: 'graph' },
+    dropout: number(0),
+    hidden: number(512),
+    heads: number(8),
+    layers: number(12),
+    ffn: number(2048),
+    vocab: number(41818),
+    genes: number(1200),
+    cells: number(2),
+    steps: number(8),
+    seed: number(0),
+    profile: { type: 'string' },
+  },
+});
+const fail = (message) => {
+  console.error(message);
+  process.exit(2);
+};
+if (!['train', 'embed'].includes(flags.task)) fail(`--task ${flags.task}: expected train or embed`);
+if (!['f32', 'bf16'].includes(flags.precision)) fail(`--precision ${flags.precision}: expected f32 or bf16`);
+const size = (name) => {
+  const value = Number(flags[name]);
+  if (!Number.isInteger(value) || value < 0) fail(`--${name} ${flags[name]}: expected a whole number`);
+  return value;
+};
+
+const { loadTensorFlow } = await import('../dist/runtime/native/load.js');
+await loadTensorFlow();
+const tf = await import('@tensorflow/tfjs-core');
+const { Rng } = await import('../dist/rng.js');
+const { createExecutor } = await import('../dist/runtime/program/executor.js');
+const { gradients } = await import('../dist/runtime/program/gradients.js');
+const { crossEntropy } = await import('../dist/runtime/ops/cross-entropy.js');
+const { gatherRows } = await import('../dist/runtime/ops/embedding.js');
+const { ModelConfig } = await import('../dist/model/config.js');
+const { initialParameters } = await import('../dist/model/parameters.js');
+const { cellEmbedding, hiddenStates, geneHidden, predictedValues } = await import('../dist/model/scdiva.js');
+const { applyGradients, initialOptimizerState, stepScalars } = await import('../dist/train/optimizer.js');
+const { TrainConfig } = await import('../dist/train/config.js');
+
+const [B, L, V, numSteps] = [size('cells'), size('genes'), size('vocab'), size('steps')];
+const config = ModelConfig.parse({
+  hiddenDim: size('hidden'), numLayers: size('layers'), numHeads: size('heads'), ffnDim: size('ffn'), dropout: Number(flags.dropout), maxGenes: L,
+});
+const ids = { padId: 0, padFillId: V - 3 };
+const rng = Rng.fromSeed(size('seed'));
+const train = TrainConfig.parse({ steps: numSteps });
+
+const batch = randomBatch();
+const parameters = initialParameters(config, V, rng.fork('parameters'));
+const executor = await createExecutor({ kind: flags.executor, precision: flags.precision });
+const state = flags.task === 'train' ? initialOptimizerState(train, parameters, Object.keys(parameters)) : {};
+const variables = await executor.createVariables({ ...parameters, ...state });
+const names = Object.keys(parameters);
+
+const encode = (p, inputs, dropoutSeed) => hiddenStates(p, { geneIds: inputs.geneIds, values: inputs.values, isReplaced: inputs.isReplaced }, config, ids, { dropoutSeed });
+const embed = (p, inputs) => ({ outputs: { value: tf.sum(cellEmbedding(encode(p, inputs))) } });
+const trainStep = (all, inputs) => {
+  const { loss, grads } = gradients(
+    (p) => {
+      const states = tf.reshape(geneHidden(encode(p, inputs, config.dropout > 0 ? inputs.seed : undefined)), [B * L, config.hiddenDim]);
+      const rows = gatherRows(states, inputs.maskedAt); // [M, D]
+      const targets = gatherRows(tf.reshape(inputs.geneIds, [B * L]), inputs.maskedAt);
+      const wanted = gatherRows(tf.reshape(inputs.values, [B * L]), inputs.maskedAt);
+      const identity = tf.mean(crossEntropy(rows, p['gene_head.weight'], targets));
+      const value = tf.mean(tf.squaredDifference(predictedValues(p, rows), wanted));
+      return { loss: tf.add(identity, tf.mul(value, 10)), aux: {} };
+    },
+    Object.fromEntries(names.map((name) => [name, all[name]])),
+  );
+  const { updates } = applyGradients(train, all, grads, inputs, loss);
+  return { outputs: { value: loss }, updates };
+};
+
+const program = executor.compile(flags.task === 'train' ? trainStep : embed, { variables, precision: flags.precision, name: flags.task });
+const stepMs = [];
+const cpuMs = [];
+let last = NaN;
+for (let step = 0; step < numSteps; step++) {
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  const out = await program.run(inputsOf(step));
+  stepMs.push(performance.now() - start);
+  const used = process.cpuUsage(cpu);
+  cpuMs.push((used.user + used.system) / 1e3);
+  last = out.value.data[0];
+}
+if (flags.profile) {
+  const { toChromeTrace } = await import('../dist/runtime/program/graph/profile.js');
+  const { opTimes } = await executor.profile(() => program.run(inputsOf(numSteps)));
+  writeFileSync(flags.profile, toChromeTrace(opTimes));
+  const byType = new Map();
+  for (const { type, durationUs } of opTimes) byType.set(type, (byType.get(type) ?? 0) + durationUs / 1e3);
+  const total = [...byType.values()].reduce((a, b) => a + b, 0);
+  for (const [type, ms] of [...byType].sort((a, b) => b[1] - a[1]).slice(0, 15)) console.error(`${((100 * ms) / total).toFixed(1).padStart(5)} %  ${ms.toFixed(0).padStart(7)} ms  ${type}`);
+}
+const median = (xs) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)];
+const later = (xs) => xs.slice(Math.floor(xs.length / 2));
+const step_ms = median(later(stepMs));
+const result = {
+  peer: `scdiva ${executor.kind}`,
+  mode: flags.precision,
+  task: flags.task,
+  cells: B,
+  genes: L,
+  layers: config.numLayers,
+  vocab: V,
+  step_ms: round(step_ms, 1),
+  cells_per_s: round((B / step_ms) * 1e3, 3),
+  peak_rss_mb: peakRssMb(),
+  last: round(last, 4),
+  first_step_ms: round(stepMs[0], 1),
+  cpu_ms: round(median(later(cpuMs)), 1),
+  ops: executor.numOps ?? null,
+  step_tflop: round(stepFlops() / 1e12, 4),
+};
+executor.dispose();
+if (flags.json) console.log(JSON.stringify(result));
+else for (const [key, value] of Object.entries(result)) console.log(`${key.padEnd(16)} ${value}`);
+
+function inputsOf(step) {
+  return { ...batch, seed: { dtype: 'int32', shape: [2], data: Int32Array.of(1, step) }, ...(flags.task === 'train' && stepScalars(train, step, numSteps)) };
+}
+
+/** Random cells without padding; half of the genes masked, as in the middle of the time range. */
+function randomBatch() {
+  const geneIds = Int32Array.from({ length: B * L }, () => 2 + rng.int(V - 5));
+  const values = Float32Array.from({ length: B * L }, () => 5 * rng.uniform());
+  const isReplaced = Float32Array.from({ length: B * L }, () => Number(rng.uniform() < 0.5));
+  const maskedAt = Int32Array.from(isReplaced.keys()).filter((i) => isReplaced[i] === 1).slice(0, Math.floor(B * L * 0.45));
+  return {
+    geneIds: { dtype: 'int32', shape: [B, L], data: geneIds },
+    values: { dtype: 'float32', shape: [B, L], data: values },
+    isReplaced: { dtype: 'float32', shape: [B, L], data: isReplaced },
+    maskedAt: { dtype: 'int32', shape: [maskedAt.length], data: maskedAt },
+  };
+}
+
+/** Multiplications and additions of the matrix products a step cannot do without: recomputation is not counted. */
+function stepFlops() {
+  const { hiddenDim: D, ffnDim: F, numLayers } = config;
+  const T = L + 1;
+  const block = B * T * (4 * D * D + 3 * D * F) + 2 * B * T * T * D;
+  const encoder = B * L * 2 * D * D;
+  const heads = flags.task === 'train' ? batch.maskedAt.data.length * (V * D + D * D) : 0;
+  return 2 * (numLayers * block + encoder + heads) * (flags.task === 'train' ? 3 : 1);
+}
+
+function peakRssMb() {
+  return Math.round(Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024);
+}
+
+function round(value, digits) {
+  return Number(value.toFixed(digits));
+}
