@@ -58,7 +58,9 @@ function writeFrame(parent: Group, name: string, index: readonly string[], colum
   const frame = parent.create_group(name);
   encode(frame, 'dataframe', '0.2.0');
   frame.create_attribute('_index', '_index');
-  frame.create_attribute('column-order', Object.keys(columns), [Object.keys(columns).length], 'S');
+  // No columns: an empty array of doubles, as h5py writes it; the library cannot write an empty array of strings.
+  const order = Object.keys(columns);
+  frame.create_attribute('column-order', order.length > 0 ? order : new Float64Array(0));
   strings(frame, '_index', index);
   for (const [key, values] of Object.entries(columns)) {
     if (values instanceof Float64Array) {

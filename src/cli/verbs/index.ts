@@ -1,4 +1,5 @@
 import type { AnyVerb } from '../verb.js';
+import { data } from './data.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [];
+export const verbs: readonly AnyVerb[] = [data];

@@ -1,0 +1,139 @@
+import { DataError } from '../../errors.js';
+import type { CellFile, CellMatrix, MatrixInfo, MatrixKey, RowBlock } from '../readers/reader.js';
+import { sampleStatistics, type MatrixStatistics } from './statistics.js';
+import { guessValueKind, type UsableKind, type ValueGuess } from './value-kind.js';
+
+/** The matrix to read, and why it is that one. */
+export interface ChosenMatrix {
+  readonly key: MatrixKey;
+  readonly valueKind: UsableKind;
+  /** How the value kind was told. */
+  readonly evidence: string;
+  /** Why this matrix and no other, one sentence. */
+  readonly why: string;
+  /** The total every cell was normalised to, where there is one. */
+  readonly cellTotal?: number;
+}
+
+/** A matrix with what its numbers look like. */
+export interface JudgedMatrix extends MatrixInfo {
+  readonly guess: ValueGuess;
+  readonly statistics: MatrixStatistics;
+  /** Whether the statistics cover every cell. */
+  readonly isWhole: boolean;
+}
+
+export interface ChooseOptions {
+  /** Takes this matrix and no other. */
+  readonly matrix?: MatrixKey;
+  /** What the user says the values are, where they cannot be told from the numbers (estimated counts with fractions). */
+  readonly valueKind?: UsableKind;
+}
+
+/** Looks at a bounded sample of every matrix. */
+export async function judgeMatrices(file: CellFile, keys = file.matrices.map(({ key }) => key)): Promise<JudgedMatrix[]> {
+  const judged: JudgedMatrix[] = [];
+  for (const key of keys) judged.push(await judgeMatrix(file.matrix(key)));
+  return judged;
+}
+
+async function judgeMatrix(matrix: CellMatrix): Promise<JudgedMatrix> {
+  const statistics = await sampleStatistics(matrix);
+  const { key, numGenes, encoding, dtype } = matrix;
+  return { key, numGenes, encoding, dtype, statistics, guess: guessValueKind(statistics), isWhole: statistics.numRows === matrix.numCells };
+}
+
+/**
+ * The matrix a corpus or a prediction is made from: counts before CPM before log1p, never scaled values; among equals the
+ * one with most genes, then X, layers, raw/X. Judged from a sample of the cells, so that a large file costs no more.
+ * @throws DataError when the file or the matrix asked for has no usable values, saying what to pass instead
+ */
+export async function chooseMatrix(file: CellFile, options: ChooseOptions = {}): Promise<ChosenMatrix> {
+  if (options.matrix === undefined) return chooseAmong(file, await judgeMatrices(file), options.valueKind);
+  const [asked] = await judgeMatrices(file, [file.matrix(options.matrix).key]);
+  const kind = usableKind(asked!, options.valueKind);
+  if (kind === undefined) throw refusal(file, asked!, await judgeMatrices(file));
+  return { ...chosen(asked!, kind), why: `${asked!.key} was asked for` };
+}
+
+/** As chooseMatrix, from matrices judged before. */
+export function chooseAmong(file: CellFile, judged: readonly JudgedMatrix[], declared?: UsableKind): ChosenMatrix {
+  const best = rank(judged, declared);
+  if (!best) throw judged.length > 0 ? refusal(file, judged[0]!, judged) : new DataError({ file: file.path, key: 'X', found: 'no matrix of numbers in the file', expected: 'expression values in X, layers or raw/X' });
+  const kind = usableKind(best, declared)!;
+  const others = judged.filter(({ key }) => key !== best.key);
+  const why = others.length === 0 ? `${best.key} is the only matrix` : `${best.key} holds ${KIND_WORDS[kind]}; ${others.map((other) => `${other.key} ${reasonAgainst(other, best, kind)}`).join(', ')}`;
+  return { ...chosen(best, kind), why };
+}
+
+const PREFERENCE: Record<UsableKind, number> = { counts: 0, cpm: 1, log1p: 2 };
+const KIND_WORDS: Record<UsableKind, string> = { counts: 'counts', cpm: 'normalised counts, not logged', log1p: 'log-normalised values' };
+/** Layers that hold a part or a smoothed version of expression, whatever their numbers look like. */
+const PARTIAL_LAYER = /^layers\/(un)?spliced|^layers\/(ambiguous|matrix_?\d|M[su]|velocity|variance.*|.*_std|fit_.*)$/i;
+const COUNT_LAYER = /count|raw|umi/i;
+
+/** Smaller is better among matrices of one kind and as many genes. */
+function placeOf(key: MatrixKey): number {
+  if (key === 'X') return 0;
+  if (key === 'raw/X') return 2;
+  return COUNT_LAYER.test(key) ? 1 : 3;
+}
+
+function rank(judged: readonly JudgedMatrix[], declared?: UsableKind): JudgedMatrix | undefined {
+  return judged
+    .filter((matrix) => usableKind(matrix, declared) !== undefined && !PARTIAL_LAYER.test(matrix.key))
+    .sort((a, b) => PREFERENCE[usableKind(a, declared)!] - PREFERENCE[usableKind(b, declared)!] || b.numGenes - a.numGenes || placeOf(a.key) - placeOf(b.key))[0];
+}
+
+/** The kind a matrix can be read as; undefined for scaled, non-finite and unknown values, save where the user declared those. */
+function usableKind({ guess, statistics }: JudgedMatrix, declared?: UsableKind): UsableKind | undefined {
+  if (statistics.numNonFinite > 0 || guess.kind === 'scaled') return undefined;
+  if (guess.kind === 'unknown') return statistics.numNonZero > 0 ? declared : undefined;
+  return guess.kind;
+}
+
+function chosen({ key, guess }: JudgedMatrix, kind: UsableKind): Omit<ChosenMatrix, 'why'> {
+  return { key, valueKind: kind, evidence: guess.kind === kind ? guess.evidence : `declared as ${kind}; ${guess.evidence}`, ...(guess.cellTotal !== undefined && { cellTotal: guess.cellTotal }) };
+}
+
+function reasonAgainst(other: JudgedMatrix, best: JudgedMatrix, kind: UsableKind): string {
+  const its = usableKind(other, undefined);
+  if (PARTIAL_LAYER.test(other.key)) return 'is only a part of the expression';
+  if (its === undefined) return other.statistics.numNonFinite > 0 ? 'has NaN or infinite values' : other.guess.kind === 'scaled' ? 'is scaled' : 'is of an unknown kind';
+  if (its !== kind) return `holds ${KIND_WORDS[its]}`;
+  return other.numGenes < best.numGenes ? `has fewer genes (${other.numGenes} of ${best.numGenes})` : 'holds the same kind of values';
+}
+
+/** Says what is wrong with the values and what to pass instead. */
+function refusal(file: CellFile, matrix: JudgedMatrix, judged: readonly JudgedMatrix[]): DataError {
+  const alternative = rank(judged);
+  const { kind, evidence } = matrix.guess;
+  const found = matrix.statistics.numNonFinite > 0 ? 'NaN or infinite values' : kind === 'scaled' ? 'scaled values' : 'values of an unknown kind';
+  const hint = alternative
+    ? `choose ${alternative.key}, which holds ${KIND_WORDS[usableKind(alternative)!]}`
+    : kind === 'unknown' && matrix.statistics.numNonFinite === 0
+      ? 'if you know what they are, say so with valueKind: counts, cpm or log1p; a base-2 logarithm becomes natural by multiplying with ln 2'
+      : "keep the counts when writing the file: adata.layers['counts'] = adata.X.copy() before normalising, or adata.raw";
+  return new DataError({ file: file.path, key: matrix.key, found: `${found} (${evidence})`, expected: 'counts, CPM or log1p', hint });
+}
+
+/**
+ * Holds a block against what the sample said: a value that cannot be of the chosen kind stops the work instead of spoiling it.
+ * @throws DataError naming cell and gene
+ */
+export function checkValues(block: RowBlock, { valueKind }: Pick<ChosenMatrix, 'valueKind'>, file: CellFile, matrix: CellMatrix): void {
+  const isCounts = valueKind === 'counts';
+  for (let i = 0; i < block.values.length; i++) {
+    const value = block.values[i]!;
+    if (value >= 0 && (!isCounts || Number.isInteger(value))) continue;
+    let row = 0;
+    while (block.indptr[row + 1]! <= i) row++;
+    throw new DataError({
+      file: file.path,
+      key: matrix.key,
+      found: `${value} at cell '${file.cellIds[block.firstRow + row]}', gene '${matrix.genes.names[block.indices[i]!]}'`,
+      expected: isCounts ? 'integers, as in the cells looked at first' : 'no negative values, as in the cells looked at first',
+      hint: 'choose another matrix of the file',
+    });
+  }
+}

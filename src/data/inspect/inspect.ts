@@ -1,0 +1,196 @@
+import { DataError } from '../../errors.js';
+import { silentProgress, type Progress } from '../../progress.js';
+import { geneIdKind, type GeneIdKind, type GeneSpecies } from '../genes/gene-ids.js';
+import { checkCoverage, coverage, mapGenes, type GeneCoverage } from '../genes/mapping.js';
+import type { Vocabulary } from '../genes/vocabulary.js';
+import { openCellFile } from '../readers/open.js';
+import type { CellFile, GeneNames, MatrixInfo, MatrixKey } from '../readers/reader.js';
+import { chooseAmong, judgeMatrices, type ChosenMatrix, type JudgedMatrix } from './choose-matrix.js';
+import { findLabels, type LabelCandidate } from './labels.js';
+import { fullStatistics } from './statistics.js';
+import { guessValueKind, thousands, type ValueKind } from './value-kind.js';
+
+/** What is in a file, and what would become of it. Plain data: this is what `--json` prints. */
+export interface FileInspection {
+  readonly file: string;
+  readonly format: CellFile['format'];
+  readonly numCells: number;
+  /** Of the matrix that would be read, as are the next figures; of the first one when none can be read. */
+  readonly numGenes: number;
+  readonly numNonZero: number;
+  readonly sum: number;
+  readonly min: number;
+  readonly max: number;
+  readonly numEmptyCells: number;
+  /** Genes that no cell expresses. */
+  readonly numEmptyGenes: number;
+  readonly valueKind: ValueKind;
+  readonly evidence: string;
+  /** The matrix a corpus or a prediction is made from; null when there is no usable one. */
+  readonly matrix: MatrixKey | null;
+  readonly why: string | null;
+  /** Total that every cell was normalised to; null for counts and where cells differ. */
+  readonly cellTotal: number | null;
+  readonly geneIdKind: GeneIdKind;
+  readonly geneSpecies: GeneSpecies;
+  /** How the gene ids were told, and where they are. */
+  readonly geneEvidence: string;
+  readonly matrices: readonly MatrixInspection[];
+  readonly labels: readonly LabelCandidate[];
+  readonly batches: readonly LabelCandidate[];
+  /** Against the vocabulary given; null without one. */
+  readonly coverage: (GeneCoverage & { readonly numMatched: number }) | null;
+  /** What would go wrong or be lost, worst first; empty for a clean file. */
+  readonly problems: readonly string[];
+  readonly notes: readonly string[];
+}
+
+export interface MatrixInspection extends MatrixInfo {
+  readonly valueKind: ValueKind;
+  readonly evidence: string;
+  /** Cells the judgement rests on. */
+  readonly numCellsSeen: number;
+}
+
+export interface InspectOptions {
+  readonly progress?: Progress;
+  /** Says how much of the file this vocabulary covers. */
+  readonly vocabulary?: Vocabulary;
+}
+
+/**
+ * Looks into a file of cells: a sample of every matrix, and every value of the one that would be read, so that its totals
+ * are exact.
+ * @throws DataError when the file cannot be opened or is damaged; unusable values are a problem in the result, not an error
+ */
+export async function inspectFile(path: string, options: InspectOptions = {}): Promise<FileInspection> {
+  const file = await openCellFile(path);
+  try {
+    return await inspect(file, options);
+  } finally {
+    file.close();
+  }
+}
+
+async function inspect(file: CellFile, { progress = silentProgress, vocabulary }: InspectOptions): Promise<FileInspection> {
+  const judged = await judgeMatrices(file);
+  let choice = tryToChoose(file, judged);
+  let read = judged.find(({ key }) => key === (choice.matrix?.key ?? judged[0]?.key));
+  // The whole matrix may show what the sample did not, so that another one is chosen: until the choice has been seen whole.
+  while (read && !read.isWhole) {
+    const whole = await seeWhole(file, read, progress);
+    judged.splice(judged.indexOf(read), 1, whole);
+    choice = tryToChoose(file, judged);
+    read = judged.find(({ key }) => key === (choice.matrix?.key ?? judged[0]?.key));
+  }
+  if (!read) throw new DataError({ file: file.path, key: 'X', found: 'no matrix of numbers in the file', expected: 'expression values in X, layers or raw/X' });
+  const { genes } = file.matrix(read.key);
+  const ids = locateGeneIds(genes);
+  const mapping = vocabulary && mapGenes(genes, vocabulary);
+  const candidates = findLabels(file);
+  const labels = candidates.filter(({ role }) => role === 'label');
+  const { statistics, guess } = read;
+  return {
+    file: file.path,
+    format: file.format,
+    numCells: file.numCells,
+    numGenes: read.numGenes,
+    numNonZero: statistics.numNonZero,
+    sum: statistics.sum,
+    min: statistics.min,
+    max: statistics.max,
+    numEmptyCells: statistics.numEmptyCells,
+    numEmptyGenes: statistics.geneSums.reduce((count, sum) => count + (sum === 0 ? 1 : 0), 0),
+    valueKind: guess.kind,
+    evidence: guess.evidence,
+    matrix: choice.matrix?.key ?? null,
+    why: choice.matrix?.why ?? null,
+    cellTotal: guess.cellTotal ?? null,
+    geneIdKind: ids.kind,
+    geneSpecies: ids.species,
+    geneEvidence: ids.evidence,
+    matrices: judged.map(({ key, numGenes, encoding, dtype, guess: its, statistics: seen }) => ({ key, numGenes, encoding, dtype, valueKind: its.kind, evidence: its.evidence, numCellsSeen: seen.numRows })),
+    labels,
+    batches: candidates.filter(({ role }) => role === 'batch'),
+    coverage: mapping && vocabulary ? { numMatched: mapping.numMatched, ...coverage(mapping, vocabulary, statistics.geneSums) } : null,
+    problems: [
+      ...choice.problems,
+      ...(mapping && vocabulary ? problemsOf(() => checkCoverage(mapping, genes, vocabulary, file.path)) : []),
+      ...geneProblems(genes, ids),
+      ...cellProblems(file, read),
+      ...labels.flatMap(({ key, classes }) => (classes.at(-1)!.size === 1 ? [`obs['${key}']: class '${classes.at(-1)!.name}' has one cell only, which cannot be both learned and tested`] : [])),
+    ],
+    notes: file.notes,
+  };
+}
+
+async function seeWhole(file: CellFile, judged: JudgedMatrix, progress: Progress): Promise<JudgedMatrix> {
+  const bar = progress.start(`reading ${judged.key}`, file.numCells, 'cells');
+  try {
+    const statistics = await fullStatistics(file.matrix(judged.key), (done) => bar.update(done));
+    return { ...judged, statistics, guess: guessValueKind(statistics), isWhole: true };
+  } finally {
+    bar.stop();
+  }
+}
+
+function tryToChoose(file: CellFile, judged: readonly JudgedMatrix[]): { matrix?: ChosenMatrix; problems: string[] } {
+  let matrix: ChosenMatrix | undefined;
+  const problems = problemsOf(() => {
+    matrix = chooseAmong(file, judged);
+  });
+  return { ...(matrix && { matrix }), problems };
+}
+
+/** A refusal as a line of the report: the inspector names what others would stop at. */
+function problemsOf(check: () => void): string[] {
+  try {
+    check();
+    return [];
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    const { key, found, hint } = error.facts;
+    return [`${key}: ${found}${hint ? `; ${hint}` : ''}`];
+  }
+}
+
+/** Gene ids from the names, else from a column beside them. */
+function locateGeneIds(genes: GeneNames): { kind: GeneIdKind; species: GeneSpecies; evidence: string } {
+  const names = geneIdKind(genes.names);
+  const beside = [genes.symbols && 'symbols', genes.ensemblIds && 'Ensembl ids'].filter(Boolean).join(' and ');
+  if (names.kind !== 'unknown' || !beside) return { ...names, evidence: `var_names: ${names.evidence}${beside ? `; ${beside} in a column beside them` : ''}` };
+  const column = geneIdKind(genes.ensemblIds ?? genes.symbols ?? []);
+  return { ...column, evidence: `a column beside var_names: ${column.evidence}` };
+}
+
+function geneProblems(genes: GeneNames, ids: { kind: GeneIdKind; species: GeneSpecies; evidence: string }): string[] {
+  const problems: string[] = [];
+  if (ids.kind === 'unknown') problems.push(`genes cannot be recognised: ${ids.evidence}; put symbols or Ensembl ids into var_names`);
+  if (ids.species === 'mouse' || ids.species === 'other') problems.push(`${ids.species === 'mouse' ? 'mouse' : 'non-human'} genes: a human vocabulary will not know them; map them to human orthologs first`);
+  const repeated = repeats(genes.names);
+  if (repeated.length > 0) problems.push(`${thousands(repeated.length)} gene ${repeated.length === 1 ? 'name occurs' : 'names occur'} more than once (${some(repeated)}); their columns are summed`);
+  return problems;
+}
+
+function cellProblems(file: CellFile, { statistics }: JudgedMatrix): string[] {
+  const problems: string[] = [];
+  const { numEmptyCells, emptyCells } = statistics;
+  if (numEmptyCells > 0) {
+    const named = emptyCells.map((row) => file.cellIds[row]!);
+    problems.push(`${thousands(numEmptyCells)} ${numEmptyCells === 1 ? 'cell has' : 'cells have'} no values (${some(named, numEmptyCells)}) and cannot be embedded`);
+  }
+  const repeated = repeats(file.cellIds);
+  if (repeated.length > 0) problems.push(`${thousands(repeated.length)} cell ${repeated.length === 1 ? 'name occurs' : 'names occur'} more than once (${some(repeated)})`);
+  return problems;
+}
+
+function repeats(names: readonly string[]): string[] {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  for (const name of names) (seen.has(name) ? repeated : seen).add(name);
+  return [...repeated];
+}
+
+function some(names: readonly string[], total = names.length): string {
+  return `${names.slice(0, 3).join(', ')}${total > Math.min(3, names.length) ? ', …' : ''}`;
+}
