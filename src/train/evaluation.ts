@@ -56,7 +56,9 @@ export function createEvaluator(setup: { task: Task; executor: Executor; variabl
         run: (name, fn, inputs) => program(`run/${name}`, fn).run(inputs),
       };
       const metrics = await task.evaluate(split, context);
-      return 'loss' in metrics ? metrics : { loss: (await context.meanLoss(split))['loss']!, ...metrics };
+      const all = 'loss' in metrics ? metrics : { loss: (await context.meanLoss(split))['loss']!, ...metrics };
+      // A score without a value (the F1 of no cells) is left out rather than written as NaN, which JSON does not know.
+      return Object.fromEntries(Object.entries(all).filter(([, value]) => Number.isFinite(value)));
     },
     dispose() {
       for (const compiled of programs.values()) compiled.dispose();

@@ -15,6 +15,7 @@ function sliceBatch(batch: CellBatch, start: number, end: number): CellBatch {
     seqLen,
     geneIds: batch.geneIds.subarray(start * seqLen, end * seqLen),
     values: batch.values.subarray(start * seqLen, end * seqLen),
+    ...(batch.cleanValues && { cleanValues: batch.cleanValues.subarray(start * seqLen, end * seqLen) }),
     numGenes: batch.numGenes.subarray(start, end),
     cellIndex: batch.cellIndex.subarray(start, end),
     labels: Object.fromEntries(Object.entries(labels).map(([key, codes]) => [key, codes.subarray(start, end)])),

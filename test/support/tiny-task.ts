@@ -1,7 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { Rng } from '../../src/rng.js';
+import { Vocabulary } from '../../src/data/genes/vocabulary.js';
+import { Preprocessing } from '../../src/data/loader/config.js';
+import { initialParameters } from '../../src/model/parameters.js';
+import { ModelConfig } from '../../src/model/config.js';
+import type { ModelDescription } from '../../src/train/checkpoint.js';
 import type { CellBatch } from '../../src/data/batch.js';
-import type { HostTensor } from '../../src/runtime/program/program.js';
+import type { HostTensor, HostTensors } from '../../src/runtime/program/program.js';
 import type { Metrics, Task } from '../../src/train/task.js';
 
 // B cells, L = 3 values a cell, H = 4 hidden
@@ -16,24 +21,25 @@ export interface TinyTaskOptions {
   readonly numCells?: number;
   /** Scores a validation pass reports beside its loss, one entry a pass; the last repeats. */
   readonly scores?: readonly number[];
+  /** Parameters that stand beside the task's own and are not trained: those of a model, whose head the task's then are. */
+  readonly beside?: HostTensors;
 }
 
 /**
  * A two-layer perceptron that learns sum(values): small enough that a run takes milliseconds. Cells whose index is divisible by
  * three do not count in the loss, so that its denominator differs between micro-batches.
  */
-export function tinyTask({ nanAtBatch, frozen = [], numCells = 24, scores = [] }: TinyTaskOptions = {}): Task & { inputsAsked: number } {
+export function tinyTask({ nanAtBatch, frozen = [], numCells = 24, scores = [], beside = {} }: TinyTaskOptions = {}): Task {
   const rng = Rng.fromSeed(3);
   const normal = (...shape: number[]): HostTensor => ({ dtype: 'float32', shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.5 * rng.normal()) });
-  const parameters = { 'hidden.weight': normal(L, H), 'hidden.bias': normal(H), 'out.weight': normal(H, 1), 'unit.scale': normal(1) };
+  const own = { 'hidden.weight': normal(L, H), 'hidden.bias': normal(H), 'out.weight': normal(H, 1), 'unit.scale': normal(1) };
   const values = Float32Array.from({ length: numCells * L }, () => rng.uniform());
   let numPasses = 0;
   let trainBatches = 0;
-  const task = {
+  return {
     name: 'tiny',
-    inputsAsked: 0,
-    parameters,
-    trainable: Object.keys(parameters).filter((name) => !frozen.includes(name)),
+    parameters: { ...beside, ...own },
+    trainable: Object.keys(own).filter((name) => !frozen.includes(name)),
     batches(split, { rng, batchSize, skipBatches = 0 }) {
       const order = split === 'train' ? rng.fork('shuffle').permutation(numCells) : Int32Array.from({ length: numCells }, (_, i) => i);
       const numBatches = Math.ceil(numCells / batchSize);
@@ -46,7 +52,6 @@ export function tinyTask({ nanAtBatch, frozen = [], numCells = 24, scores = [] }
       };
     },
     inputs(batch, _rng, split) {
-      this.inputsAsked += 1;
       const x = batch.values.slice();
       if (split === 'train' && trainBatches++ === nanAtBatch) x[1] = NaN;
       const y = Float32Array.from({ length: batch.numCells }, (_, b) => batch.values.subarray(b * L, b * L + L).reduce((a, c) => a + c, 0));
@@ -69,8 +74,7 @@ export function tinyTask({ nanAtBatch, frozen = [], numCells = 24, scores = [] }
       const score = scores[Math.min(numPasses++, scores.length - 1)];
       return { ...(await context.meanLoss(split)), ...(score !== undefined && { score }) };
     },
-  } satisfies Task & { inputsAsked: number };
-  return task;
+  };
 }
 
 function batchOf(values: Float32Array, cells: Int32Array): CellBatch {
@@ -84,4 +88,12 @@ function batchOf(values: Float32Array, cells: Int32Array): CellBatch {
     cellIndex: Int32Array.from(cells),
     labels: {},
   };
+}
+
+/** The smallest model a checkpoint can hold: three genes, one layer. */
+export function tinyModel(): ModelDescription & { readonly parameters: HostTensors } {
+  const modelConfig = ModelConfig.parse({ hiddenDim: 4, numLayers: 1, numHeads: 2, ffnDim: 6, maxGenes: 3 });
+  const vocabulary = new Vocabulary([{ symbol: 'CD3D', ensemblId: 'ENSG00000167286' }, { symbol: 'LYZ', ensemblId: 'ENSG00000090382' }, { symbol: 'NKG7', ensemblId: '' }]);
+  const entropy = Float32Array.of(1, 1, 0.3, 0.7000000001, 1 / 3, 1, 1, 1);
+  return { modelConfig, vocabulary, entropy, preprocessing: Preprocessing.parse({ maxGenes: 3 }), parameters: initialParameters(modelConfig, vocabulary.size, Rng.fromSeed(5)) };
 }

@@ -1,0 +1,188 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { CheckpointError, DataError } from '../errors.js';
+import { writeFolderAtomic } from '../files.js';
+import { Vocabulary } from '../data/genes/vocabulary.js';
+import { Preprocessing } from '../data/loader/config.js';
+import type { ModelConfig } from '../model/config.js';
+import { loadParameters, WEIGHTS_FILE } from '../model/load-weights.js';
+import { parameterSpecs } from '../model/parameters.js';
+import { readReleaseConfig, toReleaseKeys } from '../model/release-config.js';
+import { readSafetensors, writeSafetensors } from '../model/safetensors.js';
+import type { HostTensors } from '../runtime/program/program.js';
+import { CheckpointState } from './checkpoint-state.js';
+import { entropyToTsv, parseEntropyTsv } from './entropy-table.js';
+
+/** What turns a cell into the model's input and the model's sizes: everything about a model but its weights. */
+export interface ModelDescription {
+  readonly modelConfig: ModelConfig;
+  readonly vocabulary: Vocabulary;
+  /** [V] by vocabulary id. */
+  readonly entropy: Float32Array;
+  readonly preprocessing: Preprocessing;
+}
+
+/** What a task adds to the model: head.json says what it is, plain JSON that the task reads back and checks. */
+export interface HeadInfo {
+  readonly task: string;
+  readonly [key: string]: unknown;
+}
+export interface Head {
+  readonly info: HeadInfo;
+  /** By state-dict name. */
+  readonly parameters: HostTensors;
+}
+
+/** A checkpoint folder in memory: enough to infer, to fine-tune, and to judge where it came from. */
+export interface Checkpoint extends ModelDescription {
+  /** The folder that was read. */
+  readonly folder: string;
+  /** The model's parameters by released state-dict name; the moving average where the run kept one. */
+  readonly parameters: HostTensors;
+  readonly head?: Head;
+  /** Absent for weights that were not trained here. */
+  readonly state?: CheckpointState;
+}
+
+export const CHECKPOINT_FILES = {
+  weights: WEIGHTS_FILE,
+  config: 'config.json',
+  genes: 'genes.tsv',
+  entropy: 'entropy.tsv',
+  preprocessing: 'preprocessing.json',
+  head: 'head.json',
+  headWeights: 'head.safetensors',
+  optimizer: 'optimizer.safetensors',
+  state: 'state.json',
+  card: 'README.md',
+} as const;
+
+export interface CheckpointContent extends ModelDescription {
+  /** Parameters of model and head together, as they shall be used; those that are not the model's go to head.safetensors. */
+  readonly parameters: HostTensors;
+  readonly head?: HeadInfo | undefined;
+  /** Everything else a resumed run needs, by variable name. */
+  readonly optimizer: HostTensors;
+  readonly state: CheckpointState;
+  /** The model card, Markdown. */
+  readonly card: string;
+}
+
+/**
+ * Writes a checkpoint folder: all of it or nothing. The same run gives the same bytes.
+ * @throws OutputError when it cannot be written; a checkpoint that stood there before stays
+ */
+export async function saveCheckpoint(folder: string, content: CheckpointContent): Promise<void> {
+  const { modelConfig, vocabulary, entropy, preprocessing, head } = content;
+  const ours = new Set(parameterSpecs(modelConfig, vocabulary.size).map(({ name }) => name));
+  const headNames = Object.keys(content.parameters).filter((name) => !ours.has(name));
+  if (headNames.length > 0 && !head) throw new Error(`parameters beside the model's but no head to explain them: ${headNames.join(', ')}`);
+  await writeFolderAtomic(folder, async (temporary) => {
+    const file = (name: string): string => join(temporary, name);
+    const writeText = (name: string, text: string): Promise<void> => writeFile(file(name), text);
+    const writeJson = (name: string, value: object): Promise<void> => writeText(name, `${JSON.stringify(value, null, 1)}\n`);
+    await writeSafetensors(file(CHECKPOINT_FILES.weights), pick(content.parameters, [...ours]), { format: 'pt' });
+    await writeJson(CHECKPOINT_FILES.config, { ...toReleaseKeys(modelConfig, vocabulary), vocabularyHash: vocabulary.hash });
+    await writeText(CHECKPOINT_FILES.genes, vocabulary.toTsv());
+    await writeText(CHECKPOINT_FILES.entropy, entropyToTsv(entropy, vocabulary));
+    await writeJson(CHECKPOINT_FILES.preprocessing, preprocessing);
+    if (head) {
+      await writeJson(CHECKPOINT_FILES.head, head);
+      await writeSafetensors(file(CHECKPOINT_FILES.headWeights), pick(content.parameters, headNames), { format: 'pt' });
+    }
+    await writeSafetensors(file(CHECKPOINT_FILES.optimizer), content.optimizer);
+    await writeJson(CHECKPOINT_FILES.state, content.state);
+    await writeText(CHECKPOINT_FILES.card, content.card);
+  });
+}
+
+/**
+ * Reads a checkpoint folder, or the best checkpoint of a run folder.
+ * @throws CheckpointError, one line, naming the file or tensor that is missing, damaged or of another size
+ */
+export async function loadCheckpoint(path: string): Promise<Checkpoint> {
+  const folder = resolveCheckpoint(path);
+  const file = (name: string): string => join(folder, name);
+  const { config: modelConfig, ids } = await readReleaseConfig(file(CHECKPOINT_FILES.config));
+  const vocabulary = await readTable(file(CHECKPOINT_FILES.genes), 'put the ordered gene list of these weights there', (text, name) => Vocabulary.parseTsv(text, name));
+  if (vocabulary.size !== ids.size) throw new CheckpointError({ file: file(CHECKPOINT_FILES.genes), found: `${vocabulary.genes.length} genes`, expected: `${ids.size - 5} by VOCAB_SIZE of config.json` });
+  for (const id of ['padId', 'maskId', 'padFillId', 'bosId', 'eosId'] as const)
+    if (vocabulary[id] !== ids[id]) throw new CheckpointError({ file: file(CHECKPOINT_FILES.config), key: id, found: String(ids[id]), expected: `${vocabulary[id]}, the released layout` });
+  const { vocabularyHash } = await readJson(file(CHECKPOINT_FILES.config), z.looseObject({ vocabularyHash: z.string().optional() }));
+  if (vocabularyHash !== undefined && vocabularyHash !== vocabulary.hash)
+    throw new CheckpointError({ file: file(CHECKPOINT_FILES.genes), found: 'other genes, or another order, than these weights were trained on', hint: 'restore the genes.tsv that was written with them' });
+  const entropy = await readTable(file(CHECKPOINT_FILES.entropy), 'it is written with every checkpoint', (text, name) => parseEntropyTsv(text, vocabulary, name));
+  const preprocessing = await readJson(file(CHECKPOINT_FILES.preprocessing), Preprocessing);
+  if (preprocessing.maxGenes > modelConfig.maxGenes)
+    throw new CheckpointError({ file: file(CHECKPOINT_FILES.preprocessing), key: 'maxGenes', found: String(preprocessing.maxGenes), expected: `at most ${modelConfig.maxGenes}, MAX_GENE_LEN of config.json` });
+  const parameters = await loadParameters(folder, modelConfig, vocabulary.size);
+  const head = existsSync(file(CHECKPOINT_FILES.head)) ? await loadHead(folder) : undefined;
+  const state = existsSync(file(CHECKPOINT_FILES.state)) ? await readJson(file(CHECKPOINT_FILES.state), CheckpointState) : undefined;
+  return { folder, modelConfig, vocabulary, entropy, preprocessing, parameters, ...(head && { head }), ...(state && { state }) };
+}
+
+/** The optimiser state of a checkpoint, by variable name: only a resumed run reads it. */
+export function loadOptimizer(folder: string): Promise<HostTensors> {
+  return readSafetensors(join(folder, CHECKPOINT_FILES.optimizer));
+}
+
+/** A checkpoint folder as it is; of a run folder, its best checkpoint or, before a first validation, its latest. */
+export function resolveCheckpoint(path: string): string {
+  if (!existsSync(path)) throw new CheckpointError({ file: path, found: 'no such folder', hint: 'name a checkpoint folder or a run folder' });
+  const candidates = ['', 'checkpoints/best', 'checkpoints/last', 'best', 'last'].map((part) => join(path, part));
+  const found = candidates.find((folder) => existsSync(join(folder, CHECKPOINT_FILES.config)));
+  if (found === undefined) throw new CheckpointError({ file: path, found: `no ${CHECKPOINT_FILES.config} in it and no checkpoints/ below it`, hint: 'name a checkpoint folder or a run folder that has saved one' });
+  return found;
+}
+
+/** @throws CheckpointError when the data were built for another gene list than the checkpoint's */
+export function requireVocabulary({ folder, vocabulary }: Checkpoint, data: { readonly path: string; readonly vocabulary: Vocabulary }): void {
+  if (vocabulary.hash === data.vocabulary.hash) return;
+  throw new CheckpointError({
+    file: folder,
+    key: CHECKPOINT_FILES.genes,
+    found: `${vocabulary.genes.length} genes in another order than the ${data.vocabulary.genes.length} of ${data.path}`,
+    hint: `build the corpus with --genes ${join(folder, CHECKPOINT_FILES.genes)}`,
+  });
+}
+
+async function loadHead(folder: string): Promise<Head> {
+  const info = await readJson(join(folder, CHECKPOINT_FILES.head), z.looseObject({ task: z.string() }));
+  return { info, parameters: await readSafetensors(join(folder, CHECKPOINT_FILES.headWeights)) };
+}
+
+async function readText(file: string, hint?: string): Promise<string> {
+  return readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+    throw new CheckpointError({ file, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, hint, cause });
+  });
+}
+
+/** A table's own error speaks of data; here the checkpoint is at fault. */
+async function readTable<T>(file: string, hint: string, parse: (text: string, file: string) => T): Promise<T> {
+  const text = await readText(file, hint);
+  try {
+    return parse(text, file);
+  } catch (error) {
+    throw error instanceof DataError ? new CheckpointError({ ...error.facts, cause: error }) : error;
+  }
+}
+
+async function readJson<S extends z.ZodType>(file: string, schema: S): Promise<z.output<S>> {
+  const text = await readText(file);
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch (cause) {
+    throw new CheckpointError({ file, found: `not JSON: ${(cause as Error).message}`, hint: 'the file is damaged', cause });
+  }
+  const parsed = schema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0]!;
+  throw new CheckpointError({ file, key: issue.path.join('.') || undefined, found: issue.message, hint: 'the file is damaged or from another version' });
+}
+
+function pick(tensors: HostTensors, names: readonly string[]): HostTensors {
+  return Object.fromEntries(names.map((name) => [name, tensors[name]!]));
+}

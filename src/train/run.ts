@@ -1,0 +1,225 @@
+import { stringify } from 'yaml';
+import { ConfigError, DataError, InterruptedError } from '../errors.js';
+import { writeFileAtomic } from '../files.js';
+import type { Logger } from '../log.js';
+import type { Progress } from '../progress.js';
+import { Rng } from '../rng.js';
+import type { LoadedBackend } from '../runtime/native/load.js';
+import { createExecutor } from '../runtime/program/executor.js';
+import type { Executor, Variables } from '../runtime/program/program.js';
+import { loadCheckpoint, loadOptimizer, requireVocabulary, saveCheckpoint, type HeadInfo, type ModelDescription } from './checkpoint.js';
+import type { CheckpointState } from './checkpoint-state.js';
+import type { TrainConfig } from './config.js';
+import { createEvaluator, type Evaluator } from './evaluation.js';
+import { prefetch, trainingFeed } from './feed.js';
+import { createReporter, logSteps, saveCheckpoints, showProgress, validate, type Reporter } from './hooks.js';
+import { trainLoop } from './loop.js';
+import { MetricsLog } from './metrics-log.js';
+import { modelCard } from './model-card.js';
+import { checkResumable } from './resume.js';
+import { RunFolder } from './run-folder.js';
+import { describeHost, describeVersions, ManifestFile, type RunManifest } from './run-manifest.js';
+import { restoreSnapshot, takeSnapshot } from './snapshot.js';
+import { initialState, isPatienceSpent, watchedValue, type TrainState } from './state.js';
+import { createTrainStep, createTrainVariables, type TrainStep } from './step.js';
+import type { Metrics, Split, Task } from './task.js';
+import { createEventWriter } from './tensorboard.js';
+
+/** What a run talks to. The command line's verb context is one. */
+export interface TrainContext {
+  readonly log: Logger;
+  readonly progress: Progress;
+  say(line: string): void;
+  /** Aborted: the run ends after the step it is in, with its state saved. */
+  readonly signal: AbortSignal;
+}
+
+export interface TrainingRun {
+  readonly task: Task;
+  /** The whole resolved config: written down, and compared when the run is resumed. */
+  readonly config: { readonly train: TrainConfig };
+  /** What goes into every checkpoint beside weights. */
+  readonly model: ModelDescription;
+  /** Says what the parameters are that are not the model's own. */
+  readonly head?: HeadInfo;
+  /** Identity of the data, and what else run.json and the model card shall say of them. */
+  readonly data: { readonly path: string; readonly fingerprint: string; readonly [key: string]: string | number };
+  /** What simple guesses score on the validation split. */
+  readonly baselines?: Metrics;
+  /** The run folder: a new one, or with `isResumed` one that holds a checkpoint. */
+  readonly out: string;
+  readonly isResumed: boolean;
+  readonly backend: LoadedBackend;
+  readonly context: TrainContext;
+}
+
+export interface TrainingResult {
+  /** The run folder, which is a checkpoint folder itself now. */
+  readonly out: string;
+  /** The folder of the best checkpoint, or of the last where nothing was validated. */
+  readonly checkpoint: string;
+  /** Steps taken. */
+  readonly step: number;
+  /** Validation scores of that checkpoint; empty where nothing was validated. */
+  readonly metrics: Metrics;
+  readonly hasStoppedEarly: boolean;
+}
+
+type AtExit = (cleanup: () => void | Promise<void>) => void;
+
+/**
+ * Trains a task from its beginning, or from its last checkpoint on, in a run folder (run-folder.ts says what is in it).
+ * @throws InterruptedError once everything is saved after the context's signal; NonFiniteError, the last checkpoint untouched;
+ *   ConfigError, OutputError or CheckpointError before anything is written when the run cannot start
+ */
+export async function runTraining(run: TrainingRun): Promise<TrainingResult> {
+  const cleanups: (() => void | Promise<void>)[] = [];
+  try {
+    return await train(run, (cleanup) => cleanups.push(cleanup));
+  } finally {
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  }
+}
+
+async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> {
+  const { task, config: { train: config }, context, out } = run;
+  const setup = await prepare(run, atExit);
+  const { folder, state, totalSteps, root, step, evaluator } = setup;
+  const untrained = await tryValidation(setup, config);
+
+  // From here on the run leaves traces.
+  const manifest = await startManifest(run, setup);
+  await writeFileAtomic(folder.config, stringify(run.config));
+  const { log, reporter } = await openReports(run, setup, atExit);
+  if (untrained) await reporter.report({ step: 0, split: 'validation', loss: untrained['loss']!, ...untrained });
+
+  const bar = context.progress.start(task.name, totalSteps, 'steps');
+  atExit(() => bar.stop());
+  bar.update(state.step);
+  const feed = prefetch(trainingFeed(task, config, root, { ...state.cursor, step: state.step }));
+  atExit(async () => void (await feed.return(undefined)));
+  const hooks = [
+    logSteps(reporter, config),
+    ...(setup.hasValidation ? [validate(evaluator, reporter, config)] : []),
+    saveCheckpoints((path, at) => save(run, setup, manifest.content, path, at), folder, log, config, run.isResumed ? state : undefined),
+    showProgress(bar, config),
+  ];
+  const isOver = (at: TrainState): boolean => isPatienceSpent(at, config.earlyStopping);
+  const { isInterrupted } = await trainLoop({ step, feed, state, hooks, totalSteps, isOver, signal: context.signal }).catch(async (error: unknown) => {
+    await manifest.end('failed', state, error instanceof Error ? error.message : String(error));
+    throw error;
+  });
+
+  if (isInterrupted) {
+    await manifest.end('interrupted', state);
+    throw new InterruptedError({ file: out, found: `interrupted after step ${state.step} of ${totalSteps}, everything is saved`, hint: 'go on with --resume' });
+  }
+  const used = state.best?.step ?? state.step;
+  const hasStoppedEarly = state.step < totalSteps;
+  await folder.publish(used);
+  await manifest.end(hasStoppedEarly ? 'stopped early' : 'finished', state);
+  return { out, checkpoint: folder.checkpoint(used), step: state.step, metrics: state.best?.metrics ?? {}, hasStoppedEarly };
+}
+
+interface Setup {
+  readonly folder: RunFolder;
+  readonly executor: Executor;
+  readonly variables: Variables;
+  readonly state: TrainState;
+  readonly root: Rng;
+  readonly totalSteps: number;
+  readonly step: TrainStep;
+  readonly evaluator: Evaluator;
+  readonly hasValidation: boolean;
+}
+
+/** Everything a run computes with. Writes nothing but an empty folder, and takes that away again when the run cannot start. */
+async function prepare(run: TrainingRun, atExit: AtExit): Promise<Setup> {
+  const { task, config: { train: config } } = run;
+  const folder = run.isResumed ? RunFolder.open(run.out) : await RunFolder.create(run.out);
+  atExit(() => folder.removeIfEmpty());
+  const executor = await createExecutor({ kind: config.executor });
+  atExit(() => executor.dispose());
+  if (config.precision === 'bf16' && executor.kind === 'eager')
+    throw new ConfigError({ key: 'train.precision', found: 'bf16, which the eager executor does not have', hint: 'set train.precision to f32, or train.executor to graph' });
+  const variables = await createTrainVariables(executor, task, config);
+  atExit(() => variables.dispose());
+  const state = run.isResumed ? await restore(run, folder, variables) : initialState();
+
+  const root = Rng.fromSeed(config.seed);
+  const totalSteps = config.steps ?? Math.ceil(config.epochs! * (await numBatches(task, 'train', config, root)));
+  if (totalSteps === 0) throw new DataError({ file: run.data.path, key: 'train split', found: 'no batch in it', hint: 'give it more cells or lower train.batchSize' });
+  const step = createTrainStep({ task, executor, variables, config, totalSteps });
+  atExit(() => step.dispose());
+  const evaluator = createEvaluator({ task, executor, variables, config, root });
+  atExit(() => evaluator.dispose());
+  const hasValidation = (await numBatches(task, 'validation', config, root)) > 0;
+  return { folder, executor, variables, state, root, totalSteps, step, evaluator, hasValidation };
+}
+
+/** Batches of one pass, without making any. */
+async function numBatches(task: Task, split: Split, { batchSize }: TrainConfig, root: Rng): Promise<number> {
+  const batches = task.batches(split, { rng: root.fork('epoch/0'), batchSize });
+  await batches.close();
+  return batches.numBatches;
+}
+
+/** Reads the last checkpoint back. @throws ConfigError or CheckpointError when going on from it would be another run */
+async function restore({ task, config, data, model, out }: TrainingRun, folder: RunFolder, variables: Variables): Promise<TrainState> {
+  const checkpoint = await loadCheckpoint(folder.last);
+  const { step, cursor, validation, best, evaluationsWithoutImprovement } = checkResumable(checkpoint, { task: task.name, config: { ...config }, dataFingerprint: data.fingerprint }, out);
+  requireVocabulary(checkpoint, { path: data.path, vocabulary: model.vocabulary });
+  await restoreSnapshot(variables, checkpoint, await loadOptimizer(checkpoint.folder), { task, config: config.train });
+  return { step, cursor, validation, best, evaluationsWithoutImprovement };
+}
+
+/** A first validation, of the untrained model: where the curve starts, and proof that a pass works and has the metric that is watched. */
+async function tryValidation({ hasValidation, state, evaluator }: Setup, { earlyStopping }: TrainConfig): Promise<Metrics | undefined> {
+  if (!hasValidation || state.step > 0) return undefined;
+  const metrics = await evaluator.evaluate('validation');
+  watchedValue(metrics, earlyStopping);
+  return metrics;
+}
+
+async function startManifest(run: TrainingRun, { folder, executor, state, totalSteps }: Setup): Promise<ManifestFile> {
+  const { task, config: { train: { seed, precision } }, backend, data, baselines, context } = run;
+  const manifest = await ManifestFile.start(
+    folder.manifest,
+    {
+      task: task.name,
+      seed,
+      totalSteps,
+      step: state.step,
+      numParameters: countValues(task, Object.keys(task.parameters)),
+      numTrainable: countValues(task, task.trainable),
+      data: { ...data, vocabularyHash: run.model.vocabulary.hash },
+      versions: await describeVersions({ tensorflow: `${backend.version} (${backend.kind})`, executor: `${executor.kind} ${precision}` }),
+      host: describeHost(),
+      ...(baselines && { baselines }),
+    },
+    run.isResumed,
+  );
+  const { numParameters } = manifest.content;
+  context.log.info({ config: run.config, ...manifest.content }, 'run');
+  context.say(`${task.name}: ${numParameters.toLocaleString('en')} parameters, ${run.isResumed ? `from step ${state.step} to ${totalSteps}` : `${totalSteps} steps`} (${executor.kind}, ${precision}) → ${run.out}`);
+  return manifest;
+}
+
+async function openReports({ context }: TrainingRun, { folder, state }: Setup, atExit: AtExit): Promise<{ log: MetricsLog; reporter: Reporter }> {
+  const log = await MetricsLog.open(folder.metrics, state.step);
+  atExit(() => log.close());
+  const events = createEventWriter(folder.events);
+  if (!events) context.say('no TensorBoard events: only native TensorFlow writes them; metrics.jsonl holds the same numbers');
+  atExit(() => events?.flush());
+  return { log, reporter: createReporter(log, events) };
+}
+
+async function save({ task, config, model, head, baselines }: TrainingRun, { variables }: Setup, { seed, data, versions }: RunManifest, path: string, at: TrainState): Promise<void> {
+  const state: CheckpointState = { task: task.name, ...at, seed, dataFingerprint: String(data['fingerprint']), config: { ...config }, versions };
+  const snapshot = await takeSnapshot(variables, { task, config: config.train });
+  await saveCheckpoint(path, { ...model, head, ...snapshot, state, card: modelCard({ model, head, state, data, baselines }) });
+}
+
+function countValues({ parameters }: Task, names: readonly string[]): number {
+  return names.reduce((sum, name) => sum + parameters[name]!.data.length, 0);
+}
