@@ -27,6 +27,9 @@ export const EarlyStoppingConfig = z.strictObject({
 });
 export type EarlyStoppingConfig = z.infer<typeof EarlyStoppingConfig>;
 
+const Period = z.union([z.int().positive(), z.literal('epoch')]).nullable();
+export type Period = z.infer<typeof Period>;
+
 /** How a model is trained, whatever the task. One step = one optimiser update. */
 export const TrainConfig = z
   .strictObject({
@@ -45,8 +48,8 @@ export const TrainConfig = z
       .default(null)
       .describe('exponential moving average of the weights; evaluated and saved in their place'),
     earlyStopping: EarlyStoppingConfig.prefault({}),
-    evaluateEvery: z.int().positive().nullable().default(500).describe('steps between validations; null = only at the end'),
-    checkpointEvery: z.int().positive().nullable().default(500).describe('steps between checkpoints; null = only at the end'),
+    evaluateEvery: Period.default(500).describe('steps between validations, or epoch; null = only at the end'),
+    checkpointEvery: Period.default(500).describe('steps between checkpoints, or epoch; null = only the best and the last'),
     keepCheckpoints: z.int().positive().default(2).describe('newest checkpoints kept, beside the best'),
     logEvery: z.int().positive().default(1).describe('steps between lines of metrics.jsonl'),
   })

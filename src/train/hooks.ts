@@ -4,7 +4,7 @@ import type { Evaluator } from './evaluation.js';
 import type { Hook } from './loop.js';
 import type { MetricsLog, MetricsRecord } from './metrics-log.js';
 import type { RunFolder } from './run-folder.js';
-import { recordValidation, type TrainState } from './state.js';
+import { isDue, recordValidation, type TrainState } from './state.js';
 import type { EventWriter } from './tensorboard.js';
 
 /** Where numbers go: metrics.jsonl, and TensorBoard where it can be written. */
@@ -42,7 +42,7 @@ export function validate(evaluator: Evaluator, reporter: Reporter, { evaluateEve
   };
   return {
     async afterStep(state) {
-      if (evaluateEvery !== null && state.step % evaluateEvery === 0) await evaluate(state);
+      if (isDue(evaluateEvery, state)) await evaluate(state);
     },
     async atEnd(state, { isInterrupted }) {
       if (!isInterrupted && state.validation?.step !== state.step) await evaluate(state);
@@ -64,8 +64,7 @@ export function saveCheckpoints(save: (folder: string, state: TrainState) => Pro
   };
   return {
     async afterStep(state) {
-      const isDue = config.checkpointEvery !== null && state.step % config.checkpointEvery === 0;
-      if (isDue || state.best?.step === state.step) await saveNow(state);
+      if (isDue(config.checkpointEvery, state) || state.best?.step === state.step) await saveNow(state);
     },
     async atEnd(state) {
       if (JSON.stringify(state) !== saved) await saveNow(state);

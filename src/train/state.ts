@@ -1,4 +1,4 @@
-import type { EarlyStoppingConfig } from './config.js';
+import type { EarlyStoppingConfig, Period } from './config.js';
 import { ConfigError } from '../errors.js';
 import type { Cursor } from './feed.js';
 import type { Metrics } from './task.js';
@@ -40,4 +40,10 @@ export function watchedValue(metrics: Metrics, { metric }: EarlyStoppingConfig):
 /** Whether early stopping ends the run here. */
 export function isPatienceSpent(state: TrainState, { patience }: EarlyStoppingConfig): boolean {
   return patience !== null && state.evaluationsWithoutImprovement >= patience;
+}
+
+/** Whether something that happens every so many steps, or after every epoch, happens after this step. */
+export function isDue(every: Period, { step, cursor }: TrainState): boolean {
+  if (every === null) return false;
+  return every === 'epoch' ? cursor.batchIndex === 0 : step % every === 0;
 }

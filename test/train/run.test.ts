@@ -102,6 +102,13 @@ describe('a run', () => {
     expect((await run({ train: { steps: undefined, epochs: 1.5 } })).step).toBe(8); // 24 cells, 5 a batch: 5 steps a pass
   });
 
+  it('can validate and save after every pass', async () => {
+    await run({ train: { steps: 11, evaluateEvery: 'epoch', checkpointEvery: 'epoch', keepCheckpoints: 9, earlyStopping: { metric: 'score', mode: 'max' } }, task: { scores: [0] } });
+    const metrics = await readMetrics(join(out, 'metrics.jsonl'));
+    expect(metrics.flatMap(({ step, split }) => (split === 'validation' ? [step] : []))).toEqual([0, 5, 10, 11]);
+    expect(await steps()).toEqual(['step-000005', 'step-000010', 'step-000011']);
+  });
+
   it('keeps the best checkpoint, whose score it gives back, and ends when patience is spent', async () => {
     const result = await run({ task: { scores: [0, 3, 5, 5.05, 4, 4] }, train: { steps: 100, evaluateEvery: 2, earlyStopping: { metric: 'score', mode: 'max', patience: 3, minDelta: 0.1 } } });
     // Scores after 0, 2, 4, 6, 8, 10 steps: best after 4, then three evaluations that are not better by 0.1.
