@@ -8,11 +8,12 @@ import { silentProgress, type Progress } from '../../progress.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import type { ValueScale } from '../loader/config.js';
 import type { RawCell } from '../loader/depth.js';
+import { readRegion } from './file-region.js';
 import { readGeneTable } from './gene-table.js';
 import { GENES_FILE, readManifest, SPLITS, type CorpusManifest, type Split } from './manifest.js';
 import { RowReader } from './row-reader.js';
 import type { GeneStatistics } from './statistics.js';
-import { readRegion, readShardLayout, type ShardLayout } from './shard-layout.js';
+import { readShardLayout, type ShardLayout } from './shard-layout.js';
 
 /**
  * A finished corpus folder. Opening reads the manifest and the gene table and compares file sizes: the cost does not grow

@@ -39,13 +39,21 @@ export const ObsEntry = z.strictObject({
 export const ShardEntry = z.strictObject({ file: z.string(), numCells: count, numValues: count, bytes: count, sha256 });
 export type ShardEntry = z.infer<typeof ShardEntry>;
 
-export const SplitEntry = z.strictObject({
-  fractions: z.tuple([z.number(), z.number(), z.number()]).describe('train, validation, test, as asked for'),
-  by: z.string().nullable().describe('obs field whose groups stay together or that names the split'),
-  stratifiedBy: z.string().nullable(),
+/** Every choice that decides what a corpus holds. Two builds with equal records, sources included, write the same bytes. */
+export const BuildRecord = z.strictObject({
+  version: z.literal(FORMAT_VERSION),
+  sources: z.array(z.strictObject({ sha256, matrix: z.string() })),
+  vocabularyHash: sha256,
+  obsKeys: z.array(z.string()),
+  label: z.string().nullable().describe('obs field the split is stratified by'),
+  minClassCells: count.describe('cells of smaller classes are kept without a label'),
+  fractions: z.tuple([z.number(), z.number(), z.number()]).describe('train, validation, test'),
+  splitBy: z.string().nullable().describe('obs field whose groups stay together, or that names the split'),
   seed: count,
-  numCells: z.strictObject({ train: count, validation: count, test: count }),
+  minGenes: count.describe('cells with fewer genes of the vocabulary are dropped'),
+  shardCells: count,
 });
+export type BuildRecord = z.infer<typeof BuildRecord>;
 
 /** corpus.json. Says nothing of the machine or the hour: the same input and options give the same bytes. */
 export const CorpusManifest = z.strictObject({
@@ -57,16 +65,14 @@ export const CorpusManifest = z.strictObject({
   vocabularyHash: sha256,
   scale: ValueScale,
   valueType: z.enum(['uint16', 'float32']),
-  label: z.string().nullable().describe('obs field the split is stratified by'),
-  unlabelledClasses: z.record(z.string(), count).describe('classes below --min-class-cells: their cells are kept without a label'),
-  split: SplitEntry,
-  minGenes: count,
+  splitCells: z.strictObject({ train: count, validation: count, test: count }),
+  unlabelledClasses: z.record(z.string(), count).describe('classes below minClassCells and how many cells they had'),
   statistics: z.strictObject({ split: z.literal('train'), numCells: count, targetSum: z.number(), pseudoCells: z.number() }),
   obs: z.array(ObsEntry),
   sources: z.array(SourceEntry),
   genes: z.strictObject({ bytes: count, sha256 }),
   shards: z.array(ShardEntry),
-  buildHash: sha256.describe('over the sources and every option that decides the content'),
+  build: BuildRecord,
 });
 export type CorpusManifest = z.infer<typeof CorpusManifest>;
 

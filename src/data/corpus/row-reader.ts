@@ -1,7 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
 import { DataError } from '../../errors.js';
 import type { CellValues, RawCell } from '../loader/depth.js';
-import { readInto, readRegion, type ShardLayout } from './shard-layout.js';
+import { readInto, readRegion } from './file-region.js';
+import type { ShardLayout } from './shard-layout.js';
 
 /** Files kept open by one reader, a few of which fit under the usual limit of 1,024; the one unused for longest is closed. */
 const MAX_OPEN_SHARDS = 128;

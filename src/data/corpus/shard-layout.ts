@@ -1,13 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { Message, Type, type DataType } from 'apache-arrow';
 import { Footer, type FileBlock } from 'apache-arrow/ipc/metadata/file';
 import { DataError } from '../../errors.js';
-
-/** Bytes of one Arrow buffer, from the start of the file. `bytes` may include padding; 0 where the buffer was left out. */
-export interface Region {
-  readonly offset: number;
-  readonly bytes: number;
-}
+import { readRegion, type Region } from './file-region.js';
 
 /** Where the columns of one shard lie in its file. Plain data: worker threads get it without loading the Arrow library. */
 export interface ShardLayout {
@@ -109,19 +104,4 @@ function numBuffers(type: DataType): number {
   if (type.typeId === Type.List) return 4; // validity, offsets, child's validity, child's values
   if (type.typeId === Type.Utf8) return 3; // validity, offsets, bytes
   return 2; // validity, values; a dictionary column holds its codes
-}
-
-/** Reads exactly these bytes. @throws RangeError where the file ends before them */
-export function readRegion(fd: number, region: Region): Uint8Array {
-  const bytes = new Uint8Array(region.bytes);
-  readInto(fd, bytes, region.offset);
-  return bytes;
-}
-
-export function readInto(fd: number, target: Uint8Array, position: number): void {
-  for (let done = 0; done < target.length; ) {
-    const n = readSync(fd, target, done, target.length - done, position + done);
-    if (n === 0) throw new RangeError(`the file ends at byte ${position + done}`);
-    done += n;
-  }
 }

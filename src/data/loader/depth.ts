@@ -52,9 +52,9 @@ export function checkDepth(depth: DepthCorruption, scale: ValueScale): void {
 /**
  * Draws one corrupted observation of a cell.
  * @param rng this cell's own stream
- * @param scratch receives thinned counts; at least cell.values.length
+ * @param scratch receives thinned counts; at least cell.values.length long
  */
-export function corruptDepth(cell: RawCell, scale: ValueScale, targetSum: number, depth: DepthCorruption, rng: Rng, scratch: Uint16Array | Float32Array): Observation {
+export function corruptDepth(cell: RawCell, scale: ValueScale, targetSum: number, depth: DepthCorruption, rng: Rng, scratch: CellValues): Observation {
   if (depth.kind === 'none' || rng.uniform() >= depth.probability) return observe(cell, scale, targetSum);
   const factor = depth.min + (depth.max - depth.min) * rng.uniform();
   if (depth.kind === 'scale') return { values: cell.values, linearFactor: linearFactor(cell.total, scale, targetSum) * factor };

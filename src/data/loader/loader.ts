@@ -1,0 +1,80 @@
+import { Rng } from '../../rng.js';
+import type { CellBatch, CellBatches } from '../batch.js';
+import type { Corpus } from '../corpus/corpus.js';
+import { RowReader } from '../corpus/row-reader.js';
+import { BatchMaker, type BatchMakerOptions, type UnlabelledBatch } from './batch-maker.js';
+import { BatchPlan } from './batch-plan.js';
+import type { DepthCorruption, LoaderConfig, Preprocessing } from './config.js';
+import { checkDepth } from './depth.js';
+import type { WorkerRequest } from './worker.js';
+import { WorkerPool } from './worker-pool.js';
+
+export interface LoaderOptions {
+  /** Corpus rows of this pass, as `corpus.splitRows` gives them. */
+  readonly rows: Int32Array;
+  readonly batchSize: number;
+  readonly preprocessing: Preprocessing;
+  /** The pass's own stream: order, and the streams of single cells. null: in the order of `rows`. */
+  readonly rng: Rng | null;
+  /** Obs fields whose codes come with every batch. */
+  readonly labelKeys?: readonly string[];
+  /** Continue after this many batches of the same pass. */
+  readonly skipBatches?: number;
+  /** Default: none. With rng null the streams of single cells come from seed 0, the same in every pass. */
+  readonly depth?: DepthCorruption;
+  /** [V] other entropy table than the corpus's own: that of the checkpoint being fine-tuned. */
+  readonly entropy?: Float32Array;
+  readonly loader: LoaderConfig;
+}
+
+/**
+ * One pass over cells of a corpus as batches for the model. The batches are a function of the corpus and the options, number
+ * of threads excepted: any number of threads gives the same batches in the same order.
+ * `numBatches` counts the whole pass, skipped batches included.
+ * @throws DataError for an unknown label key; ConfigError for thinning of values that are not counts
+ */
+export function createLoader(corpus: Corpus, options: LoaderOptions): CellBatches {
+  const { preprocessing, rng, skipBatches = 0, depth = { kind: 'none' }, entropy = corpus.entropy } = options;
+  checkDepth(depth, corpus.scale);
+  if (entropy.length !== corpus.vocabulary.size) throw new RangeError(`entropy has ${entropy.length} entries for a vocabulary of ${corpus.vocabulary.size}`);
+  const labels = (options.labelKeys ?? []).map((key): [string, Int32Array] => [key, corpus.labelCodes(key)]);
+  const makerOptions: BatchMakerOptions = { preprocessing, scale: corpus.scale, entropy, padId: corpus.vocabulary.padId, depth, cellSeed: cellSeed(rng) };
+  const reader = new RowReader(corpus.layouts);
+  const length = (row: number): number => Math.min(preprocessing.maxGenes, reader.numGenes(row));
+  const plan = new BatchPlan({ rows: options.rows, batchSize: options.batchSize, rng, length, sortWindow: options.loader.sortWindow });
+
+  function* requests(): Generator<WorkerRequest> {
+    for (let index = skipBatches; index < plan.numBatches; index++) {
+      const rows = plan.rowsOf(index);
+      yield { rows, longest: rows.reduce((longest, row) => Math.max(longest, length(row)), 0) };
+    }
+  }
+
+  const { numWorkers } = options.loader;
+  let pool: WorkerPool | undefined;
+  async function close(): Promise<void> {
+    reader.close();
+    await pool?.close();
+    pool = undefined;
+  }
+  async function* batches(): AsyncGenerator<CellBatch> {
+    try {
+      if (numWorkers > 0) pool = new WorkerPool({ ...makerOptions, layouts: corpus.layouts }, Math.min(numWorkers, Math.max(1, plan.numBatches - skipBatches)));
+      const source: AsyncIterable<UnlabelledBatch> | Iterable<UnlabelledBatch> = pool ? pool.batches(requests()) : makeHere(requests(), new BatchMaker(makerOptions), reader);
+      for await (const batch of source) yield { ...batch, labels: Object.fromEntries(labels.map(([key, codes]) => [key, batch.cellIndex.map((row) => codes[row]!)])) };
+    } finally {
+      await close();
+    }
+  }
+  return { numBatches: plan.numBatches, close, [Symbol.asyncIterator]: batches };
+}
+
+function* makeHere(requests: Iterable<WorkerRequest>, maker: BatchMaker, reader: RowReader): Generator<UnlabelledBatch> {
+  for (const { rows, longest } of requests) yield maker.make(rows, longest, (row) => reader.read(row));
+}
+
+/** A seed can be handed to a thread, a stream cannot. */
+function cellSeed(rng: Rng | null): number {
+  const stream = (rng ?? Rng.fromSeed(0)).fork('cells');
+  return (stream.uint32() & 0x1fffff) * 2 ** 32 + stream.uint32();
+}

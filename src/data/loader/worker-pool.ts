@@ -1,0 +1,79 @@
+import { Worker } from 'node:worker_threads';
+import { DataError } from '../../errors.js';
+import type { UnlabelledBatch } from './batch-maker.js';
+import type { WorkerInput, WorkerReply, WorkerRequest } from './worker.js';
+
+/** Batches each thread may be ahead: one being made, one ready. */
+const AHEAD = 2;
+
+interface Pending {
+  readonly resolve: (batch: UnlabelledBatch) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/**
+ * Makes batches in threads, in the order of the requests and whatever the number of threads: request k goes to thread
+ * k mod n, which answers in order. At most AHEAD requests a thread are under way, so that memory stays bounded when the
+ * consumer is slower. Typed arrays change owner instead of being copied.
+ */
+export class WorkerPool {
+  private readonly workers: Worker[];
+  private readonly pending: Pending[][];
+  private failure: Error | undefined;
+  private isClosed = false;
+
+  constructor(input: WorkerInput, numWorkers: number) {
+    this.workers = Array.from({ length: numWorkers }, () => new Worker(new URL('./worker.js', import.meta.url), { workerData: input }));
+    this.pending = this.workers.map(() => []);
+    this.workers.forEach((worker, i) => {
+      worker.on('message', (reply: WorkerReply) => this.settle(i, reply));
+      worker.on('error', (error) => this.fail(error));
+      worker.on('exit', (code) => this.fail(new Error(`loader thread ${i} ended with exit code ${code}`)));
+    });
+  }
+
+  /** Yields one batch a request. */
+  async *batches(requests: Iterable<WorkerRequest>): AsyncGenerator<UnlabelledBatch> {
+    const underWay: Promise<UnlabelledBatch>[] = [];
+    const source = requests[Symbol.iterator]();
+    let numSent = 0;
+    const fill = (): void => {
+      while (underWay.length < AHEAD * this.workers.length) {
+        const next = source.next();
+        if (next.done) return;
+        underWay.push(this.request(numSent++ % this.workers.length, next.value));
+      }
+    };
+    for (fill(); underWay.length > 0; fill()) yield await underWay.shift()!;
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
+  }
+
+  private request(worker: number, request: WorkerRequest): Promise<UnlabelledBatch> {
+    const promise = new Promise<UnlabelledBatch>((resolve, reject) => {
+      if (this.failure) return reject(this.failure);
+      this.pending[worker]!.push({ resolve, reject });
+      this.workers[worker]!.postMessage(request, [request.rows.buffer as ArrayBuffer]);
+    });
+    // Awaited in order; until then a failure must not count as unhandled.
+    promise.catch(() => {});
+    return promise;
+  }
+
+  private settle(worker: number, reply: WorkerReply): void {
+    const request = this.pending[worker]!.shift();
+    if (!request) return;
+    if ('batch' in reply) request.resolve(reply.batch);
+    else if ('facts' in reply) request.reject(new DataError(reply.facts));
+    else request.reject(new Error(`in a loader thread: ${reply.stack}`));
+  }
+
+  private fail(error: Error): void {
+    if (this.isClosed) return;
+    this.failure ??= error;
+    for (const queue of this.pending) for (const { reject } of queue.splice(0)) reject(this.failure);
+  }
+}

@@ -1,0 +1,38 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { ScDivaError, type ErrorFacts } from '../../errors.js';
+import { RowReader } from '../corpus/row-reader.js';
+import type { ShardLayout } from '../corpus/shard-layout.js';
+import { BatchMaker, type BatchMakerOptions, type UnlabelledBatch } from './batch-maker.js';
+
+/**
+ * A loader thread: rows in, batches out, in the order they were asked for. Imports no tensor and no file format library, so
+ * that it starts in milliseconds.
+ */
+export interface WorkerInput extends BatchMakerOptions {
+  readonly layouts: readonly ShardLayout[];
+}
+
+export interface WorkerRequest {
+  readonly rows: Int32Array;
+  readonly longest: number;
+}
+
+export type WorkerReply = { readonly batch: UnlabelledBatch } | { readonly facts: ErrorFacts; readonly errorName: string } | { readonly stack: string };
+
+const input = workerData as WorkerInput;
+const reader = new RowReader(input.layouts);
+const maker = new BatchMaker(input);
+
+parentPort!.on('message', ({ rows, longest }: WorkerRequest) => {
+  try {
+    const batch = maker.make(rows, longest, (row) => reader.read(row));
+    const { geneIds, values, numGenes, cellIndex, cleanValues } = batch;
+    const buffers = [geneIds, values, numGenes, cellIndex, ...(cleanValues ? [cleanValues] : [])].map(({ buffer }) => buffer as ArrayBuffer);
+    parentPort!.postMessage({ batch } satisfies WorkerReply, buffers);
+  } catch (error) {
+    // An error object loses its class and its cause on the way; the facts are plain and make the same message again.
+    const reply: WorkerReply =
+      error instanceof ScDivaError ? { facts: { ...error.facts, cause: undefined }, errorName: error.name } : { stack: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+    parentPort!.postMessage(reply);
+  }
+});
