@@ -1,5 +1,6 @@
 import type { AnyVerb } from '../verb.js';
 import { data } from './data.js';
+import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [data];
+export const verbs: readonly AnyVerb[] = [data, verify];
