@@ -44,7 +44,7 @@ export function dropout<T extends tf.Tensor>(x: T, site: DropoutSite | undefined
 }
 
 /** 0 with probability `rate`, else 1 / (1 - rate); the shape of `like`. */
-function keepFactors(like: tf.Tensor, rate: number, seed: tf.Tensor1D): tf.Tensor {
+export function keepFactors(like: tf.Tensor, rate: number, seed: tf.Tensor1D): tf.Tensor {
   return tf.mul(tf.cast(tf.greaterEqual(statelessUniform(like.shape, seed), rate), 'float32'), 1 / (1 - rate));
 }
 

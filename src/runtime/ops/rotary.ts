@@ -1,5 +1,6 @@
 // B cells, H heads, T positions, K head width
 import * as tf from '@tensorflow/tfjs-core';
+import { inLowPrecision } from '../program/autocast.js';
 
 /** Cosine and sine of every position's angles, [T, K/2] each: column i turns by position · theta^(-2i/K). */
 export interface RotaryTable {
@@ -30,6 +31,22 @@ export function rotaryTable(numPositions: number, headDim: number, theta: number
  */
 export function applyRotary(x: tf.Tensor4D, { cos, sin }: RotaryTable): tf.Tensor4D {
   return tf.tidy(() => {
+    const run = tf.customGrad((...args) => {
+      const [x, save] = args as unknown as [tf.Tensor4D, tf.GradSaveFunc];
+      save([cos, sin]);
+      return {
+        value: turn(x, cos, sin),
+        // A turn's gradient is the turn back.
+        gradFunc: (dy: tf.Tensor, [cos, sin]: tf.Tensor[]) => turn(dy as tf.Tensor4D, cos!, tf.neg(sin!)),
+      };
+    });
+    return run(x) as tf.Tensor4D;
+  });
+}
+
+/** Stands between matrix products, and runs in their precision. */
+function turn(x: tf.Tensor4D, cos: tf.Tensor, sin: tf.Tensor): tf.Tensor4D {
+  return inLowPrecision(() => {
     const [first, second] = tf.split(x, 2, -1) as [tf.Tensor4D, tf.Tensor4D]; // [B, H, T, K/2]
     const turnedFirst = tf.sub(tf.mul(first, cos), tf.mul(second, sin));
     const turnedSecond = tf.add(tf.mul(second, cos), tf.mul(first, sin));

@@ -34,6 +34,17 @@ describe('attention', () => {
     expectClose(attention(q, spoil(k), spoil(v), open()), attention(q, k, v, open()), {});
   });
 
+  it('is the same worked on a few heads at a time, its gradient included', () => {
+    const at = [draw(1), draw(2), draw(3)];
+    const weights = draw(4);
+    const values = (entries?: number) => {
+      const fn = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) => attention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D, open(), undefined, entries);
+      return [fn(...(at as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D])), ...tf.grads((q, k, v) => tf.sum(tf.mul(fn(q!, k!, v!), weights)))(at)];
+    };
+    const whole = values();
+    for (const entries of [1, 16 * 4, 16 * 5]) values(entries).forEach((value, i) => expectClose(value, whole[i]!, { atol: 1e-5 }));
+  });
+
   it('has the gradient of finite differences', () => {
     const small = [2, 1, 3, 2] as const;
     const canAttend = tf.tensor2d([1, 1, 1, 1, 1, 0], [2, 3]);
@@ -46,6 +57,7 @@ describe('attention', () => {
     const site = { rate: 0.4, seed: tf.tensor1d([3, 4], 'int32'), index: 5 };
     const at = { q: draw(4, small), k: draw(5, small), v: draw(6, small) };
     checkGradients(({ q, k, v }) => attention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D, tf.ones([1, 3]), site), at);
+    checkGradients(({ q, k, v }) => attention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D, tf.ones([1, 3]), site, 1), at);
   });
 
   it('keeps no tensor behind', () => {

@@ -35,6 +35,22 @@ describe('crossEntropy', () => {
     checkGradients(({ rows, head }) => crossEntropy(rows as tf.Tensor2D, head as tf.Tensor2D, targets()), at);
   });
 
+  it.each([
+    ['in pieces', { pieceEntries: 7, keptEntries: 100 }],
+    ['in pieces, computed anew for the backward pass', { pieceEntries: 7, keptEntries: 1 }],
+    ['a row at a time', { pieceEntries: 1, keptEntries: 1 }],
+  ])('is the same worked on %s', (_, limits) => {
+    const at = [randomTensor(Rng.fromSeed(3), [6, 4]), randomTensor(Rng.fromSeed(4), [5, 4])];
+    const classes = tf.tensor1d([4, 0, 4, 2, 1, 3], 'int32');
+    const weights = randomTensor(Rng.fromSeed(5), [6]);
+    const values = (given?: typeof limits) => {
+      const fn = (rows: tf.Tensor, head: tf.Tensor) => tf.sum(tf.mul(crossEntropy(rows as tf.Tensor2D, head as tf.Tensor2D, classes, given), weights));
+      return [crossEntropy(at[0] as tf.Tensor2D, at[1] as tf.Tensor2D, classes, given), ...tf.grads(fn)(at)];
+    };
+    const whole = values();
+    values(limits).forEach((value, i) => expectClose(value, whole[i]!, { atol: 1e-5 }));
+  });
+
   it('keeps no tensor behind, its gradient included', () => {
     const [rows, head, classes] = [tf.ones([3, 4]) as tf.Tensor2D, tf.ones([5, 4]) as tf.Tensor2D, targets()];
     expect(leakedTensors(() => tf.grads((rows, head) => tf.sum(crossEntropy(rows as tf.Tensor2D, head as tf.Tensor2D, classes)))([rows, head]))).toBe(0);

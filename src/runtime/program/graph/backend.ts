@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SetupError } from '../../../errors.js';
-import { MOVES, PRODUCTS, isInLowPrecision } from '../autocast.js';
+import { AFTER } from '../../ops/order.js';
+import { MOVES, runsLow } from '../autocast.js';
 import type { HostTensor } from '../program.js';
 import type { Attr, GraphBuilder, Node } from './builder.js';
 import type { GraphDType } from './c-api.js';
@@ -56,6 +57,8 @@ export interface GraphBackend extends tf.KernelBackend {
   wrap(node: Node): tf.Tensor;
   /** What stands behind a tensor made while recording. */
   nodeOf(tensor: tf.TensorInfo): Node;
+  /** x as the output of an op that waits for `earlier`. */
+  after(x: tf.TensorInfo, earlier: tf.TensorInfo): tf.Tensor;
   /** Adds an op by TensorFlow's own name, for the few that TensorFlow.js has no kernel for. */
   op(type: string, inputs: readonly tf.TensorInfo[], attrs?: readonly Attr[], numOutputs?: number): tf.Tensor[];
 }
@@ -91,6 +94,11 @@ export function graphBackend(): GraphBackend {
       axisTensor.dispose();
       return gathered;
     },
+  });
+  tf.registerKernel({
+    kernelName: AFTER,
+    backendName: GRAPH_BACKEND,
+    kernelFunc: ({ inputs }) => backend.after(inputs['x']!, inputs['earlier']!),
   });
   return (registered = backend);
 }
@@ -177,12 +185,17 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
       }
     }
 
+    after(x: tf.TensorInfo, earlier: tf.TensorInfo): tf.Tensor {
+      const { outputs } = this.recording().add('Identity', [this.nodeOf(x)], { after: [this.nodeOf(earlier).oper] });
+      return this.wrap(outputs[0]!);
+    }
+
     /** Converts float inputs to what the op runs in; see autocast.ts. */
     private autocast(type: string, nodes: readonly Node[]): { args: Node[]; isLow: boolean } {
       const isFloat = (node: Node) => node.dtype === 'float32' || node.dtype === 'bfloat16';
       const floats = nodes.filter(isFloat);
       const moves = MOVES.has(type) && floats.length > 0 && floats.every((node) => node.dtype === 'bfloat16');
-      const isLow = this.bf16 && (PRODUCTS.has(type) || isInLowPrecision() || moves);
+      const isLow = this.bf16 && (runsLow(type) || moves);
       const dtype = isLow ? 'bfloat16' : 'float32';
       return { args: nodes.map((node) => (isFloat(node) ? this.recording().cast(node, dtype) : node)), isLow };
     }
