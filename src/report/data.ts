@@ -95,6 +95,8 @@ export interface ClassScore {
 export interface Calibration {
   readonly expectedCalibrationError: number;
   readonly bins: readonly { readonly confidence: number; readonly accuracy: number; readonly numCells: number }[];
+  /** Below it a label is withheld; what that does to the cells of the split. */
+  readonly threshold?: { readonly value: number; readonly shareUnknown: number; readonly accuracyOfKnown?: number };
 }
 
 export interface DataCard {

@@ -42,6 +42,7 @@ figcaption{color:var(--muted);font-size:.88rem;margin:.5rem auto 0;max-width:46r
 .pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:0 1.6rem;align-items:start}
 .legend{list-style:none;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,15.5rem),1fr));gap:.3rem 1.2rem;margin:1.2rem 0 .8rem;padding:0;font-size:.9rem}
 .legend li{display:flex;align-items:baseline;gap:.55rem;overflow-wrap:anywhere}
+.legend .detail{white-space:nowrap}
 .key{flex:none;min-width:1.55rem;height:1.55rem;border-radius:1rem;border:2px solid var(--key);background:color-mix(in srgb,var(--key) 22%,transparent);font-size:.74rem;font-weight:700;line-height:1.35rem;text-align:center;font-variant-numeric:tabular-nums}
 .hint{color:var(--muted);font-size:.88rem}
 .notes{margin:1.2rem 0 0;padding-left:1.2rem;font-size:.94rem;max-width:46rem}
@@ -66,5 +67,5 @@ code{font:.88em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 .command{background:color-mix(in srgb,var(--ink) 7%,transparent);border-radius:5px;padding:.15rem .45rem;overflow-wrap:anywhere}
 footer{color:var(--muted);font-size:.85rem;margin-top:1.6rem}
 @media(max-width:640px){.page{padding:1.4rem .8rem 3rem}section{padding:1rem 1rem 1.2rem;border-radius:8px}header h1{font-size:1.5rem}.facts div{grid-template-columns:7.5rem 1fr}.bar{width:4rem}th,td{padding:.4rem .45rem}}
-@media print{body{background:#fff;font-size:11pt}.page{max-width:none;padding:0}nav{display:none}section{border:0;border-top:1px solid var(--line);border-radius:0;padding:1rem 0;margin-top:1rem}figure,tr,.tiles,.verdict{break-inside:avoid}h2,h3{break-after:avoid}.drawing,.scroll{overflow:visible}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+@media print{body{background:#fff;font-size:11pt}.page{max-width:none;padding:0}nav{display:none}section{border:0;border-top:1px solid var(--line);border-radius:0;padding:1rem 0;margin-top:1rem}figure,tr,.tiles,.verdict{break-inside:avoid}h2,h3,caption,thead{break-after:avoid}.drawing,.scroll{overflow:visible}*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `.trim();

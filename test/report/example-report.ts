@@ -78,7 +78,7 @@ export function exampleReport(numCells = 700): ReportData {
       numCells,
     },
     classes: { classes: CLASSES, confusion, scores, note: 'Seed 0 of 3.' },
-    calibration: { expectedCalibrationError: 0.061, bins: [0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95].map((confidence, i) => ({ confidence, accuracy: Math.min(1, confidence * 0.93 + 0.02), numCells: [3, 5, 6, 9, 12, 18, 30, 57][i]! })) },
+    calibration: { expectedCalibrationError: 0.061, threshold: { value: 0.412, shareUnknown: 0.064, accuracyOfKnown: 0.84 }, bins: [0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95].map((confidence, i) => ({ confidence, accuracy: Math.min(1, confidence * 0.93 + 0.02), numCells: [3, 5, 6, 9, 12, 18, 30, 57][i]! })) },
     dataCard: {
       facts: [
         { term: 'file', value: '10x_pbmc68k_reduced.h5ad' },

@@ -2,7 +2,7 @@ import type { ReportData } from '../data.js';
 import { drawCalibration } from '../figures/calibration.js';
 import { drawConfusionMatrix } from '../figures/confusion-matrix.js';
 import { html } from '../html.js';
-import { formatScore } from '../numbers.js';
+import { formatPercent, formatScore } from '../numbers.js';
 import { figure, table, type Section } from './section.js';
 
 /** Which labels the model tells apart, and which it mixes up. */
@@ -24,12 +24,16 @@ ${figure(await drawConfusionMatrix(classes, 'confusion'), html`Confusion matrix:
 /** Whether the confidence beside each prediction can be believed. */
 export async function calibrationSection({ calibration }: ReportData): Promise<Section | undefined> {
   if (!calibration) return undefined;
+  const { threshold } = calibration;
+  const remark =
+    threshold &&
+    html`<p>Cells labelled with a confidence below ${formatScore(threshold.value)} are marked <code>unknown</code>: ${formatPercent(threshold.shareUnknown)} of the test cells.${threshold.accuracyOfKnown !== undefined && ` Of the others, ${formatPercent(threshold.accuracyOfKnown)} have the right label.`} The scores above judge every cell's most likely label, withheld or not.</p>`;
   return {
     id: 'calibration',
     title: 'Confidence',
-    body: figure(
+    body: html`${remark}${figure(
       await drawCalibration(calibration, 'calibration'),
       html`Test cells in bins of the confidence the model gave them; on the dashed line confidence and truth agree, below it the model is too sure. The numbers are cells. Expected calibration error: ${formatScore(calibration.expectedCalibrationError)}.`,
-    ),
+    )}`,
   };
 }
