@@ -1,6 +1,13 @@
 import type { AnyVerb } from '../verb.js';
 import { data } from './data.js';
+import { doctor } from './doctor.js';
+import { setup } from './setup.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [data, verify];
+export const verbs: readonly AnyVerb[] = [
+  setup,
+  doctor,
+  data,
+  verify,
+];

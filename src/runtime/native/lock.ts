@@ -46,11 +46,11 @@ async function acquire(path: string, mine: string, { signal, onWait, pollMs = 50
   for (let hasWaited = false; ; ) {
     signal?.throwIfAborted();
     if (await create(path, mine)) return;
-    const found = await readFile(path, 'utf8').catch(() => null);
-    if (found === null) continue;
+    const found = await readIfThere(path);
+    if (found === null) continue; // released in between
     const ageMs = Date.now() - (await stat(path).then((s) => s.mtimeMs, () => Date.now()));
     if (isStale(found, ageMs)) {
-      await remove(path, found);
+      await removeStale(path, found);
       continue;
     }
     const holder = parseHolder(found);
@@ -59,6 +59,15 @@ async function acquire(path: string, mine: string, { signal, onWait, pollMs = 50
       hasWaited = true;
     }
     await sleep(pollMs, undefined, signal ? { signal } : {});
+  }
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
   }
 }
 
@@ -78,7 +87,7 @@ async function create(path: string, content: string): Promise<boolean> {
 }
 
 /** Two waiters may both find a lock stale, and the slower one must not remove the fresh lock of the faster: move, look, put back. */
-async function remove(path: string, stale: string): Promise<void> {
+export async function removeStale(path: string, stale: string): Promise<void> {
   const aside = temporaryName(path);
   try {
     await rename(path, aside);

