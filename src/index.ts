@@ -11,3 +11,4 @@ export type { CorpusManifest, Split } from './data/corpus/manifest.js';
 export type { GeneStatistics } from './data/corpus/statistics.js';
 export { createLoader, type LoaderOptions } from './data/loader/loader.js';
 export type { CellBatch, CellBatches } from './data/batch.js';
+export { writeAnnotatedH5ad, type Annotations, type NewColumn, type UnsValue } from './data/writers/h5ad.js';

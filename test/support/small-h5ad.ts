@@ -18,9 +18,9 @@ export interface SmallH5ad {
 }
 
 /** Writes an AnnData file as anndata 0.8 and later lay it out, so that tests need neither Python nor stored files. */
-export async function writeSmallH5ad(path: string, content: SmallH5ad): Promise<void> {
+export async function writeSmallH5ad(path: string, content: SmallH5ad, options: { libver?: 'v108' | 'latest' } = {}): Promise<void> {
   const { File } = await loadHdf5();
-  const file = new File(path, 'w');
+  const file = new File(path, 'w', options);
   try {
     const root = file.get('/') as Group;
     encode(root, 'anndata', '0.1.0');
@@ -108,4 +108,55 @@ export function writeSparse(parent: Group, name: string, encoding: 'csr' | 'csc'
   sparse.create_dataset({ name: 'data', data: Float32Array.from(arrays.data) });
   sparse.create_dataset({ name: 'indices', data: Int32Array.from(arrays.indices) });
   sparse.create_dataset({ name: 'indptr', data: Int32Array.from(arrays.indptr) });
+}
+
+/** A file as anndata 0.6 wrote it: compound tables, categories and booleans beside them, scaled X and raw counts. */
+export async function writeSmallLegacy(path: string): Promise<void> {
+  const { File } = await loadHdf5();
+  const file = new File(path, 'w');
+  try {
+    const root = file.get('/') as Group;
+    root.create_dataset({ name: 'X', data: Float32Array.of(-1, 0.5, 1, -0.5, 0, 0), shape: [3, 2] });
+    table(root, 'obs', [['index', 'A8', ['cell-a', 'cell-b', 'cell-c']], ['cell_type', '<b', Int8Array.of(1, -1, 0)], ['n_counts', '<d', Float64Array.of(4, 2, 9)], ['n_genes', '<q', BigInt64Array.of(2n, 1n, 2n)]]);
+    table(root, 'var', [['index', 'A8', ['CD3E', 'LYZ']], ['means', '<f', Float32Array.of(0.25, 2)]]);
+    table(root, 'raw.var', [['index', 'A8', ['CD3E', 'LYZ', 'NKG7']]]);
+    const raw = root.create_group('raw.X');
+    raw.create_attribute('h5sparse_format', 'csr');
+    raw.create_attribute('h5sparse_shape', BigInt64Array.of(3n, 3n));
+    raw.create_dataset({ name: 'data', data: Float32Array.of(3, 1, 2, 4, 5) });
+    raw.create_dataset({ name: 'indices', data: Int32Array.of(0, 2, 1, 0, 2) });
+    raw.create_dataset({ name: 'indptr', data: Int32Array.of(0, 2, 3, 5) });
+    const uns = root.create_group('uns');
+    uns.create_dataset({ name: 'cell_type_categories', data: ['B cell', 'T cell'], dtype: 'A8' });
+    uns.create_dataset({ name: 'cell_type_colors', data: ['#112233', '#445566'], dtype: 'A8' });
+  } finally {
+    file.close();
+  }
+}
+
+type Field = [name: string, dtype: string, values: readonly string[] | Int8Array | Float32Array | Float64Array | BigInt64Array];
+
+function table(parent: Group, name: string, fields: Field[]): void {
+  parent.create_dataset({ name, data: new Map(fields.map(([field, , values]) => [field, values])), dtype: fields.map(([field, dtype]): [string, string] => [field, dtype]), shape: [fields[0]![2].length] });
+}
+
+/** A file as Cell Ranger 3 and later write it: two genes and an antibody in three cells. */
+export async function writeSmallTenx(path: string): Promise<void> {
+  const { File } = await loadHdf5();
+  const file = new File(path, 'w');
+  try {
+    const matrix = (file.get('/') as Group).create_group('matrix');
+    matrix.create_dataset({ name: 'barcodes', data: ['AAAC-1', 'AAAG-1', 'AAAT-1'], dtype: 'A8' });
+    matrix.create_dataset({ name: 'data', data: Int32Array.of(5, 100, 2, 90, 7) });
+    matrix.create_dataset({ name: 'indices', data: BigInt64Array.of(0n, 1n, 2n, 1n, 0n) });
+    matrix.create_dataset({ name: 'indptr', data: BigInt64Array.of(0n, 2n, 4n, 5n) });
+    matrix.create_dataset({ name: 'shape', data: Int32Array.of(3, 3) });
+    const features = matrix.create_group('features');
+    features.create_dataset({ name: 'id', data: ['ENSG00000198851', 'CD3_TotalSeqB', 'ENSG00000090382'], dtype: 'A20' });
+    features.create_dataset({ name: 'name', data: ['CD3E', 'CD3', 'LYZ'], dtype: 'A20' });
+    features.create_dataset({ name: 'feature_type', data: ['Gene Expression', 'Antibody Capture', 'Gene Expression'], dtype: 'A20' });
+    features.create_dataset({ name: 'genome', data: ['GRCh38', '', 'GRCh38'], dtype: 'A20' });
+  } finally {
+    file.close();
+  }
 }

@@ -65,8 +65,12 @@ export class Hdf5File {
     return keys;
   }
 
+  attributeNames(at: string): string[] {
+    return refusing(this.path, at, () => this.library.get_attribute_names(this.file.file_id, absolute(at)));
+  }
+
   hasAttribute(at: string, name: string): boolean {
-    return refusing(this.path, at, () => this.library.get_attribute_names(this.file.file_id, absolute(at)).includes(name));
+    return this.attributeNames(at).includes(name);
   }
 
   /** A string, number, boolean or array attribute; undefined where there is none or it is of another type. */
@@ -182,6 +186,14 @@ export class Hdf5Dataset {
       texts = decodeStrings(this.column(bytes, member), member, this.place(field), (pointer) => this.library.UTF8ToString(pointer));
     });
     return texts;
+  }
+
+  /** A field that holds a short array in each row, as a matrix; undefined when it is no array of numbers. */
+  fieldMatrix(field: string): { values: NumberArray; numColumns: number } | undefined {
+    const member = this.member(field);
+    const elements = member.array_type ?? member;
+    if (elementKind(elements) !== 'number') return undefined;
+    return { values: decodeNumbers(this.fieldBytes(field), elements, this.place(field)), numColumns: member.size / elements.size };
   }
 
   /** @throws DataError naming the filter when the library lacks one this dataset is stored with */

@@ -5,7 +5,8 @@ import { CsrMatrix } from './matrix-sparse.js';
 import type { CellFile, CellMatrix, GeneNames, MatrixInfo, MatrixKey, ObsColumn } from './reader.js';
 import type { MatrixPlace } from './row-block.js';
 
-const GENE_EXPRESSION = 'Gene Expression';
+/** Words of 10x for what a feature is. */
+export const TENX_FEATURE_TYPES = { gene: 'Gene Expression' };
 
 /** Where the parts of a Cell Ranger file lie; the layout changed with version 3. */
 export interface TenxLayout {
@@ -83,9 +84,9 @@ export class TenxFile implements CellFile {
   /** Which features are genes; undefined where all are. */
   private findGenes(): boolean[] | undefined {
     if (this.layout.featureTypesAt === undefined) return undefined;
-    const isGene = this.file.dataset(this.layout.featureTypesAt).strings().map((type) => type === GENE_EXPRESSION);
+    const isGene = this.file.dataset(this.layout.featureTypesAt).strings().map((type) => type === TENX_FEATURE_TYPES.gene);
     if (isGene.length !== this.numFeatures) throw new DataError({ file: this.path, key: this.layout.featureTypesAt, found: `${isGene.length} entries`, expected: `${this.numFeatures}, one a feature` });
-    if (!isGene.includes(true)) throw new DataError({ file: this.path, key: this.layout.featureTypesAt, found: `no feature of type '${GENE_EXPRESSION}'`, hint: 'this file holds no gene expression' });
+    if (!isGene.includes(true)) throw new DataError({ file: this.path, key: this.layout.featureTypesAt, found: `no feature of type '${TENX_FEATURE_TYPES.gene}'`, hint: 'this file holds no gene expression' });
     return isGene.includes(false) ? isGene : undefined;
   }
 
