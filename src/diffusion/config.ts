@@ -7,3 +7,15 @@ export const DiffusionConfig = z.strictObject({
   valueWeight: z.number().nonnegative().default(10).describe('λ in loss = identity cross-entropy + λ · squared value error [10]'),
 });
 export type DiffusionConfig = z.infer<typeof DiffusionConfig>;
+
+/** How unknown gene slots are filled by iterative unmasking. */
+export const SamplerConfig = z.strictObject({
+  steps: z.int().positive().default(16).describe('passes through the model in which a cell is filled, an equal share of its unknown slots in each [16]'),
+  order: z
+    .enum(['random', 'confidence'])
+    .default('random')
+    .describe('which slots a step fills: random ones, as the reverse of the masking does, or those the model is surest of [random]'),
+  temperature: z.number().nonnegative().default(1).describe('of the gene distribution; 0 takes the most likely gene [1]'),
+  topK: z.int().positive().nullable().default(null).describe('draw from the K most likely genes only; null = from all'),
+});
+export type SamplerConfig = z.infer<typeof SamplerConfig>;
