@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { adamUpdate, type AdamScalars } from '../runtime/ops/adam.js';
+import { sumOfSquares } from '../runtime/ops/sum-of-squares.js';
 import type { HostTensor, HostTensors, Tensors } from '../runtime/program/program.js';
 import type { TrainConfig } from './config.js';
 import { learningRate } from './schedule.js';
@@ -70,30 +72,30 @@ export function applyGradients(config: TrainConfig, variables: Tensors, grads: T
   const lr = inputs[LR]!;
   const entries = Object.entries(grads);
 
-  const gradSquares = tf.stack(entries.map(([, grad]) => tf.sum(tf.square(grad)))) as tf.Tensor1D; // [P]
+  const gradSquares = tf.stack(entries.map(([, grad]) => sumOfSquares(grad))) as tf.Tensor1D; // [P]
   const gradNorm = tf.sqrt(tf.sum(gradSquares)) as tf.Scalar;
   const isSound = tf.isFinite(tf.add(gradNorm, loss));
   const soundness = tf.cast(isSound, 'float32'); // 1 = take the step, 0 = leave everything as it is
-  const clip = clipNorm === null ? undefined : tf.minimum(tf.div(clipNorm, tf.add(gradNorm, 1e-6)), 1);
+  const clip = clipNorm === null ? tf.scalar(1) : tf.minimum(tf.div(clipNorm, tf.add(gradNorm, 1e-6)), 1);
 
-  const stepSize = tf.mul(tf.mul(lr, inputs[CORRECTION_1]!), soundness);
-  const decay = tf.sub(1, tf.mul(tf.mul(lr, weightDecay), soundness));
-  const momentRate = tf.mul(soundness, 1 - beta1);
-  const squareRate = tf.mul(soundness, 1 - beta2);
+  const scalars: AdamScalars = {
+    gradScale: tf.where(isSound, clip, tf.scalar(0)),
+    momentRate: tf.mul(soundness, 1 - beta1),
+    squareRate: tf.mul(soundness, 1 - beta2),
+    stepSize: tf.mul(tf.mul(lr, inputs[CORRECTION_1]!), soundness),
+    rootScale: inputs[CORRECTION_2]!,
+    epsilon: tf.scalar(eps),
+  };
+  const decay = weightDecay > 0 ? tf.sub(1, tf.mul(tf.mul(lr, weightDecay), soundness)) : undefined;
   const averageRate = config.ema ? tf.mul(soundness, tf.sub(1, inputs[EMA_DECAY]!)) : undefined;
 
   const updates: Record<string, tf.Tensor> = {};
-  for (const [name, rawGrad] of entries) {
-    // Selected, not multiplied: 0 · NaN is NaN.
-    const grad = tf.where(isSound, clip ? tf.mul(rawGrad, clip) : rawGrad, tf.zerosLike(rawGrad)); // S
-    const m = lerp(variables[momentName(name)]!, grad, momentRate);
-    const v = lerp(variables[squareName(name)]!, tf.square(grad), squareRate);
-    const denominator = tf.add(tf.mul(tf.sqrt(v), inputs[CORRECTION_2]!), eps);
+  for (const [name, grad] of entries) {
+    const [mName, vName] = [momentName(name), squareName(name)];
     const old = variables[name]!;
-    const kept = weightDecay > 0 && isDecayed(old) ? tf.mul(old, decay) : old;
-    const parameter = tf.sub(kept, tf.mul(tf.div(m, denominator), stepSize));
-    updates[momentName(name)] = m;
-    updates[squareName(name)] = v;
+    const { parameter, m, v } = adamUpdate({ parameter: old, m: variables[mName]!, v: variables[vName]! }, grad, scalars, isDecayed(old) ? decay : undefined);
+    updates[mName] = m;
+    updates[vName] = v;
     updates[name] = parameter;
     if (averageRate) updates[averageName(name)] = lerp(variables[averageName(name)]!, parameter, averageRate);
   }

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { inLowPrecision } from '../program/autocast.js';
 import { after } from './order.js';
-import { keepFactors, type DropoutSite } from './random.js';
+import { isKept, type DropoutSite } from './random.js';
 
 /** Added to the scores of closed positions: far below any score, and finite in float32 and bfloat16. */
 const CLOSED = -1e30;
@@ -69,7 +69,7 @@ function forward(inputs: AttentionInputs, { numHeads, atATime, site }: Plan): tf
   return inPieces(inputs.q.shape[0], atATime, query, (piece, start) => {
     const p = probabilities(piece(query), piece(key)); // [C, T, T]
     const kept = inputs.seed ? inLowPrecision(() => tf.mul(p, keep(p, inputs.seed!, site!, start))) : p;
-    return [tf.matMul(kept, piece(inputs.v))]; // [C, T, K]
+    return [scaleUp(tf.matMul(kept, piece(inputs.v)), site)]; // [C, T, K]
   })[0]!;
 }
 
@@ -77,10 +77,11 @@ function backward(inputs: AttentionInputs, o: tf.Tensor3D, dO: tf.Tensor3D, { nu
   const { query, key, scale } = scoreFactors({ ...inputs, q: after(inputs.q, dO) }, numHeads);
   const { k, v, seed } = inputs;
   const rowSums = tf.sum(tf.mul(dO, o), -1, true); // [N, T, 1]
+  const scaledUp = scaleUp(dO, site);
   const [dQ, dK, dV] = inPieces(k.shape[0], atATime, query, (piece, start) => {
     const q = piece(query);
     const p = probabilities(q, piece(key)); // [C, T, T]
-    const [dOut, sums] = [piece(dO), piece(rowSums)];
+    const [dOut, sums] = [piece(scaledUp), piece(rowSums)];
     let kept: tf.Tensor3D = p;
     let dS: tf.Tensor;
     if (seed) {
@@ -126,8 +127,14 @@ function slicedQuery(query: tf.Tensor3D, K: number): tf.Tensor3D {
   return tf.slice(query, [0, 0, 0], [-1, -1, K]);
 }
 
+/** Times 1 / (1 - rate): on the small side of the products, where it is not rounded to bfloat16 for all entries alike. */
+function scaleUp(x: tf.Tensor3D, site: DropoutSite | undefined): tf.Tensor3D {
+  return site && site.rate > 0 ? tf.mul(x, 1 / (1 - site.rate)) : x;
+}
+
+/** [C, T, T] 1 = kept */
 function keep(p: tf.Tensor3D, seed: tf.Tensor1D, { rate, index }: DropoutSite, start: number): tf.Tensor {
-  return keepFactors(p, rate, tf.add(seed, tf.tensor1d([start, index], 'int32')) as tf.Tensor1D);
+  return isKept(p.shape, rate, tf.add(seed, tf.tensor1d([start, index], 'int32')) as tf.Tensor1D);
 }
 
 /**

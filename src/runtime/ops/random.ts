@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { threefry2x32 } from '../../rng.js';
+import { inFullPrecision } from '../program/autocast.js';
 
 /** The kernel behind `statelessUniform`: one name on every backend, so that a backend copied from 'tensorflow' inherits it. */
 const STATELESS_UNIFORM = 'StatelessUniform';
@@ -44,8 +45,14 @@ export function dropout<T extends tf.Tensor>(x: T, site: DropoutSite | undefined
 }
 
 /** 0 with probability `rate`, else 1 / (1 - rate); the shape of `like`. */
-export function keepFactors(like: tf.Tensor, rate: number, seed: tf.Tensor1D): tf.Tensor {
-  return tf.mul(tf.cast(tf.greaterEqual(statelessUniform(like.shape, seed), rate), 'float32'), 1 / (1 - rate));
+function keepFactors(like: tf.Tensor, rate: number, seed: tf.Tensor1D): tf.Tensor {
+  return tf.mul(isKept(like.shape, rate, seed), 1 / (1 - rate));
+}
+
+/** 0 with probability `rate`, else 1; float32. */
+export function isKept(shape: readonly number[], rate: number, seed: tf.Tensor1D): tf.Tensor {
+  // Drawn and compared in float32 wherever this stands: in bfloat16 the share would be another.
+  return tf.cast(inFullPrecision(() => tf.greaterEqual(statelessUniform(shape, seed), rate)), 'float32');
 }
 
 /** The part of the Node backend that runs one TensorFlow op (its type is not exported). */

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
 import { useTensorFlow } from '../../support/tensorflow.js';
+import { attention } from '../../../src/runtime/ops/attention.js';
+import { dropout } from '../../../src/runtime/ops/random.js';
 import { inLowPrecision } from '../../../src/runtime/program/autocast.js';
 import { createExecutor } from '../../../src/runtime/program/executor.js';
 import { gradients } from '../../../src/runtime/program/gradients.js';
@@ -53,6 +55,20 @@ describe('a program compiled for bf16', () => {
     expect(out['inside']).toBe(1);
     expect(out['after']).toBeCloseTo(FINE, 6);
     expect(out['back']).toBeCloseTo(FINE, 6);
+  });
+
+  it('drops the share it is told, in attention too', async () => {
+    const [B, H, T, K] = [1, 2, 64, 8];
+    const site = (seed: tf.Tensor) => ({ rate: 0.1, seed: seed as tf.Tensor1D, index: 0 });
+    const out = await run(({ x }) => {
+      const seed = tf.tensor1d([5, 6], 'int32');
+      const [zeros, ones] = [tf.zeros([B, H, T, K]), tf.ones([B, H, T, K])] as [tf.Tensor4D, tf.Tensor4D];
+      // Equal scores: each position gets the mean of 64 kept ones, 1 on average.
+      const attended = attention(zeros, zeros, ones, tf.ones([B, T]), site(seed));
+      return { outputs: { attended: tf.mean(attended), plain: tf.mean(inLowPrecision(() => dropout(tf.ones([300, 300]), site(seed)))), x: x! } };
+    });
+    expect(Math.abs(out['attended']! - 1)).toBeLessThan(6 * Math.sqrt(0.1 / 0.9 / (H * T * T)) + 2 ** -9);
+    expect(Math.abs(out['plain']! - 1)).toBeLessThan(6 * Math.sqrt(0.1 / 0.9 / 90_000) + 2 ** -9);
   });
 
   it('keeps parameters and their updates in f32', async () => {

@@ -1,10 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SetupError } from '../../../errors.js';
+import { ADAM } from '../../ops/adam.js';
 import { AFTER } from '../../ops/order.js';
+import { SUM_OF_SQUARES } from '../../ops/sum-of-squares.js';
+import { adamInPlace } from './adam.js';
 import { MOVES, runsLow } from '../autocast.js';
 import type { HostTensor } from '../program.js';
 import type { Attr, GraphBuilder, Node } from './builder.js';
-import type { GraphDType } from './c-api.js';
+import type { GraphDType, Output, Pointer } from './c-api.js';
 import { TF_TYPE, dtypeOfType } from './c-api.js';
 import { TraceError } from './trace-error.js';
 
@@ -39,6 +42,12 @@ interface NodeBackend extends tf.KernelBackend {
 
 type NodeBackendClass = new (binding: unknown, packageName: string) => NodeBackend;
 
+export interface InPlaceUpdate {
+  readonly handle: Output;
+  /** The op that does it. */
+  readonly oper: Pointer;
+}
+
 /** Ops of the Node kernels whose inputs form one list, save the last so many. */
 const LIST_INPUTS: Readonly<Record<string, { readonly trailing: number }>> = {
   ConcatV2: { trailing: 1 },
@@ -57,6 +66,10 @@ export interface GraphBackend extends tf.KernelBackend {
   wrap(node: Node): tf.Tensor;
   /** What stands behind a tensor made while recording. */
   nodeOf(tensor: tf.TensorInfo): Node;
+  /** The graph under construction. */
+  recording(): GraphBuilder;
+  /** What updates variables where they stand, by the op that reads their new values: such a result needs no assignment, and must be an update. */
+  readonly updatesInPlace: Map<Pointer, InPlaceUpdate>;
   /** x as the output of an op that waits for `earlier`. */
   after(x: tf.TensorInfo, earlier: tf.TensorInfo): tf.Tensor;
   /** Adds an op by TensorFlow's own name, for the few that TensorFlow.js has no kernel for. */
@@ -100,6 +113,13 @@ export function graphBackend(): GraphBackend {
     backendName: GRAPH_BACKEND,
     kernelFunc: ({ inputs }) => backend.after(inputs['x']!, inputs['earlier']!),
   });
+  tf.registerKernel({
+    kernelName: SUM_OF_SQUARES,
+    backendName: GRAPH_BACKEND,
+    // Half the sum of squares, without a tensor of squares.
+    kernelFunc: ({ inputs }) => tf.tidy(() => tf.mul(backend.op('L2Loss', [inputs['x']!])[0]!, 2)),
+  });
+  tf.registerKernel({ kernelName: ADAM, backendName: GRAPH_BACKEND, kernelFunc: ({ inputs }) => adamInPlace(backend, inputs) });
   return (registered = backend);
 }
 
@@ -109,6 +129,7 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
   const NodeBackendBase = Object.getPrototypeOf(node).constructor as NodeBackendClass;
 
   class TracingBackend extends NodeBackendBase implements GraphBackend {
+    readonly updatesInPlace = new Map<Pointer, InPlaceUpdate>();
     private builder: GraphBuilder | undefined;
     private bf16 = false;
     private violation: TraceError | undefined;
@@ -143,6 +164,7 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
         Math.random = random;
         activate(outer);
         this.builder = undefined;
+        this.updatesInPlace.clear();
         this.violation = undefined;
       }
     }
@@ -195,12 +217,12 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
       const isFloat = (node: Node) => node.dtype === 'float32' || node.dtype === 'bfloat16';
       const floats = nodes.filter(isFloat);
       const moves = MOVES.has(type) && floats.length > 0 && floats.every((node) => node.dtype === 'bfloat16');
-      const isLow = this.bf16 && (runsLow(type) || moves);
+      const isLow = this.bf16 && floats.length > 0 && (runsLow(type) || moves);
       const dtype = isLow ? 'bfloat16' : 'float32';
       return { args: nodes.map((node) => (isFloat(node) ? this.recording().cast(node, dtype) : node)), isLow };
     }
 
-    private recording(): GraphBuilder {
+    recording(): GraphBuilder {
       if (!this.builder) throw new TraceError('tensor', 'a tensor of a traced function is used after tracing', 'return it as an output');
       return this.builder;
     }

@@ -41,6 +41,8 @@ export class GraphBuilder {
   scope = '';
   /** Ops added so far. */
   numOps = 0;
+  /** Handles of variables, by the op that reads them. */
+  readonly handles = new Map<Pointer, Output>();
   private readonly status: Pointer = this.api.newStatus() as Pointer;
   private readonly constants = new Map<string, Node>();
   private readonly casts = new Map<string, Node>();

@@ -18,6 +18,12 @@ export interface Trace extends RunSignature {
   readonly outputNames: readonly string[];
 }
 
+interface Found {
+  readonly outputs: [string, Node][];
+  readonly updates: [string, Node][];
+  readonly inPlace: GraphBackend['updatesInPlace'];
+}
+
 /**
  * Adds the graph of `fn` for inputs of these shapes to the variables' graph. Nothing is computed, and no tensor outlives the call.
  * @param name prefix of the new ops' names
@@ -29,17 +35,17 @@ export function trace(fn: ProgramFn, backend: GraphBackend, variables: GraphVari
   const feeds = inputs.map(({ dtype, shape }) => builder.placeholder(dtype, shape));
   const numTensors = tf.memory().numTensors;
 
-  const { outputs, updates } = backend.record(builder, { bf16 }, () =>
+  const { outputs, updates, inPlace } = backend.record(builder, { bf16 }, () =>
     tf.tidy(() => {
       const read = Object.fromEntries([...variables.variables].map(([variable, { read }]) => [variable, backend.wrap(read)]));
       const fed = Object.fromEntries(inputs.map((input, i) => [input.name, backend.wrap(feeds[i]!)]));
       const result = fn(read, fed);
       const nodes = (tensors: Tensors): [string, Node][] => Object.entries(tensors).map(([key, tensor]) => [key, exactNode(backend, tensor)]);
       // Nodes are not tensors: tidy frees every tensor the function made, and what they stood for stays in the graph.
-      const found: { outputs: [string, Node][]; updates: [string, Node][] } = { outputs: nodes(result.outputs), updates: nodes(result.updates ?? {}) };
+      const found: Found = { outputs: nodes(result.outputs), updates: nodes(result.updates ?? {}), inPlace: new Map(backend.updatesInPlace) };
       return found as unknown as tf.TensorContainer;
     }),
-  ) as unknown as { outputs: [string, Node][]; updates: [string, Node][] };
+  ) as unknown as Found;
 
   const kept = tf.memory().numTensors - numTensors;
   if (kept > 0) throw new TraceError(name, `the function keeps ${kept} tensors beyond its end (tf.keep)`, 'they would belong to this graph alone; make them anew at each call');
@@ -48,9 +54,15 @@ export function trace(fn: ProgramFn, backend: GraphBackend, variables: GraphVari
     const { handle, read, dtype, shape } = variables.get(variable);
     if (node.dtype !== dtype || String(node.shape) !== String(shape))
       throw new TraceError(name, `update of ${variable} is ${node.dtype}[${String(node.shape)}], the variable is ${dtype}[${shape}]`);
+    const done = inPlace.get(node.oper);
+    if (done && done.handle.oper === handle.oper) {
+      inPlace.delete(node.oper);
+      return done.oper;
+    }
     // Whoever reads the variable in this run reads it before it changes.
     return builder.add('AssignVariableOp', [handle, node], { numOutputs: 0, after: [read.oper] }).oper;
   });
+  if (inPlace.size > 0) throw new TraceError(name, `${inPlace.size} variables would change without being among the updates`, 'return all that adamUpdate gives as updates of the variables it was given');
   return {
     feeds,
     // A feed cannot be fetched in the same run: every result passes through an op of its own.

@@ -81,6 +81,7 @@ export class GraphVariables implements Variables {
       ],
     }).outputs[0]!;
     const read = builder.one('ReadVariableOp', [handle], [{ kind: 'type', name: 'dtype', value: dtype }]);
+    builder.handles.set(read.oper, handle);
     const fed = builder.placeholder(dtype, shape);
     const assignFed = builder.add('AssignVariableOp', [handle, fed], { numOutputs: 0 }).oper;
     return { dtype, shape: [...shape], handle, read, fed, assignFed };
