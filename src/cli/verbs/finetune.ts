@@ -1,0 +1,64 @@
+import type { AnnotationResult } from '../../tasks/annotation/results.js';
+import { defineGroup, defineVerb, type VerbResult } from '../verb.js';
+
+const annotation = defineVerb({
+  command: 'annotation',
+  describe: 'teach a pretrained model to label cell types; scores it beside simple methods on held-out cells',
+  options: (y) =>
+    y
+      .option('config', { type: 'string', describe: 'YAML file, such as configs/annotation.yaml' })
+      .option('out', { type: 'string', describe: 'run folder, a checkpoint folder when done [runs/<name of the config file>]' })
+      .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'key.path=value, over the file: --set tune.kind=head' })
+      .option('resume', { type: 'boolean', default: false, describe: 'go on with the run in --out' })
+      .option('seeds', { type: 'number', default: 1, describe: 'trainings, from train.seed on: mean and standard deviation on the same split' }),
+  async run({ config: file, out, set, resume, seeds }, context) {
+    const { ConfigError } = await import('../../errors.js');
+    if (!(Number.isInteger(seeds) && seeds > 0)) throw new ConfigError({ key: '--seeds', found: String(seeds), expected: 'a whole number above 0' });
+    const [{ loadConfig }, { AnnotationConfig }] = await Promise.all([import('../../config/load.js'), import('../../tasks/annotation/config.js')]);
+    const config = await loadConfig(AnnotationConfig, file, set);
+    const [{ basename, join }, { loadTensorFlow }, { finetuneAnnotation }] = await Promise.all([import('node:path'), import('../../runtime/native/load.js'), import('../../tasks/annotation/finetune.js')]);
+    const backend = await loadTensorFlow({ notice: context.say });
+    const folder = out ?? join('runs', file === undefined ? 'annotation' : basename(file).replace(/\.ya?ml$/, ''));
+    return describeResult(await finetuneAnnotation({ config, out: folder, isResumed: resume, numSeeds: seeds, backend, context }));
+  },
+});
+
+export const finetune = defineGroup('finetune', 'train a pretrained model for a task', [annotation]);
+
+const COLUMNS = [
+  ['accuracy', 'accuracy'],
+  ['macroF1', 'macro-F1'],
+  ['macroPrecision', 'precision'],
+  ['macroRecall', 'recall'],
+  ['expectedCalibrationError', 'calibr. error'],
+] as const;
+
+async function describeResult(result: AnnotationResult): Promise<VerbResult> {
+  const { overSeeds, resultsJson } = await import('../../tasks/annotation/results.js');
+  const { methods, numCells, seeds, out, unknownThreshold } = result;
+  const score = (runs: AnnotationResult['methods'][number]['runs'], metric: string) => {
+    const { mean, sd } = overSeeds(runs, metric);
+    return `${mean.toFixed(3)}${sd === undefined ? '' : ` ± ${sd.toFixed(3)}`}`;
+  };
+  const table = [['', ...COLUMNS.map(([, title]) => title)], ...methods.map(({ title, runs }) => [title, ...COLUMNS.map(([metric]) => score(runs, metric))])];
+  const [own] = methods[0]!.runs;
+  const withheld = `below a confidence of ${unknownThreshold.toFixed(3)} a label is withheld: ${percent(own!['shareUnknown']!)} of the test cells${own!['accuracyOfKnown'] === undefined ? '' : `; of the others ${percent(own!['accuracyOfKnown'])} are right`}`;
+  return {
+    json: {
+      ...resultsJson(result),
+      ...own,
+      ...(seeds.length > 1 && { meanOverSeeds: Object.fromEntries(COLUMNS.map(([metric]) => [metric, overSeeds(methods[0]!.runs, metric)])) }),
+      baselines: Object.fromEntries(methods.filter(({ kind }) => kind === 'baseline').map(({ name, runs }) => [name, runs[0]!])),
+    },
+    text: [`test split, ${numCells.test} cells${seeds.length > 1 ? `, mean ± sd of ${seeds.length} seeds` : ''}`, ...alignColumns(table), withheld, `checkpoint: ${out}`].join('\n'),
+  };
+}
+
+function alignColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => row[c]!.length)));
+  return rows.map((row) => row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!))).join('  ').trimEnd());
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

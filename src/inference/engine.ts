@@ -1,0 +1,80 @@
+// n cells, D cell embedding, C classes
+import type { CellFile } from '../data/readers/reader.js';
+import { readHead, type AnnotationHeadInfo } from '../tasks/annotation/head.js';
+import { createHeadClassifier, type HeadClassifier } from '../tasks/annotation/head-classifier.js';
+import { predictLabels, UNKNOWN_LABEL } from '../tasks/annotation/predictions.js';
+import { ConfigError } from '../errors.js';
+import type { ReadOptions } from './cell-source.js';
+import type { EncodedCells, ScDiVa } from './scdiva.js';
+
+export interface AnnotateOptions extends ReadOptions {
+  /** Smallest confidence of a label; default: the checkpoint's own, chosen on its validation split. 0 withholds none. */
+  readonly threshold?: number | undefined;
+}
+
+/** Labels for the cells of a file, one entry a cell in file order. */
+export interface Annotation extends EncodedCells {
+  /** A class name, or `unknown` where the confidence is below the threshold or the cell has no gene of the vocabulary. */
+  readonly labels: readonly string[];
+  /** Calibrated probability of the most likely class, whether its label was given or withheld; 0 for cells without genes. */
+  readonly confidence: Float64Array;
+  /** Most likely class, index into `classes`, also where it was withheld; -1 for cells without genes. */
+  readonly mostLikely: Int32Array;
+  /** [n, C] calibrated probabilities; NaN rows for cells without genes. */
+  readonly probabilities: Float64Array;
+  /** C names. */
+  readonly classes: readonly string[];
+  /** The threshold that was used. */
+  readonly threshold: number;
+  readonly numUnknown: number;
+}
+
+/** What a trained model can do with cells. Holds the model given to it, which the caller disposes. */
+export class ScDiVaInference {
+  private readonly model: ScDiVa;
+  private classifier: Promise<HeadClassifier> | undefined;
+
+  constructor({ model }: { readonly model: ScDiVa }) {
+    this.model = model;
+  }
+
+  /** Embeddings of every cell. @throws as ScDiVa.encode */
+  embed(cells: CellFile, options: ReadOptions = {}): Promise<EncodedCells> {
+    return this.model.encode(cells, options);
+  }
+
+  /**
+   * Cell type, confidence and embedding of every cell.
+   * @throws CheckpointError when the checkpoint has no annotation head; else as ScDiVa.encode
+   */
+  async annotate(cells: CellFile, options: AnnotateOptions = {}): Promise<Annotation> {
+    const info = this.headInfo();
+    const classifier = await this.loadClassifier();
+    const threshold = options.threshold ?? info.unknownThreshold;
+    if (!(threshold >= 0 && threshold <= 1)) throw new ConfigError({ key: 'threshold', found: String(threshold), expected: 'a number from 0 to 1' });
+    const encoded = await this.model.encode(cells, options);
+    const { predicted, confidence, isUnknown, probabilities } = predictLabels(await classifier.logits(encoded.latent.data), { ...info, unknownThreshold: threshold });
+    for (const row of encoded.emptyRows) {
+      predicted[row] = -1;
+      confidence[row] = 0;
+      isUnknown[row] = 1;
+    }
+    const labels = Array.from(predicted, (code, i) => (isUnknown[i] ? UNKNOWN_LABEL : info.classes[code]!));
+    return { ...encoded, labels, confidence, mostLikely: predicted, probabilities, classes: info.classes, threshold, numUnknown: isUnknown.reduce((sum, flag) => sum + flag, 0) };
+  }
+
+  /** What the annotation head of the checkpoint is. @throws CheckpointError when there is none */
+  headInfo(): AnnotationHeadInfo {
+    return readHead(this.model.checkpoint).info;
+  }
+
+  /** Frees the annotation head; before the model itself is disposed. */
+  async dispose(): Promise<void> {
+    (await this.classifier)?.dispose();
+    this.classifier = undefined;
+  }
+
+  private loadClassifier(): Promise<HeadClassifier> {
+    return (this.classifier ??= createHeadClassifier(this.model.executor, readHead(this.model.checkpoint)));
+  }
+}

@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { DepthCorruption, LoaderConfig } from '../../data/loader/config.js';
+import { TrainConfig } from '../../train/config.js';
+
+/** Which parameters learn. The head always does. */
+export const TuneConfig = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('head') }).describe('backbone frozen, its embeddings computed once: the zero-shot protocol'),
+  z.strictObject({ kind: z.literal('lastLayers'), numLayers: z.int().positive().default(4).describe('transformer blocks that learn, counted from the last, with the final norm [4]') }),
+  z.strictObject({ kind: z.literal('whole') }).describe('everything the cell embedding depends on'),
+]);
+export type TuneConfig = z.infer<typeof TuneConfig>;
+
+/** The classifier on the cell embedding: Linear → GELU → dropout → Linear. */
+export const HeadConfig = z.strictObject({
+  hiddenDim: z.int().positive().nullable().default(null).describe('inner width; null = as wide as the cell embedding'),
+  dropout: z.number().min(0).lt(1).default(0.1),
+});
+export type HeadConfig = z.infer<typeof HeadConfig>;
+
+/** When a predicted label is withheld: confidence below a threshold. */
+export const UnknownConfig = z.strictObject({
+  threshold: z.number().min(0).max(1).nullable().default(null).describe('smallest confidence of a label; null = chosen on the validation split by the quantile'),
+  quantile: z.number().min(0).lt(1).default(0.05).describe('share of the rightly labelled validation cells that the chosen threshold would withhold'),
+});
+export type UnknownConfig = z.infer<typeof UnknownConfig>;
+
+const fields = z
+  .strictObject({
+    data: z.strictObject({
+      corpus: z.string().min(1).describe('corpus folder; its split column says what is trained on'),
+      labelKey: z.string().min(1).describe('obs field with the cell types'),
+    }),
+    depth: DepthCorruption.default({ kind: 'none' }).describe('training cells as if sequenced less deeply'),
+    loader: LoaderConfig.prefault({}),
+    checkpoint: z.string().min(1).describe('pretrained checkpoint or run folder to start from'),
+    tune: TuneConfig.default({ kind: 'lastLayers', numLayers: 4 }),
+    head: HeadConfig.prefault({}),
+    classWeights: z.enum(['none', 'balanced', 'sqrt']).default('none').describe('weight of a cell in the loss: 1, 1 / frequency of its class, or the root of that'),
+    labelSmoothing: z.number().min(0).lt(1).default(0).describe('share of the target spread evenly over all classes'),
+    unknown: UnknownConfig.prefault({}),
+    baselines: z.boolean().default(true).describe('score majority class, nearest neighbours and logistic regression on the same cells'),
+    train: TrainConfig,
+  })
+  .refine((c) => c.tune.kind !== 'head' || c.depth.kind === 'none', { path: ['depth'], error: 'none while tune.kind is head: embeddings are computed once' });
+
+/**
+ * Fine-tuning for cell type annotation. What a file leaves out follows the published protocol: batches of 256 cells, learning
+ * rate 5e-5, 30 epochs (80 where only the head learns), early stopping on the macro-F1 of the validation split.
+ */
+export const AnnotationConfig = z.preprocess(withProtocol, fields);
+export type AnnotationConfig = z.infer<typeof fields>;
+
+function withProtocol(raw: unknown): unknown {
+  if (!isRecord(raw) || (raw['train'] !== undefined && !isRecord(raw['train']))) return raw;
+  const isHeadOnly = isRecord(raw['tune']) && raw['tune']['kind'] === 'head';
+  const train = raw['train'] ?? {};
+  return {
+    ...raw,
+    train: {
+      ...(train['steps'] === undefined && { epochs: isHeadOnly ? 80 : 30 }),
+      batchSize: 256,
+      evaluateEvery: 'epoch',
+      checkpointEvery: null,
+      ...train,
+      optimizer: isRecord(train['optimizer']) ? { lr: 5e-5, ...train['optimizer'] } : (train['optimizer'] ?? { lr: 5e-5 }),
+      earlyStopping: isRecord(train['earlyStopping']) ? { ...EARLY_STOPPING, ...train['earlyStopping'] } : (train['earlyStopping'] ?? EARLY_STOPPING),
+    },
+  };
+}
+
+const EARLY_STOPPING = { metric: 'macroF1', mode: 'max', patience: 10 };
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

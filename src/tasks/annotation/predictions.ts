@@ -1,0 +1,46 @@
+import { expectedCalibrationError } from '../../metrics/calibration.js';
+import { scoreLabels } from '../../metrics/classification.js';
+import { mostLikely } from '../../metrics/most-likely.js';
+import type { Metrics } from '../../train/task.js';
+import { softmaxRows } from './calibration.js';
+import type { AnnotationHeadInfo } from './head.js';
+
+/** Labels for n cells; C classes. All arrays have one entry a cell. */
+export interface LabelPredictions {
+  /** Most likely class, whatever its confidence. */
+  readonly predicted: Int32Array;
+  /** Calibrated probability of that class. */
+  readonly confidence: Float64Array;
+  /** 1 where the confidence is below the threshold: the label is withheld. */
+  readonly isUnknown: Uint8Array;
+  /** [n, C] calibrated probabilities. */
+  readonly probabilities: Float64Array;
+}
+
+/** The word that stands in place of a withheld label. */
+export const UNKNOWN_LABEL = 'unknown';
+
+/** @param logits [n, C] as the head gives them */
+export function predictLabels(logits: ArrayLike<number>, head: Pick<AnnotationHeadInfo, 'classes' | 'temperature' | 'unknownThreshold'>): LabelPredictions {
+  const probabilities = softmaxRows(logits, head.classes.length, head.temperature);
+  const { predicted, confidence } = mostLikely(probabilities, head.classes.length);
+  return { predicted, confidence, probabilities, isUnknown: Uint8Array.from(confidence, (p) => (p < head.unknownThreshold ? 1 : 0)) };
+}
+
+/**
+ * Scores of labelled cells. The headline figures judge the most likely class of every cell; `shareUnknown` and
+ * `accuracyOfKnown` say what the threshold does to them.
+ * @param truth [n] class codes; codes of numClasses and above are labels unseen in training, always wrong
+ * @param numUnseen how many such labels there are
+ */
+export function scorePredictions(truth: ArrayLike<number>, { predicted, confidence, isUnknown }: Pick<LabelPredictions, 'predicted' | 'confidence' | 'isUnknown'>, numClasses: number, numUnseen: number): Metrics {
+  const isRight = predicted.map((code, i) => (code === truth[i] ? 1 : 0));
+  const numUnknown = isUnknown.reduce((sum, flag) => sum + flag, 0);
+  const numRightKnown = isRight.reduce((sum, right, i) => sum + (isUnknown[i] ? 0 : right), 0);
+  return {
+    ...scoreLabels(truth, predicted, numClasses + numUnseen),
+    expectedCalibrationError: expectedCalibrationError(confidence, isRight),
+    shareUnknown: numUnknown / predicted.length,
+    ...(numUnknown < predicted.length && { accuracyOfKnown: numRightKnown / (predicted.length - numUnknown) }),
+  };
+}

@@ -1,0 +1,28 @@
+import { ConfigError } from '../../errors.js';
+import type { ModelConfig } from '../../model/config.js';
+import { isOfEmbedding } from '../cell-encoder.js';
+import type { TuneConfig } from './config.js';
+import { HEAD_PREFIX } from './head.js';
+
+/**
+ * Names of the parameters that learn.
+ * @param names every parameter, head included
+ * @throws ConfigError when more last layers are asked for than the model has
+ */
+export function trainableNames(names: readonly string[], tune: TuneConfig, { numLayers }: ModelConfig): string[] {
+  return names.filter((name) => name.startsWith(HEAD_PREFIX) || backboneRule(tune, numLayers)(name));
+}
+
+function backboneRule(tune: TuneConfig, numLayers: number): (name: string) => boolean {
+  switch (tune.kind) {
+    case 'head':
+      return () => false;
+    case 'whole':
+      return isOfEmbedding;
+    case 'lastLayers': {
+      if (tune.numLayers > numLayers) throw new ConfigError({ key: 'tune.numLayers', found: `${tune.numLayers}, but the checkpoint has ${numLayers} layers`, hint: `set at most ${numLayers}, or tune.kind: whole` });
+      const first = numLayers - tune.numLayers;
+      return (name) => name.startsWith('final_norm.') || Number(/^layers\.(\d+)\./.exec(name)?.[1] ?? -1) >= first;
+    }
+  }
+}

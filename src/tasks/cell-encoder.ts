@@ -1,0 +1,65 @@
+// B cells, L genes a cell, D hidden
+import * as tf from '@tensorflow/tfjs-core';
+import type { CellBatch } from '../data/batch.js';
+import type { Vocabulary } from '../data/genes/vocabulary.js';
+import type { ModelConfig } from '../model/config.js';
+import { cellEmbedding, hiddenStates } from '../model/scdiva.js';
+import type { Executor, HostTensors, Tensors } from '../runtime/program/program.js';
+
+/** Parts of the model that the cell embedding does not depend on: they predict masked genes. */
+const OUTSIDE_EMBEDDING = ['gene_head.', 'value_head.', 'gene_mask_emb', 'value_mask_emb'];
+
+/** Whether the embedding of an unmasked cell depends on this parameter. */
+export function isOfEmbedding(name: string): boolean {
+  return !OUTSIDE_EMBEDDING.some((prefix) => name.startsWith(prefix));
+}
+
+/** What the model is shown of a batch when nothing is masked. */
+export function cellInputs({ numCells: B, seqLen: L, geneIds, values }: CellBatch): HostTensors {
+  return { geneIds: { dtype: 'int32', shape: [B, L], data: geneIds }, values: { dtype: 'float32', shape: [B, L], data: values } };
+}
+
+/**
+ * The cell embedding as a pure function of parameters and `cellInputs`: the [LAT] state of the unmasked cell.
+ * @param dropoutSeed [2] int32; none outside training
+ * @returns [B, D]
+ */
+export function embedCells(parameters: Tensors, inputs: Tensors, config: ModelConfig, vocabulary: Vocabulary, dropoutSeed?: tf.Tensor1D): tf.Tensor2D {
+  return tf.tidy(() => {
+    const geneIds = inputs['geneIds'] as tf.Tensor2D;
+    const values = inputs['values'] as tf.Tensor2D;
+    // The mask vectors play no part here, and their gradient would be zero: zeros stand in for them, so that they need not be there.
+    const noMask = tf.zeros([config.hiddenDim]);
+    const hidden = hiddenStates({ ...parameters, gene_mask_emb: noMask, value_mask_emb: noMask }, { geneIds, values, isReplaced: tf.zerosLike(values) }, config, vocabulary, { dropoutSeed });
+    return cellEmbedding(hidden);
+  });
+}
+
+/** Embeds batches of cells; holds the parameters the embedding needs and no others. */
+export interface CellEncoder {
+  /** D */
+  readonly embeddingDim: number;
+  /** @returns [B, D], row by row as in the batch */
+  encode(batch: CellBatch): Promise<Float32Array>;
+  dispose(): void;
+}
+
+export interface EncoderModel {
+  readonly modelConfig: ModelConfig;
+  readonly vocabulary: Vocabulary;
+  readonly parameters: HostTensors;
+}
+
+export async function createCellEncoder(executor: Executor, { modelConfig, vocabulary, parameters }: EncoderModel, precision: 'f32' | 'bf16' = 'f32'): Promise<CellEncoder> {
+  const needed = Object.fromEntries(Object.entries(parameters).filter(([name]) => isOfEmbedding(name)));
+  const variables = await executor.createVariables(needed);
+  const program = executor.compile((state, inputs) => ({ outputs: { embedding: embedCells(state, inputs, modelConfig, vocabulary) } }), { variables, precision, name: 'embed' });
+  return {
+    embeddingDim: modelConfig.hiddenDim,
+    encode: async (batch) => (await program.run(cellInputs(batch)))['embedding']!.data as Float32Array,
+    dispose() {
+      program.dispose();
+      variables.dispose();
+    },
+  };
+}
