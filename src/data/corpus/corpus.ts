@@ -29,7 +29,7 @@ export interface Corpus {
   readonly scale: ValueScale;
   /** Per gene of the vocabulary, over the training split. */
   readonly statistics: GeneStatistics;
-  /** [V] smoothed normalised entropy in (0, 1] by vocabulary id, 1 for special ids and unseen genes: what serialisation divides by. */
+  /** [V] smoothed normalised entropy in (0, 1] by vocabulary id, 1 for special ids and unseen genes: serialisation weights a gene by 1.1 - entropy. */
   readonly entropy: Float32Array;
   readonly numCells: number;
   /** Obs fields kept in this corpus. */

@@ -14,7 +14,7 @@ import { observe, type RawCell } from '../loader/depth.js';
  * H from few observations is biased low: a gene seen in one cell by chance has H = 0 and would lead every ranking. κ pseudo-
  * cells of maximal entropy say that a gene counts as a housekeeping gene until cells show otherwise; a gene never seen gets 1.
  */
-export const ENTROPY_PSEUDO_CELLS = 20;
+export const ENTROPY_PSEUDO_CELLS = 100;
 /** Target sum of the values these statistics are computed on. */
 export const STATISTICS_TARGET_SUM = 10_000;
 

@@ -1,3 +1,4 @@
+import { DataError } from '../../errors.js';
 import type { Rng } from '../../rng.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import type { Preprocessing, ValueScale } from './config.js';
@@ -9,12 +10,15 @@ import { Ranker } from './rank.js';
  *
  *     value_g = ln(1 + T · x_g / N)          counts and CPM, N the library size of the whole source row
  *     value_g = ln(1 + T/t · expm1(x_g))     log1p values of known target sum t; as stored where t is unknown
- *     score_g = value_g / H_g                'entropy': H_g in (0, 1] is the gene's smoothed population entropy, see corpus/statistics.ts
+ *     score_g = value_g · (1.1 - H_g)        'entropy': H_g in (0, 1] is the gene's smoothed population entropy, see corpus/statistics.ts
  *     score_g = value_g                      'expression'
  *     score_g = a random number              'random'
  *
- * Values and scores are float32; genes of equal score come in ascending id.
+ * Values and scores are float32; genes of equal score come in ascending id. The weight 1.1 - H goes from 0.1 for a gene that all
+ * cells express evenly to 1.1 for one that tells cells apart; a table of ones ranks by expression. docs/adr says why this form.
  */
+const LARGEST_WEIGHT = 1.1;
+
 export interface SerializerOptions {
   readonly preprocessing: Preprocessing;
   readonly scale: ValueScale;
@@ -37,7 +41,7 @@ const TABLE_SIZE = 1024;
 export class Serializer {
   private readonly preprocessing: Preprocessing;
   private readonly scale: ValueScale;
-  /** [V] 1 / H, or 1 where order does not depend on entropy. */
+  /** [V] 1.1 - H, or 1 where order does not depend on entropy. */
   private readonly weights: Float32Array;
   private readonly ranker = new Ranker();
   private values = new Float32Array(4096);
@@ -49,7 +53,9 @@ export class Serializer {
   constructor({ preprocessing, scale, entropy }: SerializerOptions) {
     this.preprocessing = preprocessing;
     this.scale = scale;
-    this.weights = entropy.map((h) => (preprocessing.serialisation === 'entropy' ? 1 / h : 1));
+    const wrong = entropy.findIndex((h) => !(h >= 0 && h <= 1));
+    if (wrong >= 0) throw new DataError({ key: `entropy of gene id ${wrong}`, found: String(entropy[wrong]), expected: 'a number from 0 to 1' });
+    this.weights = entropy.map((h) => (preprocessing.serialisation === 'entropy' ? LARGEST_WEIGHT - h : 1));
   }
 
   /**

@@ -64,9 +64,9 @@ describe('gene statistics', () => {
     const entropy = smoothEntropy({ numDetected, rawEntropy });
     const [even, marker, once, never] = [entropy[2]!, entropy[3]!, entropy[4]!, entropy[5]!];
     expect(even).toBeGreaterThan(0.999);
-    expect(marker).toBeCloseTo((40 * (Math.log(40) / Math.log(400)) + 20) / 60, 3);
+    expect(marker).toBeCloseTo((40 * (Math.log(40) / Math.log(400)) + 100) / 140, 3);
     expect(rawEntropy[4]).toBe(0);
-    expect(once).toBeCloseTo(20 / 21, 6);
+    expect(once).toBeCloseTo(100 / 101, 6);
     expect(never).toBe(1);
     expect(marker).toBeLessThan(once);
   });

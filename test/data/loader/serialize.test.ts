@@ -24,7 +24,7 @@ function naive(cell: RawCell, preprocessing: Preprocessing, scale: ValueScale, e
   const genes = [...cell.geneIds].map((id, i) => {
     const x = cell.values[i]!;
     const value = Math.fround(scale.kind !== 'log1p' ? Math.log1p(x * (preprocessing.targetSum / cell.total)) : scale.targetSum ? Math.log1p(Math.expm1(x) * (preprocessing.targetSum / scale.targetSum)) : x);
-    const weight = preprocessing.serialisation === 'entropy' ? Math.fround(1 / entropy[id]!) : 1;
+    const weight = preprocessing.serialisation === 'entropy' ? Math.fround(1.1 - entropy[id]!) : 1;
     return { id, value, score: Math.fround(value * weight) };
   });
   genes.sort((a, b) => b.score - a.score || a.id - b.id);
@@ -73,6 +73,14 @@ describe('serialisation', () => {
     const serializer = (serialisation: 'entropy' | 'expression') => new Serializer({ preprocessing: Preprocessing.parse({ maxGenes: 3, serialisation }), scale: { kind: 'counts' }, entropy });
     expect(run(serializer('entropy'), cell, 3).ids).toEqual([9, 20, 4]);
     expect(run(serializer('expression'), cell, 3).ids).toEqual([20, 4, 9]);
+    entropy[9] = 1;
+    expect(run(serializer('entropy'), cell, 3).ids).toEqual([20, 4, 9]);
+  });
+
+  it('refuses an entropy table that is none', () => {
+    const entropy = new Float32Array(V).fill(1);
+    entropy[4] = 3.2;
+    expect(() => new Serializer({ preprocessing: Preprocessing.parse({}), scale: { kind: 'counts' }, entropy })).toThrow(/entropy of gene id 4: 3\.2.* \(expected a number from 0 to 1/);
   });
 
   it("draws a random subset in random order from the cell's own stream", () => {

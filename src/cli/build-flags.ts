@@ -1,0 +1,27 @@
+import { join } from 'node:path';
+import { ConfigError } from '../errors.js';
+import type { Fractions } from '../data/corpus/split.js';
+import type { Vocabulary } from '../data/genes/vocabulary.js';
+
+/** Checks of the flags of `data build` that yargs cannot make. All throw ConfigError naming the flag. */
+
+export function wholeNumber(flag: string, value: number, least: number): number {
+  if (Number.isSafeInteger(value) && value >= least) return value;
+  throw new ConfigError({ key: flag, found: String(value), expected: `a whole number from ${least} on` });
+}
+
+/** `0.8/0.1/0.1`; that the shares sum to 1 is checked by the build. */
+export function splitShares(text: string): Fractions {
+  const shares = text.split('/').map((share) => (share.trim() === '' ? NaN : Number(share)));
+  if (shares.length === 3 && shares.every(Number.isFinite)) return [shares[0]!, shares[1]!, shares[2]!];
+  throw new ConfigError({ key: '--split', found: text, expected: 'shares of train, validation and test, such as 0.8/0.1/0.1' });
+}
+
+/** The vocabulary asked for; undefined: the one of the files themselves. */
+export async function vocabularyOf({ genes, checkpoint }: { genes?: string | undefined; checkpoint?: string | undefined }): Promise<Vocabulary | undefined> {
+  const { readVocabulary } = await import('../data/corpus/read-vocabulary.js');
+  if (genes !== undefined) return readVocabulary(genes);
+  if (checkpoint === undefined) return undefined;
+  const { CHECKPOINT_FILES, resolveCheckpoint } = await import('../train/checkpoint.js');
+  return readVocabulary(join(resolveCheckpoint(checkpoint), CHECKPOINT_FILES.genes));
+}

@@ -1,0 +1,46 @@
+import { defineVerb } from '../verb.js';
+
+/** `scdiva data build FILES… --out CORPUS`: files of cells become one corpus to train on. */
+export const dataBuild = defineVerb({
+  command: 'build <files..>',
+  describe: 'make a corpus of one or more files, with a train, validation and test split',
+  options: (y) =>
+    y
+      .positional('files', { type: 'string', array: true, demandOption: true, describe: '.h5ad or 10x .h5' })
+      .option('out', { type: 'string', demandOption: true, requiresArg: true, describe: 'corpus folder; an interrupted build of the same files continues' })
+      .option('matrix', { type: 'string', requiresArg: true, describe: 'X, raw/X or layers/<name>; default: as data inspect says' })
+      .option('value-kind', { choices: ['counts', 'cpm', 'log1p'] as const, describe: 'what the values are, where the numbers do not tell' })
+      .option('genes', { alias: 'vocabulary', type: 'string', requiresArg: true, describe: "genes.tsv, or the folder of a corpus; default: the files' own genes" })
+      .option('checkpoint', { type: 'string', requiresArg: true, conflicts: 'genes', describe: 'take the genes of this checkpoint, to fine-tune it' })
+      .option('obs', { type: 'string', array: true, nargs: 1, describe: 'obs field to keep, repeatable; default: all that look like labels' })
+      .option('label', { type: 'string', requiresArg: true, describe: 'obs field whose classes are spread evenly over the split' })
+      .option('min-class-cells', { type: 'number', requiresArg: true, default: 1, describe: 'cells of smaller classes are kept without a label' })
+      .option('split', { type: 'string', requiresArg: true, default: '0.8/0.1/0.1', describe: 'shares of train/validation/test' })
+      .option('split-by', { type: 'string', requiresArg: true, describe: 'obs field whose groups (donors) stay together, or that says train, validation, test' })
+      .option('min-genes', { type: 'number', requiresArg: true, default: 1, describe: 'drop cells with fewer genes of the vocabulary' })
+      .option('seed', { type: 'number', requiresArg: true, default: 0, describe: 'of the split' })
+      .option('shard-cells', { type: 'number', requiresArg: true, default: 8192, describe: 'cells a shard' }),
+  async run(flags, { progress, signal }) {
+    const [{ buildCorpus }, { openCorpus }, { corpusPage, describeCorpus }] = await Promise.all([import('../../data/corpus/build.js'), import('../../data/corpus/corpus.js'), import('../../data/corpus/describe.js')]);
+    const { wholeNumber, splitShares, vocabularyOf } = await import('../build-flags.js');
+    await buildCorpus(flags.files, {
+      out: flags.out,
+      matrix: flags.matrix,
+      valueKind: flags.valueKind,
+      vocabulary: await vocabularyOf(flags),
+      obsKeys: flags.obs,
+      label: flags.label,
+      minClassCells: wholeNumber('--min-class-cells', flags.minClassCells, 1),
+      fractions: splitShares(flags.split),
+      splitBy: flags.splitBy,
+      minGenes: wholeNumber('--min-genes', flags.minGenes, 0),
+      seed: wholeNumber('--seed', flags.seed, 0),
+      shardCells: wholeNumber('--shard-cells', flags.shardCells, 1),
+      progress,
+      signal,
+    });
+    const corpus = await openCorpus(flags.out);
+    const description = describeCorpus(corpus);
+    return { json: { ...description }, text: corpusPage(description) };
+  },
+});

@@ -1,0 +1,147 @@
+import { columns } from '../inspect/describe.js';
+import { number, thousands } from '../inspect/value-kind.js';
+import type { Corpus } from './corpus.js';
+import { SPLITS, type CorpusManifest, type Split } from './manifest.js';
+
+/** What a corpus holds. Plain data: this is what `scdiva data stats --json` prints. */
+export interface CorpusDescription {
+  readonly corpus: string;
+  readonly fingerprint: string;
+  readonly numCells: number;
+  readonly numGenes: number;
+  /** Genes that some training cell expresses. */
+  readonly numGenesSeen: number;
+  readonly numValues: number;
+  readonly valueKind: CorpusManifest['scale']['kind'];
+  readonly targetSum: number | null;
+  readonly valueType: CorpusManifest['valueType'];
+  readonly sizeBytes: number;
+  readonly numShards: number;
+  readonly splitCells: CorpusManifest['splitCells'];
+  /** Quantiles over cells of the number of genes with a value. */
+  readonly genesPerCell: Quantiles;
+  readonly labels: readonly LabelDescription[];
+  readonly sources: CorpusManifest['sources'];
+  /** Genes that serialisation favours most: lowest smoothed entropy over the training cells. */
+  readonly mostDiscriminative: readonly GeneDescription[];
+  /** Genes with the highest entropy: expressed evenly in the training cells. */
+  readonly mostEven: readonly GeneDescription[];
+}
+
+export interface Quantiles {
+  readonly min: number;
+  readonly q25: number;
+  readonly median: number;
+  readonly q75: number;
+  readonly max: number;
+}
+
+export interface LabelDescription {
+  readonly key: string;
+  readonly numMissing: number;
+  /** Cells of each class in each split, largest class first. */
+  readonly classes: readonly ({ readonly name: string } & Readonly<Record<Split, number>>)[];
+}
+
+export interface GeneDescription {
+  readonly symbol: string;
+  readonly ensemblId: string;
+  readonly numCells: number;
+  readonly mean: number;
+  readonly entropy: number;
+}
+
+const NUM_GENES_SHOWN = 12;
+
+export function describeCorpus(corpus: Corpus): CorpusDescription {
+  const { manifest, vocabulary, statistics, entropy } = corpus;
+  const describeGene = (id: number): GeneDescription => ({ ...vocabulary.gene(id), numCells: statistics.numDetected[id]!, mean: statistics.mean[id]!, entropy: entropy[id]! });
+  const seen = vocabulary.genes.map((_, i) => i + vocabulary.firstGeneId).filter((id) => statistics.numDetected[id]! > 0);
+  const byEntropy = seen.sort((a, b) => entropy[a]! - entropy[b]! || a - b);
+  return {
+    corpus: corpus.path,
+    fingerprint: corpus.fingerprint,
+    numCells: corpus.numCells,
+    numGenes: manifest.numGenes,
+    numGenesSeen: seen.length,
+    numValues: manifest.numValues,
+    valueKind: manifest.scale.kind,
+    targetSum: manifest.scale.targetSum ?? null,
+    valueType: manifest.valueType,
+    sizeBytes: manifest.shards.reduce((sum, { bytes }) => sum + bytes, manifest.genes.bytes),
+    numShards: manifest.shards.length,
+    splitCells: manifest.splitCells,
+    genesPerCell: quantiles(corpus.numGenesPerCell()),
+    labels: corpus.obsKeys.map((key) => describeLabel(corpus, key)),
+    sources: manifest.sources,
+    mostDiscriminative: byEntropy.slice(0, NUM_GENES_SHOWN).map(describeGene),
+    mostEven: byEntropy.slice(-NUM_GENES_SHOWN).reverse().map(describeGene),
+  };
+}
+
+function describeLabel(corpus: Corpus, key: string): LabelDescription {
+  const codes = corpus.labelCodes(key);
+  const names = corpus.labelNames(key);
+  const classes = names.map((name) => ({ name, train: 0, validation: 0, test: 0 }));
+  let numMissing = 0;
+  for (const split of SPLITS) {
+    for (const row of corpus.splitRows(split)) {
+      if (codes[row]! < 0) numMissing++;
+      else classes[codes[row]!]![split]++;
+    }
+  }
+  const size = (entry: (typeof classes)[number]): number => entry.train + entry.validation + entry.test;
+  return { key, numMissing, classes: classes.sort((a, b) => size(b) - size(a)) };
+}
+
+/** Nearest-rank quantiles; a corpus has at least one cell. */
+function quantiles(values: Int32Array): Quantiles {
+  const sorted = values.slice().sort();
+  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
+  return { min: at(0), q25: at(0.25), median: at(0.5), q75: at(0.75), max: at(1) };
+}
+
+/** Rows of a class table shown before the rest is summed up. */
+const NUM_CLASSES_SHOWN = 30;
+
+/** A corpus as a page for people. */
+export function corpusPage(found: CorpusDescription): string {
+  const { genesPerCell: genes, splitCells } = found;
+  return [
+    `${found.corpus}: ${thousands(found.numCells)} cells × ${thousands(found.numGenes)} genes, ${thousands(found.numValues)} values`,
+    '',
+    ...columns([
+      ['values', `${found.valueKind}${found.targetSum === null ? '' : ` of cells scaled to ${number(found.targetSum)}`}, stored as ${found.valueType}`],
+      ['files', `${found.numShards} ${found.numShards === 1 ? 'shard' : 'shards'}, ${number(found.sizeBytes / 2 ** 20)} MiB`],
+      ['split', SPLITS.map((split) => `${split} ${thousands(splitCells[split])}`).join(', ')],
+      ['genes a cell', `${thousands(genes.median)} in the median, ${thousands(genes.min)} to ${thousands(genes.max)}, half of the cells ${thousands(genes.q25)} to ${thousands(genes.q75)}`],
+      ['genes seen', `${thousands(found.numGenesSeen)} in the training cells`],
+    ]),
+    '',
+    'sources',
+    ...columns(found.sources.map((source) => {
+      const dropped = source.numCells - source.numCellsKept;
+      return [`  ${source.file}`, source.matrix, `${thousands(source.numCellsKept)} cells${dropped > 0 ? `, ${thousands(dropped)} dropped` : ''}`, `${thousands(source.numGenesMatched)} of ${thousands(source.numGenes)} genes, ${(100 * source.expressionCoverage).toFixed(1)} % of the expression`];
+    })),
+    ...found.labels.flatMap(labelTable),
+    '',
+    ...geneTable('most discriminative genes (low entropy; serialisation favours them)', found.mostDiscriminative),
+    '',
+    ...geneTable('most even genes (high entropy)', found.mostEven),
+  ].join('\n');
+}
+
+function labelTable({ key, classes, numMissing }: LabelDescription): string[] {
+  const shown = classes.slice(0, NUM_CLASSES_SHOWN);
+  const rest = classes.length - shown.length;
+  return [
+    '',
+    `obs['${key}']: ${classes.length} ${classes.length === 1 ? 'class' : 'classes'}${numMissing > 0 ? `, ${thousands(numMissing)} cells without` : ''}`,
+    ...columns([['', ...SPLITS], ...shown.map((entry) => [`  ${entry.name}`, ...SPLITS.map((split) => thousands(entry[split]))])]),
+    ...(rest > 0 ? [`  … and ${rest} smaller ones`] : []),
+  ];
+}
+
+function geneTable(title: string, genes: readonly GeneDescription[]): string[] {
+  return [title, ...columns(genes.map(({ symbol, ensemblId, numCells, mean, entropy }) => [`  ${symbol || ensemblId}`, `entropy ${entropy.toFixed(3)}`, `mean ${number(mean)}`, `${thousands(numCells)} cells`]))];
+}
