@@ -16,7 +16,7 @@ export interface Evaluator {
 /** Evaluates a task with the weights that would be saved now: the moving average where there is one. */
 export function createEvaluator(setup: { task: Task; executor: Executor; variables: Variables; config: TrainConfig; root: Rng }): Evaluator {
   const { task, executor, variables, config, root } = setup;
-  const batchSize = Math.ceil(config.batchSize / config.accumulation);
+  const batchSize = evaluationBatchSize(config);
   const programs = new Map<string, Program>();
   const program = (name: string, fn: (parameters: Tensors, inputs: Tensors) => Tensors): Program => {
     let compiled = programs.get(name);
@@ -44,13 +44,13 @@ export function createEvaluator(setup: { task: Task; executor: Executor; variabl
 
   return {
     async evaluate(split) {
-      const rng = root.fork(`evaluate/${split}`);
+      const rng = evaluationStream(root, split);
       const losses = new Map<Split, Promise<Metrics>>();
       const context: EvaluationContext = {
         rng,
         batchSize,
         meanLoss(wanted) {
-          if (!losses.has(wanted)) losses.set(wanted, meanLoss(wanted, root.fork(`evaluate/${wanted}`)));
+          if (!losses.has(wanted)) losses.set(wanted, meanLoss(wanted, evaluationStream(root, wanted)));
           return losses.get(wanted)!;
         },
         run: (name, fn, inputs) => program(`run/${name}`, fn).run(inputs),
@@ -65,6 +65,12 @@ export function createEvaluator(setup: { task: Task; executor: Executor; variabl
     },
   };
 }
+
+/** The stream of every evaluation pass over a split. @param root stream of the run's seed */
+export const evaluationStream = (root: Rng, split: Split): Rng => root.fork(`evaluate/${split}`);
+
+/** Cells an evaluation pass takes at once: as many as a training step does. */
+export const evaluationBatchSize = ({ batchSize, accumulation }: TrainConfig): number => Math.ceil(batchSize / accumulation);
 
 /** The inputs of one evaluation pass, batch by batch: what they hide depends on the stream alone, so every pass asks the same. */
 export async function* evaluationInputs(task: Pick<Task, 'batches' | 'inputs'>, split: Split, rng: Rng, batchSize: number): AsyncGenerator<{ batch: CellBatch; inputs: HostTensors }> {

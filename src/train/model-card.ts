@@ -1,10 +1,10 @@
 import { parameterCount } from '../model/parameters.js';
 import type { HeadInfo, ModelDescription } from './checkpoint.js';
 import type { CheckpointState } from './checkpoint-state.js';
-import type { Metrics } from './task.js';
+import type { Baselines, Metrics } from './task.js';
 
 /** README.md of a checkpoint folder: what these weights are, how they came about, what they score, how to use them. */
-export function modelCard({ model, head, state, data, baselines }: { model: ModelDescription; head?: HeadInfo | undefined; state: CheckpointState; data: Readonly<Record<string, string | number>>; baselines?: Metrics | undefined }): string {
+export function modelCard({ model, head, state, data, baselines }: { model: ModelDescription; head?: HeadInfo | undefined; state: CheckpointState; data: Readonly<Record<string, string | number>>; baselines?: Baselines | undefined }): string {
   const { modelConfig: m, vocabulary, preprocessing } = model;
   const scores = state.validation?.step === state.step ? state.validation.metrics : undefined;
   return [
@@ -43,7 +43,7 @@ export function modelCard({ model, head, state, data, baselines }: { model: Mode
   ].join('\n');
 }
 
-function table(scores: Metrics, baselines: Metrics | undefined): string[] {
+function table(scores: Metrics, baselines: Baselines = {}): string[] {
   const rows = (metrics: Metrics, who: string) => Object.entries(metrics).map(([name, value]) => `| ${who} | ${name} | ${Number(value.toPrecision(6))} |`);
-  return ['| | metric | value |', '|---|---|---|', ...rows(scores, 'model'), ...rows(baselines ?? {}, 'baseline')];
+  return ['| | metric | value |', '|---|---|---|', ...rows(scores, 'model'), ...Object.entries(baselines).flatMap(([name, metrics]) => rows(metrics, name))];
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { writeFileAtomic } from '../files.js';
 import type { TrainState } from './state.js';
-import type { Metrics } from './task.js';
+import type { Baselines, Metrics } from './task.js';
 
 /** run.json: what ran, on what, and how it ended. */
 export interface RunManifest {
@@ -22,7 +22,7 @@ export interface RunManifest {
   /** Validation scores of the checkpoint that is to be used. */
   readonly metrics?: Metrics;
   /** What simple guesses score on the same cells. */
-  readonly baselines?: Metrics;
+  readonly baselines?: Baselines;
   readonly numParameters: number;
   readonly numTrainable: number;
   /** Hashes and sizes of what was read. */
@@ -41,11 +41,12 @@ export class ManifestFile {
     private current: RunManifest,
   ) {}
 
-  /** @param isResumed keeps the start of the manifest that is there and adds this moment to its `resumedAt` */
+  /** @param isResumed keeps the start of the manifest that is there and its baselines, and adds this moment to its `resumedAt` */
   static async start(path: string, facts: Omit<RunManifest, 'status' | 'startedAt' | 'resumedAt'>, isResumed: boolean): Promise<ManifestFile> {
     const now = new Date().toISOString();
     const earlier = isResumed && existsSync(path) ? (JSON.parse(await readFile(path, 'utf8')) as RunManifest) : undefined;
-    const file = new ManifestFile(path, { ...facts, status: 'running', startedAt: earlier?.startedAt ?? now, resumedAt: earlier ? [...earlier.resumedAt, now] : [] });
+    const baselines = earlier?.baselines ?? facts.baselines;
+    const file = new ManifestFile(path, { ...facts, ...(baselines && { baselines }), status: 'running', startedAt: earlier?.startedAt ?? now, resumedAt: earlier ? [...earlier.resumedAt, now] : [] });
     await file.write();
     return file;
   }

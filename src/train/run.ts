@@ -22,7 +22,7 @@ import { describeHost, describeVersions, ManifestFile, type RunManifest } from '
 import { restoreSnapshot, takeSnapshot } from './snapshot.js';
 import { initialState, isPatienceSpent, watchedValue, type TrainState } from './state.js';
 import { createTrainStep, createTrainVariables, type TrainStep } from './step.js';
-import type { Metrics, Split, Task } from './task.js';
+import type { Baselines, Metrics, Split, Task } from './task.js';
 import { createEventWriter } from './tensorboard.js';
 
 /** What a run talks to. The command line's verb context is one. */
@@ -44,8 +44,8 @@ export interface TrainingRun {
   readonly head?: HeadInfo;
   /** Identity of the data, and what else run.json and the model card shall say of them. */
   readonly data: { readonly path: string; readonly fingerprint: string; readonly [key: string]: string | number };
-  /** What simple guesses score on the validation split. */
-  readonly baselines?: Metrics;
+  /** What simple methods score on the validation split; asked once, when the run begins. */
+  readonly baselines?: () => Promise<Baselines>;
   /** The run folder: a new one, or with `isResumed` one that holds a checkpoint. */
   readonly out: string;
   readonly isResumed: boolean;
@@ -62,6 +62,7 @@ export interface TrainingResult {
   readonly step: number;
   /** Validation scores of that checkpoint; empty where nothing was validated. */
   readonly metrics: Metrics;
+  readonly baselines: Baselines;
   readonly hasStoppedEarly: boolean;
 }
 
@@ -86,9 +87,10 @@ async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> 
   const setup = await prepare(run, atExit);
   const { folder, state, totalSteps, root, step, evaluator } = setup;
   const untrained = await tryValidation(setup, config);
+  const baselines = run.isResumed || !setup.hasValidation ? undefined : await run.baselines?.();
 
   // From here on the run leaves traces.
-  const manifest = await startManifest(run, setup);
+  const manifest = await startManifest(run, setup, baselines);
   await writeFileAtomic(folder.config, stringify(run.config));
   const { log, reporter } = await openReports(run, setup, atExit);
   if (untrained) await reporter.report({ step: 0, split: 'validation', loss: untrained['loss']!, ...untrained });
@@ -118,7 +120,7 @@ async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> 
   const hasStoppedEarly = state.step < totalSteps;
   await folder.publish(used);
   await manifest.end(hasStoppedEarly ? 'stopped early' : 'finished', state);
-  return { out, checkpoint: folder.checkpoint(used), step: state.step, metrics: state.best?.metrics ?? {}, hasStoppedEarly };
+  return { out, checkpoint: folder.checkpoint(used), step: state.step, metrics: state.best?.metrics ?? {}, baselines: manifest.content.baselines ?? {}, hasStoppedEarly };
 }
 
 interface Setup {
@@ -181,8 +183,8 @@ async function tryValidation({ hasValidation, state, evaluator }: Setup, { early
   return metrics;
 }
 
-async function startManifest(run: TrainingRun, { folder, executor, state, totalSteps }: Setup): Promise<ManifestFile> {
-  const { task, config: { train: { seed, precision } }, backend, data, baselines, context } = run;
+async function startManifest(run: TrainingRun, { folder, executor, state, totalSteps }: Setup, baselines: Baselines | undefined): Promise<ManifestFile> {
+  const { task, config: { train: { seed, precision } }, backend, data, context } = run;
   const manifest = await ManifestFile.start(
     folder.manifest,
     {
@@ -214,7 +216,7 @@ async function openReports({ context }: TrainingRun, { folder, state }: Setup, a
   return { log, reporter: createReporter(log, events) };
 }
 
-async function save({ task, config, model, head, baselines }: TrainingRun, { variables }: Setup, { seed, data, versions }: RunManifest, path: string, at: TrainState): Promise<void> {
+async function save({ task, config, model, head }: TrainingRun, { variables }: Setup, { seed, data, versions, baselines }: RunManifest, path: string, at: TrainState): Promise<void> {
   const state: CheckpointState = { task: task.name, ...at, seed, dataFingerprint: String(data['fingerprint']), config: { ...config }, versions };
   const snapshot = await takeSnapshot(variables, { task, config: config.train });
   await saveCheckpoint(path, { ...model, head, ...snapshot, state, card: modelCard({ model, head, state, data, baselines }) });

@@ -1,5 +1,5 @@
 import type { Rng } from '../rng.js';
-import type { CellBatch } from '../data/batch.js';
+import type { CellBatch, CellBatches } from '../data/batch.js';
 import type { HostTensors, Tensors } from '../runtime/program/program.js';
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -7,6 +7,9 @@ export type Split = 'train' | 'validation' | 'test';
 
 /** Named plain numbers; names as in src/metrics. */
 export type Metrics = Readonly<Record<string, number>>;
+
+/** Scores of simple methods by their names, in the terms of the task's own metrics. */
+export type Baselines = Readonly<Record<string, Metrics>>;
 
 /**
  * All the loop knows of what it trains. A recipe is one file in src/tasks implementing this, and one YAML in configs.
@@ -21,7 +24,7 @@ export interface Task {
   /** Names that receive gradients; the rest are frozen. */
   readonly trainable: readonly string[];
   /** Batches of one pass in that split. Training batches carry the sampler's cursor so that a run resumes exactly. */
-  batches(split: Split, options: BatchOptions): TaskBatches;
+  batches(split: Split, options: BatchOptions): CellBatches;
   /** Host side: what the loss needs for this batch (corruption, positions, class ids, seed). Deterministic in `rng`. */
   inputs(batch: CellBatch, rng: Rng, split: Split): HostTensors;
   /**
@@ -42,11 +45,6 @@ export interface BatchOptions {
   readonly batchSize: number;
   /** Continue after this many batches already consumed in this epoch. */
   readonly skipBatches?: number;
-}
-
-export interface TaskBatches extends AsyncIterable<CellBatch> {
-  readonly numBatches: number;
-  close(): Promise<void>;
 }
 
 export interface EvaluationContext {

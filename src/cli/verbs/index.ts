@@ -3,8 +3,9 @@ import { data } from './data.js';
 import { doctor } from './doctor.js';
 import { evaluate } from './evaluate.js';
 import { finetune } from './finetune.js';
+import { pretrain } from './pretrain.js';
 import { setup } from './setup.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, data, finetune, evaluate, verify];
+export const verbs: readonly AnyVerb[] = [setup, doctor, data, pretrain, finetune, evaluate, verify];

@@ -1,0 +1,57 @@
+import { basename, dirname, extname, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { loadConfig } from '../../config/load.js';
+import { ConfigError } from '../../errors.js';
+import { defineVerb } from '../verb.js';
+
+/** `scdiva pretrain`: a corpus in, a run folder out. */
+export const pretrain = defineVerb({
+  command: 'pretrain',
+  describe: 'train a model on a corpus by masked diffusion',
+  options: (y) =>
+    y
+      .option('config', { type: 'string', requiresArg: true, describe: 'YAML file; with --resume default: the config.yaml of the run' })
+      .option('out', { type: 'string', requiresArg: true, describe: 'run folder; default: runs/<name of the config>' })
+      .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'key.path=value over the file: train.steps=100' })
+      .option('resume', { type: 'boolean', default: false, describe: 'go on from the last checkpoint of the run folder' })
+      .example('$0 pretrain --config configs/debug/pretrain.yaml --set data.corpus=pbmc.corpus --out runs/pbmc', '')
+      .example('$0 pretrain --resume --out runs/pbmc --set train.steps=2000', ''),
+  async run({ config: file, out, set, resume }, context) {
+    const { path, folder } = locate(file, out, resume);
+    const { PretrainingConfig } = await import('../../tasks/pretraining/config.js');
+    const config = await loadConfig(PretrainingConfig, path, set);
+    const { pretrain } = await import('../../tasks/pretraining/pretrain.js');
+    const result = await pretrain({ config, out: folder, isResumed: resume, context });
+    return { json: { ...result }, text: describe(result) };
+  },
+});
+
+/** Config file and run folder, each from the other where only one is given. */
+function locate(file: string | undefined, out: string | undefined, isResumed: boolean): { path: string; folder: string } {
+  if (file === undefined && out === undefined) throw new ConfigError({ key: '--config', found: 'missing', expected: 'a YAML file, such as configs/debug/pretrain.yaml', hint: 'or --resume --out RUN' });
+  if (file === undefined) {
+    const path = join(out!, 'config.yaml');
+    if (!isResumed) throw new ConfigError({ key: '--config', found: 'missing', expected: 'a YAML file, such as configs/debug/pretrain.yaml' });
+    if (!existsSync(path)) throw new ConfigError({ file: path, found: 'no such file', hint: 'name the folder of a run with --out, or its config with --config' });
+    return { path, folder: out! };
+  }
+  return { path: file, folder: out ?? join('runs', runName(file)) };
+}
+
+/** configs/debug/pretrain.yaml → debug-pretrain, configs/pretrain.yaml → pretrain. */
+function runName(file: string): string {
+  const name = basename(file, extname(file));
+  const parent = basename(dirname(file));
+  return ['', '.', '..', 'configs'].includes(parent) ? name : `${parent}-${name}`;
+}
+
+function describe({ out, step, metrics, baselines, hasStoppedEarly }: { out: string; step: number; metrics: Readonly<Record<string, number>>; baselines: Readonly<Record<string, Readonly<Record<string, number>>>>; hasStoppedEarly: boolean }): string {
+  const rows = Object.entries({ model: metrics, ...baselines }).filter(([, scores]) => Object.keys(scores).length > 0);
+  const names = Object.keys(rows[0]?.[1] ?? {});
+  const line = (cells: readonly string[]): string => `  ${cells.map((cell, i) => (i === 0 ? cell.padEnd(10) : cell.padStart(18))).join('')}`;
+  return [
+    `${hasStoppedEarly ? 'stopped early' : 'finished'} at step ${step}; checkpoint: ${out}`,
+    ...(rows.length ? ['validation:', line(['', ...names])] : []),
+    ...rows.map(([name, scores]) => line([name, ...names.map((metric) => scores[metric]?.toPrecision(4) ?? '')])),
+  ].join('\n');
+}

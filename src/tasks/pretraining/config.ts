@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { DepthCorruption, LoaderConfig, Preprocessing } from '../../data/loader/config.js';
+import { DiffusionConfig } from '../../diffusion/config.js';
+import { ModelConfig } from '../../model/config.js';
+import { TrainConfig } from '../../train/config.js';
+
+/** Pretraining by masked discrete diffusion. How many genes of a cell are kept is said once, by model.maxGenes. */
+export const PretrainingConfig = z.strictObject({
+  data: z.strictObject({
+    corpus: z.string().min(1).describe('corpus folder, as scdiva data build writes it'),
+  }),
+  preprocessing: Preprocessing.omit({ maxGenes: true }).prefault({}),
+  depth: DepthCorruption.prefault({ kind: 'scale' }).describe('training cells as if sequenced less deeply; validation cells stay as they are'),
+  loader: LoaderConfig.prefault({}),
+  model: ModelConfig.prefault({}),
+  diffusion: DiffusionConfig.prefault({}),
+  baselineCells: z.int().positive().default(20_000).describe('training cells the simple guesses are counted on'),
+  train: TrainConfig,
+});
+export type PretrainingConfig = z.infer<typeof PretrainingConfig>;
