@@ -33,12 +33,11 @@ export async function pretrain({ config, out, isResumed = false, context = {} }:
     requireTraining(corpus);
     const root = Rng.fromSeed(config.train.seed);
     const task = createPretrainingTask(config, corpus, root.fork('model'));
-    const { numCells } = corpus.manifest.split;
     return await runTraining({
       task,
       config,
       model: describeModel(config, corpus),
-      data: { path: corpus.path, fingerprint: corpus.fingerprint, numTrainCells: numCells.train, numValidationCells: numCells.validation },
+      data: { path: corpus.path, fingerprint: corpus.fingerprint, numTrainCells: corpus.splitRows('train').length, numValidationCells: corpus.splitRows('validation').length },
       baselines: () => guess(config, corpus, task, root),
       out,
       isResumed,
@@ -50,9 +49,9 @@ export async function pretrain({ config, out, isResumed = false, context = {} }:
   }
 }
 
-function requireTraining({ path, manifest: { split } }: Corpus): void {
-  if (split.numCells.train > 0) return;
-  throw new DataError({ file: path, key: 'train split', found: 'no cell in it', hint: 'build the corpus with a larger share for training' });
+function requireTraining(corpus: Corpus): void {
+  if (corpus.splitRows('train').length > 0) return;
+  throw new DataError({ file: corpus.path, key: 'train split', found: 'no cell in it', hint: 'build the corpus with a larger share for training' });
 }
 
 /** Guesses counted on training cells as they are, scored on the very masks of every validation pass. */
