@@ -18,3 +18,7 @@ export { ScDiVa, type EncodedCells } from './inference/scdiva.js';
 export { ScDiVaInference, type Annotation, type AnnotateOptions } from './inference/engine.js';
 export { evaluateAnnotation, type AnnotationEvaluation } from './inference/evaluate-annotation.js';
 export { openCellFile as readH5ad } from './data/readers/open.js';
+export { loadCheckpoint, type Checkpoint, type ModelDescription } from './train/checkpoint.js';
+export type { TrainingResult } from './train/run.js';
+export { PretrainingConfig } from './tasks/pretraining/config.js';
+export { pretrain, type PretrainOptions } from './tasks/pretraining/pretrain.js';

@@ -1,3 +1,4 @@
+import type { Logger } from '../log.js';
 import type { ProgressBar } from '../progress.js';
 import type { TrainConfig } from './config.js';
 import type { Evaluator } from './evaluation.js';
@@ -23,12 +24,14 @@ export function createReporter(log: MetricsLog, events: EventWriter | undefined)
 }
 
 /** Every `logEvery` steps: what the step computed and how long it took. Values of that step, not means over the steps before. */
-export function logSteps(reporter: Reporter, { logEvery }: TrainConfig): Hook {
+export function logSteps(reporter: Reporter, { logEvery }: TrainConfig, logger: Logger): Hook {
   return {
     async afterStep({ step, cursor }, { loss, aux, gradNorm, lr, stepMs, waitMs, numCells }) {
       if (step % logEvery !== 0) return;
       const cellsPerSec = (1000 * numCells) / (stepMs + waitMs);
-      await reporter.report({ step, split: 'train', loss, ...aux, lr, gradNorm, epoch: cursor.epoch, stepMs: round(stepMs), waitMs: round(waitMs), cellsPerSec: round(cellsPerSec) });
+      const record = { step, split: 'train', loss, ...aux, lr, gradNorm, epoch: cursor.epoch, stepMs: round(stepMs), waitMs: round(waitMs), cellsPerSec: round(cellsPerSec) } as const;
+      logger.info(record, 'train step');
+      await reporter.report(record);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.js';
+import { TrainConfig } from './config.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { CheckpointState } from './checkpoint-state.js';
 
@@ -16,7 +17,8 @@ const MAY_CHANGE: readonly string[] = [
 ];
 
 /**
- * Checks that a continuation would do what the unbroken run would have done.
+ * Checks that a continuation would do what the unbroken run would have done: bit for bit on the CPU of one machine. Graphs give the
+ * same bits for any number of threads; the eager executor's sums depend on it (TF_NUM_INTRAOP_THREADS, by default the number of cores).
  * @param out for the message
  * @returns the state to go on from
  * @throws ConfigError naming the first key that changed, or the data
@@ -33,6 +35,12 @@ export function checkResumable({ state }: Checkpoint, now: Pick<CheckpointState,
   if (state.dataFingerprint !== now.dataFingerprint)
     throw new ConfigError({ file: out, key: 'data', found: 'other data than the run was started with', hint: 'name the same data to resume, or start a new run with another --out' });
   return state;
+}
+
+/** Whether the learning rate of the steps to come follows another curve than the steps taken did: its length was that of the run. */
+export function hasOtherSchedule({ config }: CheckpointState, now: TrainConfig): boolean {
+  const before = TrainConfig.parse(config['train']);
+  return now.schedule.kind !== 'constant' && now.schedule.decaySteps === null && (before.steps !== now.steps || before.epochs !== now.epochs);
 }
 
 /** Leaves of a config by dotted path, as JSON text. */

@@ -16,7 +16,7 @@ import { createReporter, logSteps, saveCheckpoints, showProgress, validate, type
 import { trainLoop } from './loop.js';
 import { MetricsLog } from './metrics-log.js';
 import { modelCard } from './model-card.js';
-import { checkResumable } from './resume.js';
+import { checkResumable, hasOtherSchedule } from './resume.js';
 import { RunFolder } from './run-folder.js';
 import { describeHost, describeVersions, ManifestFile, type RunManifest } from './run-manifest.js';
 import { restoreSnapshot, takeSnapshot } from './snapshot.js';
@@ -86,7 +86,7 @@ async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> 
   const { task, config: { train: config }, context, out } = run;
   const setup = await prepare(run, atExit);
   const { folder, state, totalSteps, root, step, evaluator } = setup;
-  const untrained = await tryValidation(setup, config);
+  const untrained = run.isResumed ? undefined : await tryValidation(setup, config);
   const baselines = run.isResumed || !setup.hasValidation ? undefined : await run.baselines?.();
 
   // From here on the run leaves traces.
@@ -101,7 +101,7 @@ async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> 
   const feed = prefetch(trainingFeed(task, config, root, { ...state.cursor, step: state.step }));
   atExit(async () => void (await feed.return(undefined)));
   const hooks = [
-    logSteps(reporter, config),
+    logSteps(reporter, config, context.log),
     ...(setup.hasValidation ? [validate(evaluator, reporter, config)] : []),
     saveCheckpoints((path, at) => save(run, setup, manifest.content, path, at), folder, log, config, run.isResumed ? state : undefined),
     showProgress(bar, config),
@@ -167,17 +167,19 @@ async function numBatches(task: Task, split: Split, { batchSize }: TrainConfig, 
 }
 
 /** Reads the last checkpoint back. @throws ConfigError or CheckpointError when going on from it would be another run */
-async function restore({ task, config, data, model, out }: TrainingRun, folder: RunFolder, variables: Variables): Promise<TrainState> {
+async function restore({ task, config, data, model, out, context }: TrainingRun, folder: RunFolder, variables: Variables): Promise<TrainState> {
   const checkpoint = await loadCheckpoint(folder.last);
-  const { step, cursor, validation, best, evaluationsWithoutImprovement } = checkResumable(checkpoint, { task: task.name, config: { ...config }, dataFingerprint: data.fingerprint }, out);
+  const saved = checkResumable(checkpoint, { task: task.name, config: { ...config }, dataFingerprint: data.fingerprint }, out);
   requireVocabulary(checkpoint, { path: data.path, vocabulary: model.vocabulary });
   await restoreSnapshot(variables, checkpoint, await loadOptimizer(checkpoint.folder), { task, config: config.train });
+  if (hasOtherSchedule(saved, config.train)) context.say('the run has another length now, and with it the learning rate from here on; with train.schedule.decaySteps it would not depend on the length');
+  const { step, cursor, validation, best, evaluationsWithoutImprovement } = saved;
   return { step, cursor, validation, best, evaluationsWithoutImprovement };
 }
 
 /** A first validation, of the untrained model: where the curve starts, and proof that a pass works and has the metric that is watched. */
-async function tryValidation({ hasValidation, state, evaluator }: Setup, { earlyStopping }: TrainConfig): Promise<Metrics | undefined> {
-  if (!hasValidation || state.step > 0) return undefined;
+async function tryValidation({ hasValidation, evaluator }: Setup, { earlyStopping }: TrainConfig): Promise<Metrics | undefined> {
+  if (!hasValidation) return undefined;
   const metrics = await evaluator.evaluate('validation');
   watchedValue(metrics, earlyStopping);
   return metrics;

@@ -1,11 +1,13 @@
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, beforeAll } from 'vitest';
 import { smallCorpus, temporaryFolder } from '../support/small-corpus.js';
 import { structuredCells } from '../support/structured-cells.js';
 import { useTensorFlow } from '../support/tensorflow.js';
-import { parseConfig } from '../../src/config/load.js';
+import { loadConfig, parseConfig } from '../../src/config/load.js';
 import type { CellBatch, CellBatches } from '../../src/data/batch.js';
 import type { Corpus } from '../../src/data/corpus/corpus.js';
+import { parameterCount } from '../../src/model/parameters.js';
 import { Rng } from '../../src/rng.js';
 import type { HostTensors } from '../../src/runtime/program/program.js';
 import { countGuesses, scoreGuesses } from '../../src/tasks/pretraining/baselines.js';
@@ -81,6 +83,20 @@ describe('pretraining', () => {
     const empty = await smallCorpus(await folder(), { ...content, obs: { part: content.cellIds!.map(() => 'validation') } }, { splitBy: 'part' });
     const out = join(await folder(), 'run');
     await expect(pretrain({ config: configOf({}, { data: { corpus: empty.path } }), out })).rejects.toThrow(/corpus: train split: no cell in it/);
+  });
+});
+
+describe('the config files', () => {
+  const read = (name: string) => loadConfig(PretrainingConfig, fileURLToPath(new URL(`../../configs/${name}`, import.meta.url)));
+
+  it('hold the published sizes', async () => {
+    const { model, train } = await read('pretrain.yaml');
+    expect(parameterCount(model, 41_818) / 1e6).toBeCloseTo(94.5, 1);
+    expect(train).toMatchObject({ batchSize: 768, epochs: 4, steps: null });
+  });
+
+  it('hold a run for trying out', async () => {
+    expect((await read('debug/pretrain.yaml')).train.steps).toBeLessThanOrEqual(200);
   });
 });
 

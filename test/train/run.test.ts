@@ -32,22 +32,24 @@ interface Options {
   fingerprint?: string;
   /** Interrupt while the bar shows this step. */
   interruptAt?: number;
+  /** Receives the lines said. */
+  said?: string[];
 }
 
-function run({ train = {}, task = {}, isResumed = false, fingerprint = 'data 1', interruptAt }: Options = {}): Promise<TrainingResult> {
+function run({ train = {}, task = {}, isResumed = false, fingerprint = 'data 1', interruptAt, said = [] }: Options = {}): Promise<TrainingResult> {
   const { parameters, ...model } = tinyModel();
   const abort = new AbortController();
   const progress = { start: () => ({ update: (step: number) => void (step === interruptAt && abort.abort()), stop() {} }) };
   return runTraining({
     task: tinyTask({ beside: parameters, ...task }),
-    config: { train: TrainConfig.parse({ steps: 10, batchSize: 5, optimizer: { lr: 0.02 }, schedule: { warmupSteps: 2 }, evaluateEvery: 4, checkpointEvery: 3, ...train }) },
+    config: { train: TrainConfig.parse({ steps: 10, batchSize: 5, executor: 'eager', optimizer: { lr: 0.02 }, schedule: { warmupSteps: 2 }, evaluateEvery: 4, checkpointEvery: 3, ...train }) },
     model,
     head: { task: 'tiny' },
     data: { path: 'corpus', fingerprint },
     out,
     isResumed,
     backend: { kind: 'native', version: 'test', device: 'cpu' },
-    context: { log: silentLogger, progress: interruptAt === undefined ? silentProgress : progress, say() {}, signal: abort.signal },
+    context: { log: silentLogger, progress: interruptAt === undefined ? silentProgress : progress, say: (line) => void said.push(line), signal: abort.signal },
   });
 }
 
@@ -176,7 +178,15 @@ describe('a resumed run', () => {
     const done = await readFile(join(out, 'metrics.jsonl'));
     expect(await run({ isResumed: true })).toMatchObject({ step: 10 });
     expect(await readFile(join(out, 'metrics.jsonl'))).toEqual(done);
-    expect(await run({ isResumed: true, train: { steps: 12 } })).toMatchObject({ step: 12 });
+    const said: string[] = [];
+    expect(await run({ isResumed: true, train: { steps: 12 }, said })).toMatchObject({ step: 12 });
+    expect(said.filter((line) => line.includes('learning rate'))).toHaveLength(1);
+  });
+
+  it('can be interrupted before its first step, and begins then', async () => {
+    await expect(run({ interruptAt: 0 })).rejects.toThrow(/interrupted after step 0 of 10/);
+    await run({ isResumed: true });
+    expect((await readMetrics(join(out, 'metrics.jsonl'))).map(({ step }) => step)).toEqual([0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 8, 9, 10, 10]);
   });
 
   it.each<[string, Options, RegExp]>([
