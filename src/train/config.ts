@@ -33,8 +33,8 @@ export type Period = z.infer<typeof Period>;
 /** How a model is trained, whatever the task. One step = one optimiser update. */
 export const TrainConfig = z
   .strictObject({
-    steps: z.int().positive().nullable().default(null).describe('length of the run in steps (give steps or epochs)'),
-    epochs: z.number().positive().nullable().default(null).describe('length of the run in passes over the training split'),
+    steps: z.int().positive().nullish().describe('length of the run in steps (give steps or epochs)'),
+    epochs: z.number().positive().nullish().describe('length of the run in passes over the training split'),
     batchSize: z.int().positive().default(32).describe('cells an optimiser step'),
     accumulation: z.int().positive().default(1).describe('micro-batches a step is computed in: same result, less memory'),
     precision: z.enum(['f32', 'bf16']).default('f32').describe('bf16: matrix products in bfloat16, the rest in float32'),
@@ -53,7 +53,7 @@ export const TrainConfig = z
     keepCheckpoints: z.int().positive().default(2).describe('newest checkpoints kept, beside the best'),
     logEvery: z.int().positive().default(1).describe('steps between lines of metrics.jsonl'),
   })
-  .refine((c) => (c.steps === null) !== (c.epochs === null), { path: ['steps'], error: 'steps or epochs: one of the two, the other null or absent' })
+  .refine((c) => (c.steps == null) !== (c.epochs == null), { path: ['steps'], error: 'steps or epochs: one of the two, the other null or absent' })
   .refine((c) => c.accumulation <= c.batchSize, { path: ['accumulation'], error: 'at most batchSize' })
   .refine((c) => (c.schedule.decaySteps ?? Infinity) >= c.schedule.warmupSteps, { path: ['schedule', 'decaySteps'], error: 'at least warmupSteps' });
 export type TrainConfig = z.infer<typeof TrainConfig>;

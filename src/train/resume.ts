@@ -40,7 +40,7 @@ export function checkResumable({ state }: Checkpoint, now: Pick<CheckpointState,
 /** Whether the learning rate of the steps to come follows another curve than the steps taken did: its length was that of the run. */
 export function hasOtherSchedule({ config }: CheckpointState, now: TrainConfig): boolean {
   const before = TrainConfig.parse(config['train']);
-  return now.schedule.kind !== 'constant' && now.schedule.decaySteps === null && (before.steps !== now.steps || before.epochs !== now.epochs);
+  return now.schedule.kind !== 'constant' && now.schedule.decaySteps === null && ((before.steps ?? null) !== (now.steps ?? null) || (before.epochs ?? null) !== (now.epochs ?? null));
 }
 
 /** Leaves of a config by dotted path, as JSON text. */
