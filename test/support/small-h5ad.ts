@@ -3,7 +3,11 @@ import { loadHdf5 } from '../../src/data/readers/hdf5.js';
 /** A matrix as rows of numbers, and how it is to be stored. */
 export interface SmallMatrix {
   readonly rows: readonly (readonly number[])[];
+  /** The arrays of a sparse matrix as they are to lie in the file, instead of those of `rows`: damaged ones, or untidy ones. */
+  readonly arrays?: SparseNumbers;
   readonly encoding: 'dense' | 'csr' | 'csc';
+  /** Stores the numbers in compressed chunks of so many entries (rows, when dense). */
+  readonly chunk?: number;
 }
 
 export interface SmallH5ad {
@@ -18,9 +22,10 @@ export interface SmallH5ad {
 }
 
 /** Writes an AnnData file as anndata 0.8 and later lay it out, so that tests need neither Python nor stored files. */
-export async function writeSmallH5ad(path: string, content: SmallH5ad, options: { libver?: 'v108' | 'latest' } = {}): Promise<void> {
+export async function writeSmallH5ad(path: string, content: SmallH5ad, options: { libver?: 'earliest' | 'v108' | 'latest' } = {}): Promise<void> {
   const { File } = await loadHdf5();
-  const file = new File(path, 'w', options);
+  const { libver } = options;
+  const file = new File(path, 'w', libver && { libver: libver === 'earliest' ? ['earliest', 'latest'] : libver });
   try {
     const root = file.get('/') as Group;
     encode(root, 'anndata', '0.1.0');
@@ -80,11 +85,12 @@ function strings(parent: Group, name: string, values: readonly string[]): void {
   encode(parent.create_dataset({ name, data: [...values], shape: [values.length], dtype: 'S' }), 'string-array', '0.2.0');
 }
 
-function writeMatrix(parent: Group, name: string, { rows, encoding }: SmallMatrix, numGenes: number): void {
+function writeMatrix(parent: Group, name: string, { rows, encoding, chunk, arrays }: SmallMatrix, numGenes: number): void {
   if (encoding === 'dense') {
-    encode(parent.create_dataset({ name, data: Float32Array.from(rows.flat()), shape: [rows.length, numGenes] }), 'array', '0.2.0');
+    encode(parent.create_dataset({ name, data: Float32Array.from(rows.flat()), shape: [rows.length, numGenes], ...compressed(chunk, rows.length, numGenes) }), 'array', '0.2.0');
     return;
   }
+  if (arrays) return writeSparse(parent, name, encoding, [rows.length, numGenes], arrays, chunk);
   const lines = encoding === 'csr' ? rows : Array.from({ length: numGenes }, (_, gene) => rows.map((row) => row[gene]!));
   const indptr = [0];
   const indices: number[] = [];
@@ -97,16 +103,27 @@ function writeMatrix(parent: Group, name: string, { rows, encoding }: SmallMatri
     });
     indptr.push(indices.length);
   }
-  writeSparse(parent, name, encoding, [rows.length, numGenes], { data, indices, indptr });
+  writeSparse(parent, name, encoding, [rows.length, numGenes], { data, indices, indptr }, chunk);
 }
 
-/** The arrays as given: tests of damaged matrices write them crooked. */
-export function writeSparse(parent: Group, name: string, encoding: 'csr' | 'csc', shape: [number, number], arrays: { data: number[]; indices: number[]; indptr: number[] }): void {
+/** Chunks no larger than the array itself; an array without entries cannot be chunked. */
+function compressed(chunk: number | undefined, ...shape: number[]): { chunks?: number[]; compression?: 'gzip' } {
+  if (chunk === undefined || shape.includes(0)) return {};
+  return { chunks: [Math.min(chunk, shape[0]!), ...shape.slice(1)], compression: 'gzip' };
+}
+
+export interface SparseNumbers {
+  readonly data: readonly number[];
+  readonly indices: readonly number[];
+  readonly indptr: readonly number[];
+}
+
+function writeSparse(parent: Group, name: string, encoding: 'csr' | 'csc', shape: [number, number], arrays: SparseNumbers, chunk?: number): void {
   const sparse = parent.create_group(name);
   encode(sparse, `${encoding}_matrix`, '0.1.0');
   sparse.create_attribute('shape', BigInt64Array.from(shape.map(BigInt)));
-  sparse.create_dataset({ name: 'data', data: Float32Array.from(arrays.data) });
-  sparse.create_dataset({ name: 'indices', data: Int32Array.from(arrays.indices) });
+  sparse.create_dataset({ name: 'data', data: Float32Array.from(arrays.data), ...compressed(chunk, arrays.data.length) });
+  sparse.create_dataset({ name: 'indices', data: Int32Array.from(arrays.indices), ...compressed(chunk, arrays.indices.length) });
   sparse.create_dataset({ name: 'indptr', data: Int32Array.from(arrays.indptr) });
 }
 
@@ -159,4 +176,13 @@ export async function writeSmallTenx(path: string): Promise<void> {
   } finally {
     file.close();
   }
+}
+
+/** The bytes of an HDF5 file (written with libver 'earliest') as they are behind a user block of `size` bytes. */
+export function behindUserBlock(bytes: Buffer, size: number): Buffer {
+  const moved = Buffer.from(bytes);
+  const [base, end] = [24, 40];
+  moved.writeBigUInt64LE(BigInt(size), base);
+  moved.writeBigUInt64LE(moved.readBigUInt64LE(end) + BigInt(size), end);
+  return Buffer.concat([Buffer.alloc(size), moved]);
 }

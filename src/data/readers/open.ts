@@ -14,7 +14,8 @@ export async function openCellFile(path: string): Promise<CellFile> {
   try {
     const layout = tenxLayout(file);
     if (layout) return new TenxFile(file, layout);
-    if (file.kind('obs') && file.kind('var')) return new H5adFile(file);
+    // MuData has obs and var of its own above those of its modalities.
+    if (file.kind('obs') && file.kind('var') && !file.kind('mod')) return new H5adFile(file);
     throw foreignLayout(file);
   } catch (error) {
     file.close();

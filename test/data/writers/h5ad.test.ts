@@ -8,7 +8,7 @@ import { openCellFile } from '../../../src/data/readers/open.js';
 import type { CellFile } from '../../../src/data/readers/reader.js';
 import { lookup3 } from '../../../src/data/writers/hdf5-patch.js';
 import { writeAnnotatedH5ad, type Annotations } from '../../../src/data/writers/h5ad.js';
-import { writeSmallH5ad, writeSmallLegacy, writeSmallTenx, type SmallH5ad } from '../../support/small-h5ad.js';
+import { behindUserBlock, writeSmallH5ad, writeSmallLegacy, writeSmallTenx, type SmallH5ad } from '../../support/small-h5ad.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'scdiva-write-'));
 const input = join(folder, 'input.h5ad');
@@ -99,6 +99,16 @@ describe('writeAnnotatedH5ad', () => {
       expect(await entries(cells, 'X')).toEqual([[0, 0, 1], [1, 1, 2], [2, 0, 3], [2, 1, 4]]);
       cells.close();
     }
+  });
+
+  it('writes behind a user block', async () => {
+    await writeSmallH5ad(input, small, { libver: 'earliest' });
+    const shifted = join(folder, 'user-block.h5ad');
+    writeFileSync(shifted, behindUserBlock(readFileSync(input), 1024));
+    await writeAnnotatedH5ad({ input: shifted, output, ...annotations });
+    const cells = await openCellFile(output);
+    expect(cells.obs('predicted')).toMatchObject({ categories: ['B', 'T', 'é'] });
+    cells.close();
   });
 
   it('brings a file of anndata 0.6 up to date', async () => {

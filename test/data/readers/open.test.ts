@@ -1,0 +1,122 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import { DataError } from '../../../src/errors.js';
+import { loadHdf5 } from '../../../src/data/readers/hdf5.js';
+import { openCellFile } from '../../../src/data/readers/open.js';
+import type { CellMatrix } from '../../../src/data/readers/reader.js';
+import { behindUserBlock, writeSmallH5ad, writeSmallLegacy, writeSmallTenx } from '../../support/small-h5ad.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'scdiva-open-'));
+const path = join(folder, 'cells.h5ad');
+const storage = new URL('../../fixtures/h5ad-storage/storage.h5ad', import.meta.url).pathname;
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe('openCellFile', () => {
+  it('says why a file cannot be opened', async () => {
+    await writeSmallH5ad(path, { cellIds: ['a'], geneNames: ['CD3E'], x: { encoding: 'dense', rows: [[1]] } });
+    const whole = readFileSync(path);
+    mkdirSync(join(folder, 'a-folder'));
+    const cases: [name: string, content: Buffer | string | undefined, message: RegExp][] = [
+      ['missing.h5ad', undefined, /missing.h5ad: no such file$/],
+      ['a-folder', undefined, /a-folder: is a folder/],
+      ['empty.h5ad', '', /is empty \(0 bytes\)/],
+      ['text.h5ad', 'cell,gene,count\n', /not an HDF5 file \(it starts with 'cell,gene,count\.'\)/],
+      ['packed.h5ad', gzipSync(whole), /compressed with gzip.*gunzip/],
+      ['archive.h5ad', Buffer.from('PK\x03\x04 and so on'), /zip archive/],
+      ['half.h5ad', whole.subarray(0, whole.length >> 1), /is truncated: \d+ of \d+ bytes/],
+      ['stump.h5ad', whole.subarray(0, 5), /is truncated: 5 bytes/],
+    ];
+    for (const [name, content, message] of cases) {
+      if (content !== undefined) writeFileSync(join(folder, name), content);
+      const error = await openCellFile(join(folder, name)).then(() => undefined, (reason: unknown) => reason as Error);
+      expect(error, name).toBeInstanceOf(DataError);
+      expect(error!.message).toMatch(message);
+    }
+  });
+
+  it('finds the file behind a user block', async () => {
+    await writeSmallH5ad(path, { cellIds: ['a'], geneNames: ['CD3E'], x: { encoding: 'dense', rows: [[1]] } }, { libver: 'earliest' });
+    writeFileSync(join(folder, 'user-block.h5ad'), behindUserBlock(readFileSync(path), 512));
+    const file = await openCellFile(join(folder, 'user-block.h5ad'));
+    expect(file.cellIds).toEqual(['a']);
+    file.close();
+  });
+
+  it('says what HDF5 files of other kinds are', async () => {
+    const { File } = await loadHdf5();
+    const other = async (...groups: string[]) => {
+      const file = new File(path, 'w');
+      for (const name of groups) file.create_group(name);
+      file.close();
+      return expect(openCellFile(path)).rejects;
+    };
+    await (await other('mod', 'mod/rna', 'obs', 'var')).toThrow(/MuData file of rna.*mudata\.read/);
+    await (await other('row_attrs', 'col_attrs')).toThrow(/loom file/);
+    await (await other('weights', 'obs')).toThrow(/neither AnnData nor 10x: it holds obs, weights and has no var/);
+  });
+
+  it('names the columns and matrices there are when one is missing', async () => {
+    await writeSmallH5ad(path, { cellIds: ['a'], geneNames: ['CD3E'], obs: { cell_type: ['T'], donor: ['D'] } });
+    const file = await openCellFile(path);
+    expect(() => file.obs('celltype')).toThrow(/obs\['celltype'\]: no such column \(expected one of cell_type, donor\)/);
+    expect(() => file.matrix('X')).toThrow(/X: no such matrix \(expected one of \(the file holds no matrix\)\)/);
+    file.close();
+  });
+
+  it('refuses a file whose parts do not fit each other', async () => {
+    await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E'], x: { encoding: 'dense', rows: [[1]] } });
+    await expect(openCellFile(path)).rejects.toThrow(/X: 1 rows \(expected 2, as many as obs has/);
+  });
+
+  it('reads a file of anndata 0.6: compound tables, categories in uns, raw.X', async () => {
+    await writeSmallLegacy(path);
+    const file = await openCellFile(path);
+    expect(file.cellIds).toEqual(['cell-a', 'cell-b', 'cell-c']);
+    expect(file.obs('cell_type')).toEqual({ kind: 'categorical', categories: ['B cell', 'T cell'], codes: Int32Array.of(1, -1, 0), isOrdered: false });
+    expect(file.obs('n_genes')).toEqual({ kind: 'numeric', dtype: 'int64', values: Float64Array.of(2, 1, 2) });
+    expect(file.matrices).toEqual([{ key: 'X', numGenes: 2, encoding: 'dense', dtype: 'float32' }, { key: 'raw/X', numGenes: 3, encoding: 'csr', dtype: 'float32' }]);
+    expect(await rows(file.matrix('raw/X'))).toEqual([[3, 0, 1], [0, 2, 0], [4, 0, 5]]);
+    file.close();
+  });
+
+  it('reads a 10x file without the features that are no genes, and says so', async () => {
+    await writeSmallTenx(path);
+    const file = await openCellFile(path);
+    expect(file).toMatchObject({ format: '10x-h5', numCells: 3, notes: ['left out what is not gene expression: 1 × Antibody Capture'] });
+    expect(file.matrix('X').genes).toEqual({ names: ['CD3E', 'LYZ'], ensemblIds: ['ENSG00000198851', 'ENSG00000090382'] });
+    expect(await rows(file.matrix('X'))).toEqual([[5, 0], [0, 2], [7, 0]]);
+    expect(() => file.obs('cell_type')).toThrow(/holds no annotation of cells/);
+    file.close();
+  });
+});
+
+describe('stored numbers', () => {
+  const counts = [[1, 0, 5], [2, 7, 0], [0, 3, 300], [9, 0, 1]];
+
+  it.each(['big_endian_float', 'big_endian_int', 'half', 'int64', 'uint16', 'scale_offset'])('are read from %s', async (layer) => {
+    const file = await openCellFile(storage);
+    expect(await rows(file.matrix(`layers/${layer}`))).toEqual(counts);
+    file.close();
+  });
+
+  it('are refused when a filter is missing, where the library itself would hand out wrong numbers', async () => {
+    const file = await openCellFile(storage);
+    await expect(rows(file.matrix('layers/lzf'))).rejects.toThrow(/storage.h5ad: layers\/lzf: is compressed with lzf \(HDF5 filter 32000\).*compression='gzip'/);
+    file.close();
+  });
+});
+
+async function rows(matrix: CellMatrix): Promise<number[][]> {
+  const all: number[][] = [];
+  for await (const { numRows, indptr, indices, values } of matrix.rowBlocks()) {
+    for (let row = 0; row < numRows; row++) {
+      const dense = new Array<number>(matrix.numGenes).fill(0);
+      for (let i = indptr[row]!; i < indptr[row + 1]!; i++) dense[indices[i]!] = values[i]!;
+      all.push(dense);
+    }
+  }
+  return all;
+}
