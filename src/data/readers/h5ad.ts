@@ -3,7 +3,8 @@ import { readFrame, type Frame } from './anndata-frame.js';
 import { readGeneNames } from './gene-columns.js';
 import type { Hdf5File } from './hdf5.js';
 import { DenseMatrix } from './matrix-dense.js';
-import { CscMatrix, CsrMatrix } from './matrix-sparse.js';
+import { CscMatrix } from './matrix-csc.js';
+import { CsrMatrix } from './matrix-csr.js';
 import type { CellFile, CellMatrix, GeneNames, MatrixInfo, MatrixKey, ObsColumn } from './reader.js';
 import type { MatrixPlace } from './row-block.js';
 

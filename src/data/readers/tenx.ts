@@ -1,7 +1,7 @@
 import { DataError } from '../../errors.js';
 import { areEnsemblIds } from './gene-columns.js';
 import type { Hdf5File } from './hdf5.js';
-import { CsrMatrix } from './matrix-sparse.js';
+import { CsrMatrix } from './matrix-csr.js';
 import type { CellFile, CellMatrix, GeneNames, MatrixInfo, MatrixKey, ObsColumn } from './reader.js';
 import type { MatrixPlace } from './row-block.js';
 
