@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { inLowPrecision } from '../program/autocast.js';
 import { after } from './order.js';
-import { isKept, type DropoutSite } from './random.js';
+import { isKeptOfMany, type DropoutSite } from './random.js';
 
 /** Added to the scores of closed positions: far below any score, and finite in float32 and bfloat16. */
 const CLOSED = -1e30;
@@ -68,8 +68,10 @@ function forward(inputs: AttentionInputs, { numHeads, atATime, site }: Plan): tf
   const { query, key } = scoreFactors(inputs, numHeads);
   return inPieces(inputs.q.shape[0], atATime, query, (piece, start) => {
     const p = probabilities(piece(query), piece(key)); // [C, T, T]
-    const kept = inputs.seed ? inLowPrecision(() => tf.mul(p, keep(p, inputs.seed!, site!, start))) : p;
-    return [scaleUp(tf.matMul(kept, piece(inputs.v)), site)]; // [C, T, K]
+    if (!inputs.seed) return [tf.matMul(p, piece(inputs.v))]; // [C, T, K]
+    const { kept, scale } = dropped(p, inputs.seed, site!, start);
+    // Scaled on the small side of the product, where it is not rounded to bfloat16 for all entries alike.
+    return [tf.mul(tf.matMul(kept, piece(inputs.v)), scale)];
   })[0]!;
 }
 
@@ -77,16 +79,18 @@ function backward(inputs: AttentionInputs, o: tf.Tensor3D, dO: tf.Tensor3D, { nu
   const { query, key, scale } = scoreFactors({ ...inputs, q: after(inputs.q, dO) }, numHeads);
   const { k, v, seed } = inputs;
   const rowSums = tf.sum(tf.mul(dO, o), -1, true); // [N, T, 1]
-  const scaledUp = scaleUp(dO, site);
   const [dQ, dK, dV] = inPieces(k.shape[0], atATime, query, (piece, start) => {
     const q = piece(query);
     const p = probabilities(q, piece(key)); // [C, T, T]
-    const [dOut, sums] = [piece(scaledUp), piece(rowSums)];
-    let kept: tf.Tensor3D = p;
+    const sums = piece(rowSums);
+    let dOut = piece(dO);
+    let kept = p;
     let dS: tf.Tensor;
     if (seed) {
-      // d softmax = p ∘ keep ∘ (dO vᵀ) - p ∘ D
-      kept = inLowPrecision(() => tf.mul(p, keep(p, seed, site!, start))) as tf.Tensor3D;
+      // p ∘ flags ∘ (scale · dO vᵀ) - p ∘ D
+      const drop = dropped(p, seed, site!, start);
+      kept = drop.kept;
+      dOut = tf.mul(dOut, drop.scale);
       const dP = tf.matMul(dOut, piece(v), false, true); // [C, T, T]
       dS = inLowPrecision(() => tf.sub(tf.mul(kept, dP), tf.mul(p, sums)));
     } else {
@@ -127,14 +131,12 @@ function slicedQuery(query: tf.Tensor3D, K: number): tf.Tensor3D {
   return tf.slice(query, [0, 0, 0], [-1, -1, K]);
 }
 
-/** Times 1 / (1 - rate): on the small side of the products, where it is not rounded to bfloat16 for all entries alike. */
-function scaleUp(x: tf.Tensor3D, site: DropoutSite | undefined): tf.Tensor3D {
-  return site && site.rate > 0 ? tf.mul(x, 1 / (1 - site.rate)) : x;
-}
-
-/** [C, T, T] 1 = kept */
-function keep(p: tf.Tensor3D, seed: tf.Tensor1D, { rate, index }: DropoutSite, start: number): tf.Tensor {
-  return isKept(p.shape, rate, tf.add(seed, tf.tensor1d([start, index], 'int32')) as tf.Tensor1D);
+/** p with some entries dropped, and what makes up for them; the same entries for the same seed, site and piece. */
+function dropped(p: tf.Tensor3D, seed: tf.Tensor1D, { rate, index }: DropoutSite, start: number): { kept: tf.Tensor3D; scale: number } {
+  return inLowPrecision(() => {
+    const { flags, share } = isKeptOfMany(p.shape, rate, tf.add(seed, tf.tensor1d([start, index], 'int32')));
+    return { kept: tf.mul(p, flags), scale: 1 / share };
+  });
 }
 
 /**

@@ -5,6 +5,9 @@ import { inFullPrecision } from '../program/autocast.js';
 /** The kernel behind `statelessUniform`: one name on every backend, so that a backend copied from 'tensorflow' inherits it. */
 const STATELESS_UNIFORM = 'StatelessUniform';
 
+/** The kernel behind `isKeptOfMany`: whether a random byte reaches a threshold. Native backends only. */
+const RANDOM_BYTES_REACH = 'RandomBytesReach';
+
 /** Where a dropout sits. Every site of a model has its own index; every step its own seed. */
 export interface DropoutSite {
   /** Share of entries set to 0, in [0, 1). */
@@ -50,9 +53,25 @@ function keepFactors(like: tf.Tensor, rate: number, seed: tf.Tensor1D): tf.Tenso
 }
 
 /** 0 with probability `rate`, else 1; float32. */
-export function isKept(shape: readonly number[], rate: number, seed: tf.Tensor1D): tf.Tensor {
+function isKept(shape: readonly number[], rate: number, seed: tf.Tensor1D): tf.Tensor {
   // Drawn and compared in float32 wherever this stands: in bfloat16 the share would be another.
-  return tf.cast(inFullPrecision(() => tf.greaterEqual(statelessUniform(shape, seed), rate)), 'float32');
+  return tf.tidy(() => tf.cast(inFullPrecision(() => tf.greaterEqual(statelessUniform(shape, seed), rate)), 'float32'));
+}
+
+/** A byte an entry is coarse for rates below this. */
+const COARSE_BELOW = 1 / 64;
+
+/**
+ * `isKept` for tensors so large that drawing them is what dropout costs: one random byte an entry where the backend can, so that
+ * the rate is rounded to 1/256.
+ * @returns the flags, and the share that is kept on average
+ */
+export function isKeptOfMany(shape: readonly number[], rate: number, seed: tf.Tensor1D): { flags: tf.Tensor; share: number } {
+  const threshold = Math.round(256 * rate);
+  if (rate < COARSE_BELOW || threshold > 255 || !tf.getKernel(RANDOM_BYTES_REACH, tf.getBackend())) return { flags: isKept(shape, rate, seed), share: 1 - rate };
+  const attrs = { shape: [...shape], threshold } as unknown as tf.NamedAttrMap;
+  const flags = tf.tidy(() => tf.cast(tf.engine().runKernel(RANDOM_BYTES_REACH, { seed }, attrs) as tf.Tensor, 'float32'));
+  return { flags, share: 1 - threshold / 256 };
 }
 
 /** The part of the Node backend that runs one TensorFlow op (its type is not exported). */
@@ -72,6 +91,30 @@ tf.registerKernel({
     const result = node.executeSingleOutput('StatelessRandomUniform', [type('dtype', 'float32'), type('T', 'int32'), type('Tseed', 'int32')], [shape, inputs['seed'] as tf.TensorInfo]);
     shape.dispose();
     return result;
+  },
+});
+
+/** TensorFlow's number for unsigned bytes, which TensorFlow.js has no name for: it calls such tensors int32. */
+const TF_UINT8 = 4;
+
+tf.registerKernel({
+  kernelName: RANDOM_BYTES_REACH,
+  backendName: 'tensorflow',
+  kernelFunc: ({ inputs, attrs, backend }) => {
+    const node = backend as OpBackend;
+    const { shape, threshold } = attrs as unknown as { shape: number[]; threshold: number };
+    const INT32 = node.getDTypeInteger('int32');
+    const type = (name: string, value: number) => ({ name, type: node.binding.TF_ATTR_TYPE, value });
+    return tf.tidy(() => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      const run = (name: string, types: [string, number][], ...args: tf.TensorInfo[]) => node.executeSingleOutput(name, types.map(([key, value]) => type(key, value)), args) as tf.Tensor;
+      const words = run('StatelessRandomUniformFullInt', [['dtype', INT32], ['T', INT32], ['Tseed', INT32]], tf.tensor1d([Math.ceil(size / 4)], 'int32'), inputs['seed'] as tf.TensorInfo);
+      const bytes = run('Bitcast', [['T', INT32], ['type', TF_UINT8]], words); // [size / 4, 4]
+      const flat = run('Reshape', [['T', TF_UINT8], ['Tshape', INT32]], bytes, tf.tensor1d([-1], 'int32'));
+      const cut = run('Slice', [['T', TF_UINT8], ['Index', INT32]], flat, tf.tensor1d([0], 'int32'), tf.tensor1d([size], 'int32'));
+      const limit = run('Cast', [['SrcT', INT32], ['DstT', TF_UINT8]], tf.scalar(threshold, 'int32'));
+      return tf.reshape(run('GreaterEqual', [['T', TF_UINT8]], cut, limit), shape);
+    });
   },
 });
 

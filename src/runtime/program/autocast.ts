@@ -11,7 +11,7 @@
  * | everything else: norms, softmax, losses, residual sums, optimiser | f32 | f32 |
  *
  * So parameters, moments, the residual stream, statistics and losses are f32; what is bf16 is one operand or result of a
- * product at a time. `tf.cast(x, 'float32')` always gives f32, whatever x is inside.
+ * product at a time. `tf.cast(x, 'float32')` of a float always gives f32, whatever x is inside.
  */
 export const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'BatchMatMul', 'BatchMatMulV2', 'Einsum', 'Conv2D']);
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
 import { Rng } from '../../../src/rng.js';
-import { dropout, statelessUniform } from '../../../src/runtime/ops/random.js';
+import { dropout, isKeptOfMany, statelessUniform } from '../../../src/runtime/ops/random.js';
 import { checkGradients, leakedTensors, randomTensor } from '../../support/check-gradients.js';
 import { expectClose } from '../../support/expect-close.js';
 import { useTensorFlow } from '../../support/tensorflow.js';
@@ -65,6 +65,26 @@ for (const backend of ['tensorflow', 'cpu'] as const) {
     }));
   });
 }
+
+describe('flags drawn a byte at a time', () => {
+  it.each([0.001, 0.1, 0.5, 0.999])('keep the share they state, near the rate %s asked for', (rate) => {
+    const { flags, share } = isKeptOfMany([3, 7, 4999], rate, seed());
+    expect(Math.abs(1 - rate - share)).toBeLessThanOrEqual(1 / 512);
+    const values = flags.dataSync() as Float32Array;
+    expect(flags.shape).toEqual([3, 7, 4999]);
+    expect(values.every((value) => value === 0 || value === 1)).toBe(true);
+    const mean = values.reduce((a, b) => a + b) / values.length;
+    expect(Math.abs(mean - share)).toBeLessThan(6 * Math.sqrt((share * (1 - share)) / values.length));
+  });
+
+  it('are a function of shape and seed', () => {
+    const draw = (a: number, b: number) => [...isKeptOfMany([50], 0.5, seed(a, b)).flags.dataSync()];
+    expect(draw(1, 2)).toEqual(draw(1, 2));
+    expect(draw(1, 2)).not.toEqual(draw(1, 3));
+    const s = seed();
+    expect(leakedTensors(() => isKeptOfMany([50], 0.5, s).flags)).toBe(0);
+  });
+});
 
 describe('dropout', () => {
   it('leaves the tensor alone at rate 0 or without a site', () => {

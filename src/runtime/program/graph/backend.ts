@@ -56,6 +56,9 @@ const LIST_INPUTS: Readonly<Record<string, { readonly trailing: number }>> = {
   Einsum: { trailing: 0 },
 };
 
+/** What TensorFlow.js takes a tensor for: it knows neither bfloat16 nor bytes. */
+const SEEN_AS = { float32: 'float32', bfloat16: 'float32', int32: 'int32', uint8: 'int32', bool: 'bool' } as const;
+
 /** Ops that draw from a generator inside TensorFlow: other values at every call, and others again after a resume. */
 const STATEFUL_RANDOM = new Set(['Multinomial', 'RandomUniform', 'RandomStandardNormal', 'TruncatedNormal', 'RandomUniformInt', 'RandomShuffle', 'RandomGamma', 'RandomPoissonV2']);
 
@@ -172,7 +175,7 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
     wrap(node: Node): tf.Tensor {
       if (node.shape === null) throw new TraceError('shape', 'the shape of a result depends on its values', 'a graph needs shapes that follow from the inputs\' shapes');
       if (node.dtype === 'other') throw new TraceError('dtype', 'a result has a type TensorFlow.js does not know');
-      const dtype = node.dtype === 'bfloat16' ? 'float32' : node.dtype;
+      const dtype = SEEN_AS[node.dtype];
       const dataId = {};
       const shape = [...node.shape];
       this.tensorMap.set(dataId, { shape, dtype: TF_TYPE[node.dtype], id: -1, values: null, node, refCount: 1 });
@@ -194,7 +197,7 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
       const builder = this.recording();
       if (STATEFUL_RANDOM.has(type)) throw new TraceError(type, 'this op draws other numbers after a resume', 'use runtime/ops/random, which draws from a seed that is fed');
       const nodes = inputs.map((tensor) => this.nodeOf(tensor));
-      if (type === 'Cast') return [this.wrap(castTo(builder, nodes[0]!, attrs))];
+      if (type === 'Cast') return [this.wrap(this.cast(nodes[0]!, attrs))];
       const { args, isLow } = this.autocast(type, nodes);
       const list = LIST_INPUTS[type];
       const grouped = list ? [args.slice(0, args.length - list.trailing), ...args.slice(args.length - list.trailing)] : args;
@@ -210,6 +213,13 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
     after(x: tf.TensorInfo, earlier: tf.TensorInfo): tf.Tensor {
       const { outputs } = this.recording().add('Identity', [this.nodeOf(x)], { after: [this.nodeOf(earlier).oper] });
       return this.wrap(outputs[0]!);
+    }
+
+    private cast(node: Node, attrs: readonly Attr[]): Node {
+      const to = attrs.find((attr) => attr.name === 'DstT');
+      if (to?.kind !== 'type') throw new TraceError('Cast', 'no type to convert to');
+      const isNewFloat = to.value === 'float32' && node.dtype !== 'float32' && node.dtype !== 'bfloat16';
+      return this.recording().cast(node, this.bf16 && isNewFloat && runsLow('Cast') ? 'bfloat16' : to.value);
     }
 
     /** Converts float inputs to what the op runs in; see autocast.ts. */
@@ -280,12 +290,6 @@ function activate(name: string): void {
 function matMulAttr(attr: Attr): Attr {
   const name = { adj_x: 'transpose_a', adj_y: 'transpose_b' }[attr.name];
   return name === undefined ? attr : { ...attr, name };
-}
-
-function castTo(builder: GraphBuilder, node: Node, attrs: readonly Attr[]): Node {
-  const to = attrs.find((attr) => attr.name === 'DstT');
-  if (to?.kind !== 'type') throw new TraceError('Cast', 'no type to convert to');
-  return builder.cast(node, to.value);
 }
 
 function toHostTensor({ values, shape, dtype }: Entry): HostTensor {

@@ -15,7 +15,7 @@ export interface Output {
 }
 
 /** TF_DataType of the types this project computes in. */
-export const TF_TYPE = { float32: 1, int32: 3, bool: 10, bfloat16: 14 } as const;
+export const TF_TYPE = { float32: 1, int32: 3, uint8: 4, bool: 10, bfloat16: 14 } as const;
 export type GraphDType = keyof typeof TF_TYPE;
 
 const DTYPE_OF_TYPE = new Map<number, GraphDType>(Object.entries(TF_TYPE).map(([name, type]) => [type, name as GraphDType]));
@@ -132,7 +132,7 @@ export function newTensor(api: CApi, { dtype, shape, data }: HostTensor): Pointe
 /** A copy of a TensorFlow tensor, which stays the caller's to delete. */
 export function readTensor(api: CApi, tensor: Pointer): HostTensor {
   const dtype = dtypeOfType(api.tensorType(tensor) as number);
-  if (dtype === undefined || dtype === 'bfloat16') throw new Error(`a result of TensorFlow type ${api.tensorType(tensor)} cannot be read`);
+  if (dtype === undefined || dtype === 'bfloat16' || dtype === 'uint8') throw new Error(`a result of TensorFlow type ${api.tensorType(tensor)} cannot be read`);
   const shape = Array.from({ length: api.numDims(tensor) as number }, (_, i) => Number(api.dim(tensor, i)));
   const size = shape.reduce((product, dim) => product * dim, 1);
   const data = dtype === 'float32' ? new Float32Array(size) : dtype === 'int32' ? new Int32Array(size) : new Uint8Array(size);

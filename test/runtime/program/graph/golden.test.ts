@@ -36,10 +36,10 @@ describe.runIf(hasShared)('the whole model as a graph, against golden vectors', 
       isReplaced: { ...expected['is_replaced']!, dtype: 'float32', data: Float32Array.from(expected['is_replaced']!.data) },
       maskedAt: { dtype: 'int32', shape: [maskedAt.length], data: maskedAt },
     };
-    fn = (all, { geneIds, values, isReplaced, maskedAt }) => {
+    fn = (all, { geneIds, values, isReplaced, maskedAt, seed }) => {
       const [B, L] = geneIds!.shape as [number, number];
       const { loss, aux, grads } = gradients((p) => {
-        const hidden = hiddenStates(p, { geneIds: geneIds as tf.Tensor2D, values: values as tf.Tensor2D, isReplaced: isReplaced as tf.Tensor2D }, config, { padId: keys['PAD_TOKEN_ID']!, padFillId: keys['PAD_FILL_GENE_ID']! });
+        const hidden = hiddenStates(p, { geneIds: geneIds as tf.Tensor2D, values: values as tf.Tensor2D, isReplaced: isReplaced as tf.Tensor2D }, { ...config, dropout: seed ? 0.2 : 0 }, { padId: keys['PAD_TOKEN_ID']!, padFillId: keys['PAD_FILL_GENE_ID']! }, { dropoutSeed: seed as tf.Tensor1D | undefined });
         const states = tf.reshape(geneHidden(hidden), [B * L, config.hiddenDim]);
         const rows = gatherRows(states, maskedAt!) as tf.Tensor2D; // [M, D]
         const flat = (x: tf.Tensor) => gatherRows(tf.reshape(x, [B * L]), maskedAt!) as tf.Tensor1D;
@@ -53,11 +53,11 @@ describe.runIf(hasShared)('the whole model as a graph, against golden vectors', 
   });
   afterAll(() => executors.forEach((executor) => executor.dispose()));
 
-  const run = async (kind: 'eager' | 'graph', precision: 'f32' | 'bf16' = 'f32') => {
+  const run = async (kind: 'eager' | 'graph', precision: 'f32' | 'bf16' = 'f32', extra: HostTensors = {}) => {
     const executor = await createExecutor({ kind, precision });
     executors.push(executor);
     const variables = await executor.createVariables(weights);
-    const out = await executor.compile(fn, { variables }).run(inputs);
+    const out = await executor.compile(fn, { variables }).run({ ...inputs, ...extra });
     variables.dispose();
     return out;
   };
@@ -78,8 +78,10 @@ describe.runIf(hasShared)('the whole model as a graph, against golden vectors', 
     for (const name of names) expectClose(out[name]!, expected[name]!, { rtol: 1e-4, atol: 1e-4 * largest(expected[name]!) + 1e-7 });
   });
 
-  it('gives what eager execution gives, to 1e-5', async () => {
-    const [graph, eager] = [await run('graph'), await run('eager')];
+  const seed: HostTensor = { dtype: 'int32', shape: [2], data: Int32Array.of(3, 4) };
+  it.each([['', {}], [', with the same entries dropped out', { seed }]])('gives what eager execution gives, to 1e-5%s', async (_, extra) => {
+    const [graph, eager] = [await run('graph', 'f32', extra), await run('eager', 'f32', extra)];
+    expect(Math.abs(graph['loss']!.data[0]! - expected['loss']!.data[0]!) > 1e-3).toBe('seed' in extra);
     for (const [name, value] of Object.entries(eager)) expectClose(graph[name]!, value, { rtol: 1e-5, atol: 1e-5 * Math.max(1, largest(value)) });
   });
 
