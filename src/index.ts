@@ -22,3 +22,4 @@ export { loadCheckpoint, type Checkpoint, type ModelDescription } from './train/
 export type { TrainingResult } from './train/run.js';
 export { PretrainingConfig } from './tasks/pretraining/config.js';
 export { pretrain, type PretrainOptions } from './tasks/pretraining/pretrain.js';
+export { annotateFile, embedFile, type AnnotationReport, type FileReport } from './inference/annotated-file.js';

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { sha256File } from '../../src/files.js';
 import { loadTensorFlow } from '../../src/runtime/native/load.js';
 import { separableCells, untrainedCheckpoint } from '../support/annotated-cells.js';
 import { smallCorpus, temporaryFolder } from '../support/small-corpus.js';
@@ -43,6 +44,18 @@ describe('scdiva finetune annotation', () => {
     expect(lastLine(stdout)).toMatchObject({ accuracy: expect.any(Number), macroF1: expect.any(Number), numCells: 120, geneCoverage: 1, baselines: { majorityClass: { accuracy: 1 / 3 } } });
   });
 
+  it('is followed by annotate and embed, which write files and leave their input alone', async () => {
+    const before = await sha256File(join(folder, 'cells.h5ad'));
+    const annotated = await scdiva('annotate', 'cells.h5ad', '--checkpoint', 'run', '--out', 'annotated.h5ad', '--threshold', '0', '--json');
+    expect(annotated.code).toBe(0);
+    expect(lastLine(annotated.stdout)).toMatchObject({ numCells: 120, numUnknown: 0, labelKey: 'cell_type', files: [{ output: 'annotated.h5ad', geneCoverage: 1, matrix: 'X', valueKind: 'counts' }] });
+    const embedded = await scdiva('embed', 'cells.h5ad', 'annotated.h5ad', '--checkpoint', 'pretrained', '--out', 'both');
+    expect(embedded.code).toBe(0);
+    expect(embedded.stdout).toMatch(/cells\.h5ad: 120 cells from X \(counts\), 40 of 40 genes known \(100\.0 %\) → both\/cells\.h5ad/);
+    expect(existsSync(join(folder, 'both/annotated.h5ad'))).toBe(true);
+    expect(await sha256File(join(folder, 'cells.h5ad'))).toBe(before);
+  });
+
   it('prints a table for people', async () => {
     const { stdout } = await scdiva('finetune', 'annotation', '--config', 'a.yaml', '--out', 'two', '--set', 'tune.kind=head', '--seeds', '2');
     expect(stdout).toMatch(/test split, 24 cells, mean ± sd of 2 seeds/);
@@ -52,18 +65,25 @@ describe('scdiva finetune annotation', () => {
 
   it('tells a mistake in one line and exits 2', async () => {
     for (const [args, message] of [
-      [['--config', 'none.yaml'], /none\.yaml: no such file/],
       [['--config', 'a.yaml', '--out', 'run'], /run: holds a run already/],
       [['--config', 'a.yaml', '--out', 'x', '--set', 'data.labelKey=celltype'], /obs\['celltype'\]: no such field/],
-      [['--config', 'a.yaml', '--out', 'x', '--set', 'tune.kind=most'], /a\.yaml: tune\.kind/],
-      [['--config', 'a.yaml', '--out', 'x', '--seeds', '0'], /--seeds: 0/],
-      [['--config', 'a.yaml', '--out', 'nothing', '--resume'], /nothing: no such run folder/],
     ] as const) {
-      const { code, stdout, stderr } = await scdiva('finetune', 'annotation', ...args);
-      expect([code, stdout]).toEqual([2, '']);
-      expect(stderr).toMatch(message);
-      expect(stderr.trimEnd().split('\n'), stderr).toHaveLength(1);
+      await expectRefusal(message, 'finetune', 'annotation', ...args);
+    }
+    for (const [args, message] of [
+      [['--checkpoint', 'pretrained', '--out', 'x'], /pretrained: has no annotation head/],
+      [['--checkpoint', 'run', '--out', '/proc/x.h5ad'], /\/proc\/x\.h5ad: cannot be written/],
+      [['--checkpoint', 'run', '--out', 'a.yaml/x.h5ad'], /a\.yaml\/x\.h5ad: cannot be written: a part of the path is a file/],
+    ] as const) {
+      await expectRefusal(message, 'annotate', 'cells.h5ad', ...args);
     }
     expect(existsSync(join(folder, 'x'))).toBe(false);
   });
 });
+
+async function expectRefusal(message: RegExp, ...args: string[]): Promise<void> {
+  const { code, stdout, stderr } = await scdiva(...args);
+  expect([code, stdout], stderr).toEqual([2, '']);
+  expect(stderr).toMatch(message);
+  expect(stderr.trimEnd().split('\n'), stderr).toHaveLength(1);
+}

@@ -2,18 +2,14 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
-import { parseConfig } from '../../src/config/load.js';
 import { openCellFile } from '../../src/data/readers/open.js';
 import { Rng } from '../../src/rng.js';
-import { loadTensorFlow } from '../../src/runtime/native/load.js';
 import { ScDiVaInference } from '../../src/inference/engine.js';
 import { evaluateAnnotation } from '../../src/inference/evaluate-annotation.js';
 import { ScDiVa } from '../../src/inference/scdiva.js';
-import { AnnotationConfig } from '../../src/tasks/annotation/config.js';
-import { finetuneAnnotation } from '../../src/tasks/annotation/finetune.js';
 import { maxDifference } from '../metrics/golden.js';
-import { quietContext, separableCells, TYPES, untrainedCheckpoint } from '../support/annotated-cells.js';
-import { smallCorpus, temporaryFolder } from '../support/small-corpus.js';
+import { separableCells, smallAnnotator, TYPES } from '../support/annotated-cells.js';
+import { temporaryFolder } from '../support/small-corpus.js';
 import { writeSmallH5ad, type SmallH5ad } from '../support/small-h5ad.js';
 
 const folderOf = temporaryFolder('inference');
@@ -27,13 +23,8 @@ let engine: ScDiVaInference;
 const fresh = separableCells(9, 45);
 
 beforeAll(async () => {
-  const backend = await loadTensorFlow();
   folder = await folderOf();
-  const corpus = await smallCorpus(folder, separableCells(1, 240), { label: 'cell_type', fractions: [0.6, 0.2, 0.2] });
-  pretrained = await untrainedCheckpoint(folder, corpus);
-  annotator = join(folder, 'annotation');
-  const config = parseConfig(AnnotationConfig, { data: { corpus: corpus.path, labelKey: 'cell_type' }, checkpoint: pretrained, tune: { kind: 'whole' }, baselines: false, loader: { numWorkers: 0 }, train: { epochs: 8, batchSize: 32, optimizer: { lr: 3e-3 } } });
-  await finetuneAnnotation({ config, out: annotator, backend, context: quietContext() });
+  ({ pretrained, annotator } = await smallAnnotator(folder));
   model = await ScDiVa.fromPretrained(annotator);
   engine = new ScDiVaInference({ model });
 });

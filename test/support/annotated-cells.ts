@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { parseConfig } from '../../src/config/load.js';
 import { silentLogger } from '../../src/log.js';
 import { silentProgress } from '../../src/progress.js';
 import { Rng } from '../../src/rng.js';
@@ -6,8 +7,12 @@ import type { Corpus } from '../../src/data/corpus/corpus.js';
 import { Preprocessing } from '../../src/data/loader/config.js';
 import { ModelConfig } from '../../src/model/config.js';
 import { initialParameters } from '../../src/model/parameters.js';
+import { loadTensorFlow } from '../../src/runtime/native/load.js';
+import { AnnotationConfig } from '../../src/tasks/annotation/config.js';
+import { finetuneAnnotation } from '../../src/tasks/annotation/finetune.js';
 import { saveCheckpoint } from '../../src/train/checkpoint.js';
 import type { TrainContext } from '../../src/train/run.js';
+import { smallCorpus } from './small-corpus.js';
 import type { SmallH5ad } from './small-h5ad.js';
 
 export const TYPES = ['B', 'NK', 'T'];
@@ -47,4 +52,22 @@ export async function untrainedCheckpoint(folder: string, { vocabulary, entropy,
 export function quietContext(signal = new AbortController().signal): TrainContext & { readonly said: string[] } {
   const said: string[] = [];
   return { log: silentLogger, progress: silentProgress, signal, said, say: (line) => void said.push(line) };
+}
+
+/** A corpus of separable cells, an untrained checkpoint and one fine-tuned on them, all below `folder`. */
+export async function smallAnnotator(folder: string): Promise<{ corpus: Corpus; pretrained: string; annotator: string }> {
+  const backend = await loadTensorFlow();
+  const corpus = await smallCorpus(folder, separableCells(1, 240), { label: 'cell_type', fractions: [0.6, 0.2, 0.2] });
+  const pretrained = await untrainedCheckpoint(folder, corpus);
+  const annotator = join(folder, 'annotation');
+  const config = parseConfig(AnnotationConfig, {
+    data: { corpus: corpus.path, labelKey: 'cell_type' },
+    checkpoint: pretrained,
+    tune: { kind: 'whole' },
+    baselines: false,
+    loader: { numWorkers: 0 },
+    train: { epochs: 8, batchSize: 32, optimizer: { lr: 3e-3 } },
+  });
+  await finetuneAnnotation({ config, out: annotator, backend, context: quietContext() });
+  return { corpus, pretrained, annotator };
 }

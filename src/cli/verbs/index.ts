@@ -1,6 +1,8 @@
 import type { AnyVerb } from '../verb.js';
+import { annotate } from './annotate.js';
 import { data } from './data.js';
 import { doctor } from './doctor.js';
+import { embed } from './embed.js';
 import { evaluate } from './evaluate.js';
 import { finetune } from './finetune.js';
 import { pretrain } from './pretrain.js';
@@ -8,4 +10,4 @@ import { setup } from './setup.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, data, pretrain, finetune, evaluate, verify];
+export const verbs: readonly AnyVerb[] = [setup, doctor, data, pretrain, finetune, evaluate, embed, annotate, verify];

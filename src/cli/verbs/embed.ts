@@ -1,0 +1,32 @@
+import type { FileReport } from '../../inference/annotated-file.js';
+import { defineVerb } from '../verb.js';
+import { describeFile, readingOptions, type ReadingFlags } from './reading-options.js';
+
+export const embed = defineVerb<ReadingFlags>({
+  command: 'embed <files..>',
+  describe: 'add the cell embedding, obsm[\'X_scdiva\'], to copies of files',
+  options: readingOptions,
+  async run({ checkpoint, files, out, matrix, batchSize, precision }, { progress, signal, say }) {
+    const [{ ScDiVa }, { embedFile, planOutputs, provenanceOf }, { loadTensorFlow }, { packageVersion }] = await Promise.all([
+      import('../../inference/scdiva.js'),
+      import('../../inference/annotated-file.js'),
+      import('../../runtime/native/load.js'),
+      import('../main.js'),
+    ]);
+    const jobs = planOutputs(files, out);
+    await loadTensorFlow({ notice: say });
+    const model = await ScDiVa.fromPretrained(checkpoint, { precision });
+    try {
+      const provenance = await provenanceOf(model, packageVersion(), false);
+      const reports: FileReport[] = [];
+      for (const job of jobs) {
+        const report = await embedFile(model, job, provenance, { matrix, batchSize, progress, signal });
+        reports.push(report);
+        for (const line of describeFile(report)) say(line);
+      }
+      return { json: { numCells: reports.reduce((sum, { numCells }) => sum + numCells, 0), embeddingDim: model.embeddingDim, files: reports, checkpoint: model.checkpoint.folder, checkpointSha256: provenance.sha256 } };
+    } finally {
+      model.dispose();
+    }
+  },
+});
