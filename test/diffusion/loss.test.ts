@@ -11,7 +11,7 @@ import type { Executor, ProgramFn, Tensors } from '../../src/runtime/program/pro
 import { drawBatch } from '../support/cell-batches.js';
 import { leakedTensors, randomTensor } from '../support/check-gradients.js';
 import { expectClose } from '../support/expect-close.js';
-import { useTensorFlow } from '../support/tensorflow.js';
+import { hasNative, useTensorFlow } from '../support/tensorflow.js';
 import { tinyConfig, tinyIds, tinyParameters, toTensors } from '../support/tiny-model.js';
 
 useTensorFlow();
@@ -87,7 +87,7 @@ describe('weightedMean', () => {
   });
 });
 
-describe('both executors', () => {
+describe.runIf(hasNative)('both executors', () => {
   it('give one loss and one set of gradients, dropout included', async () => {
     const step: ProgramFn = (variables, inputs) => {
       const { loss, aux, grads } = gradients((at) => {

@@ -11,7 +11,7 @@ const annotation = defineVerb({
       .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
       .option('threshold', { type: 'number', describe: 'smallest confidence of a label [the checkpoint’s]' })
       .option('batch-size', { type: 'number', describe: 'cells computed at once' }),
-  async run({ checkpoint, data, label, matrix, threshold, batchSize }, { progress, signal, say }) {
+  async run({ checkpoint, data, label, matrix, threshold, batchSize }, { progress, signal }) {
     const [{ ScDiVa }, { ScDiVaInference }, { evaluateAnnotation }, { openCellFile }, { loadTensorFlow }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/engine.js'),
@@ -19,7 +19,7 @@ const annotation = defineVerb({
       import('../../data/readers/open.js'),
       import('../../runtime/native/load.js'),
     ]);
-    await loadTensorFlow({ notice: say });
+    await loadTensorFlow();
     const cells = await openCellFile(data);
     try {
       const model = await ScDiVa.fromPretrained(checkpoint);

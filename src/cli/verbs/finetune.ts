@@ -17,7 +17,7 @@ const annotation = defineVerb({
     const [{ loadConfig }, { AnnotationConfig }] = await Promise.all([import('../../config/load.js'), import('../../tasks/annotation/config.js')]);
     const config = await loadConfig(AnnotationConfig, file, set);
     const [{ basename, join }, { loadTensorFlow }, { finetuneAnnotation }] = await Promise.all([import('node:path'), import('../../runtime/native/load.js'), import('../../tasks/annotation/finetune.js')]);
-    const backend = await loadTensorFlow({ notice: context.say });
+    const backend = await loadTensorFlow();
     const folder = out ?? join('runs', file === undefined ? 'annotation' : basename(file).replace(/\.ya?ml$/, ''));
     return describeResult(await finetuneAnnotation({ config, out: folder, isResumed: resume, numSeeds: seeds, backend, context }));
   },

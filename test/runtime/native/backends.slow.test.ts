@@ -3,10 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { findStaged } from '../../../src/runtime/native/load.js';
-
-const hasNative = findStaged() !== null;
-if (!hasNative) console.warn('SKIPPED, out loud: native TensorFlow is not set up; WebAssembly is compared with nothing');
+import { hasNative } from '../../support/tensorflow.js';
 
 interface Values {
   readonly dtype: string;

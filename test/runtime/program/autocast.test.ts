@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
-import { useTensorFlow } from '../../support/tensorflow.js';
+import { hasNative, useTensorFlow } from '../../support/tensorflow.js';
 import { attention } from '../../../src/runtime/ops/attention.js';
 import { dropout } from '../../../src/runtime/ops/random.js';
 import { inLowPrecision } from '../../../src/runtime/program/autocast.js';
@@ -14,7 +14,7 @@ useTensorFlow();
 const FINE = 1 + 2 ** -10;
 const filled = (shape: number[], value: number): HostTensor => ({ dtype: 'float32', shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) });
 
-describe('a program compiled for bf16', () => {
+describe.runIf(hasNative)('a program compiled for bf16', () => {
   let executor: Executor;
   beforeAll(async () => {
     executor = await createExecutor({ kind: 'graph', precision: 'bf16' });
@@ -88,7 +88,7 @@ describe('a program compiled for bf16', () => {
   });
 });
 
-describe('createExecutor', () => {
+describe.runIf(hasNative)('createExecutor', () => {
   it('takes graphs where native TensorFlow is active, and eager execution by name', async () => {
     const auto = await createExecutor({ kind: 'auto' });
     expect(auto.kind).toBe('graph');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
-import { useTensorFlow } from '../../../support/tensorflow.js';
+import { hasNative, useTensorFlow } from '../../../support/tensorflow.js';
 import { createEagerExecutor } from '../../../../src/runtime/program/eager.js';
 import { gradients } from '../../../../src/runtime/program/gradients.js';
 import { graphBackend } from '../../../../src/runtime/program/graph/backend.js';
@@ -74,7 +74,7 @@ const batch = (B: number, L: number): HostTensors => ({
   isValid: { dtype: 'bool', shape: [B, L], data: Uint8Array.from({ length: B * L }, (_, i) => Number(i % L < L - 1)) },
 });
 
-describe('the graph executor', () => {
+describe.runIf(hasNative)('the graph executor', () => {
   let graph: Executor;
   const eager = createEagerExecutor();
   beforeAll(() => {
@@ -238,7 +238,7 @@ describe('the graph executor', () => {
   });
 });
 
-describe('what cannot be traced', () => {
+describe.runIf(hasNative)('what cannot be traced', () => {
   let graph: Executor;
   beforeAll(() => {
     graph = createGraphExecutor();

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { readFileSync } from 'node:fs';
 import { expectClose } from '../../../support/expect-close.js';
 import { hasShared, shared } from '../../../support/shared.js';
-import { useTensorFlow } from '../../../support/tensorflow.js';
+import { hasNative, useTensorFlow } from '../../../support/tensorflow.js';
 import { ModelConfig } from '../../../../src/model/config.js';
 import { readSafetensors } from '../../../../src/model/safetensors.js';
 import { cellEmbedding, geneHidden, geneLogits, hiddenStates, predictedValues } from '../../../../src/model/scdiva.js';
@@ -16,7 +16,7 @@ import type { Executor, HostTensor, HostTensors, ProgramFn } from '../../../../s
 
 useTensorFlow();
 
-describe.runIf(hasShared)('the whole model as a graph, against golden vectors', () => {
+describe.runIf(hasShared && hasNative)('the whole model as a graph, against golden vectors', () => {
   let weights: HostTensors;
   let expected: HostTensors;
   let inputs: HostTensors;

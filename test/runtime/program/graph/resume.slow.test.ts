@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hasNative } from '../../../support/tensorflow.js';
 
 const script = fileURLToPath(new URL('./train-steps.mjs', import.meta.url));
 
@@ -12,7 +13,7 @@ function train(...args: string[]): { losses: number[]; state: string } {
   return JSON.parse(execFileSync(process.execPath, [script, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })) as { losses: number[]; state: string };
 }
 
-describe.each(['f32', 'bf16'])('training as a graph in %s', (precision) => {
+describe.runIf(hasNative).each(['f32', 'bf16'])('training as a graph in %s', (precision) => {
   it('continues bit for bit in a fresh process, dropout included', () => {
     const unbroken = train(precision, '0', '10');
     const folder = mkdtempSync(join(tmpdir(), 'resume-'));
