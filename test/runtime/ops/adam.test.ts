@@ -34,7 +34,7 @@ describe.each(hasNative ? (['eager', 'graph'] as const) : (['eager'] as const))(
   };
 
   it.each([['with decay', 0.9], ['without', undefined]])('follows the formula %s', async (_, decay) => {
-    const { decay: __, ...rest } = scalars;
+    const rest = Object.fromEntries(Object.entries(scalars).filter(([name]) => name !== 'decay'));
     const grad = [4, -6, 0.5];
     const { out, after } = await run({ grad: vector(...grad), ...rest, ...(decay !== undefined && { decay: number(decay) }) });
     grad.forEach((raw, i) => {
