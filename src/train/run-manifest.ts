@@ -86,7 +86,14 @@ export function describeHost(): Record<string, string | number> {
   return { hostname: os.hostname(), platform: `${os.platform()} ${os.release()} ${os.arch()}`, cpu: cpu?.model ?? 'unknown', numCores: os.availableParallelism(), memoryGb: Math.round(os.totalmem() / 2 ** 30) };
 }
 
-async function gitHead(): Promise<string | undefined> {
+let head: Promise<string | undefined> | undefined;
+
+/** Of the code this process runs, asked once. */
+function gitHead(): Promise<string | undefined> {
+  return (head ??= askGit());
+}
+
+async function askGit(): Promise<string | undefined> {
   if (!existsSync(join(packageFolder, '.git'))) return undefined;
   // Without git, or in a clone it distrusts, the manifest says nothing of the commit: it is an aid, not a condition.
   const git = (...args: string[]) => promisify(execFile)('git', ['-C', packageFolder, ...args]).then(({ stdout }) => stdout.trim(), () => undefined);

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { useTensorFlow } from '../support/tensorflow.js';
-import { createEagerExecutor } from '../../src/runtime/program/eager.js';
+import { createExecutor } from '../../src/runtime/program/executor.js';
 import type { HostTensor, HostTensors, ProgramFn } from '../../src/runtime/program/program.js';
 import { TrainConfig } from '../../src/train/config.js';
 import { applyGradients, initialOptimizerState, stepScalars } from '../../src/train/optimizer.js';
@@ -22,9 +22,9 @@ const tensors = (values: Record<string, number[]>): HostTensors =>
 const scalar = (x: number): HostTensor => ({ dtype: 'float32', shape: [], data: Float32Array.of(x) });
 const names = Object.keys(golden.shapes);
 
-async function optimiser(options: object = {}) {
+async function optimiser(kind: 'eager' | 'graph', options: object = {}) {
   const config = TrainConfig.parse({ steps: 4, optimizer: { ...golden.options, lr: 1 }, ...options });
-  const executor = createEagerExecutor();
+  const executor = await createExecutor({ kind });
   const initial = tensors(golden.initial);
   const variables = await executor.createVariables({ ...initial, ...initialOptimizerState(config, initial, names) });
   const update: ProgramFn = (state, inputs) => {
@@ -40,12 +40,16 @@ async function optimiser(options: object = {}) {
       loss: scalar(loss),
       ...Object.fromEntries(Object.entries(tensors(grads)).map(([name, grad]) => [`grad/${name}`, grad])),
     });
-  return { variables, step };
+  const dispose = () => {
+    variables.dispose();
+    executor.dispose();
+  };
+  return { variables, step, dispose };
 }
 
-describe('AdamW', () => {
+describe.each(['eager', 'graph'] as const)('AdamW (%s)', (kind) => {
   it('gives the parameters, moments and norms of torch.optim.AdamW with clipping, decaying matrices alone', async () => {
-    const { variables, step } = await optimiser();
+    const { variables, step, dispose } = await optimiser(kind);
     for (const [i, expected] of golden.steps.entries()) {
       const out = await step(i, expected.lr, expected.grads);
       expect(out['gradNorm']!.data[0]).toBeCloseTo(expected.gradNorm, 5);
@@ -56,11 +60,11 @@ describe('AdamW', () => {
         expectAllClose(state[`adam.v/${name}`]!, expected.v[name]!);
       }
     }
-    variables.dispose();
+    dispose();
   });
 
   it('averages the weights, and the average starts to follow them at once', async () => {
-    const { variables, step } = await optimiser({ ema: { decay: 0.9 } });
+    const { variables, step, dispose } = await optimiser(kind, { ema: { decay: 0.9 } });
     let average = golden.initial['vector']!;
     for (const [i, { lr, grads, parameters }] of golden.steps.entries()) {
       await step(i, lr, grads);
@@ -68,7 +72,7 @@ describe('AdamW', () => {
       average = average.map((old, j) => decay * old + (1 - decay) * parameters['vector']![j]!);
       expectAllClose((await variables.read(['ema/vector']))['ema/vector']!, average);
     }
-    variables.dispose();
+    dispose();
   });
 
   it.each([
@@ -76,19 +80,19 @@ describe('AdamW', () => {
     ['a gradient overflows its norm', { matrix: [0, 0, 0, 0, 3e38, 0], vector: [1, 1, 1, 1] }, 1],
     ['the loss is infinite', { matrix: [0, 0, 0, 0, 0, 0], vector: [1, 1, 1, 1] }, Infinity],
   ])('leaves everything as it was when %s', async (_, grads, loss) => {
-    const { variables, step } = await optimiser({ ema: {} });
+    const { variables, step, dispose } = await optimiser(kind, { ema: {} });
     await step(0, 0.1, golden.steps[0]!.grads);
     const before = await variables.read();
     await step(1, 0.1, grads, loss);
     expect(await variables.read()).toEqual(before);
-    variables.dispose();
+    dispose();
   });
 
   it('says which gradient was not finite', async () => {
-    const { variables, step } = await optimiser();
+    const { step, dispose } = await optimiser(kind);
     const out = await step(0, 0.1, { matrix: [1, 1, 1, 1, 1, 1], vector: [1, NaN, 1, 1] });
     expect([...out['gradSquares']!.data].map(Number.isFinite)).toEqual([true, false]);
-    variables.dispose();
+    dispose();
   });
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { useTensorFlow } from '../support/tensorflow.js';
 import { tinyTask } from '../support/tiny-task.js';
 import { Rng } from '../../src/rng.js';
-import { createEagerExecutor } from '../../src/runtime/program/eager.js';
+import { createExecutor } from '../../src/runtime/program/executor.js';
 import { TrainConfig } from '../../src/train/config.js';
 import { createEvaluator } from '../../src/train/evaluation.js';
 import { trainingFeed } from '../../src/train/feed.js';
@@ -13,8 +13,8 @@ import type { Task } from '../../src/train/task.js';
 useTensorFlow();
 
 async function train(task: Task, options: object, numSteps: number) {
-  const config = TrainConfig.parse({ steps: 100, batchSize: 8, optimizer: { lr: 0.02 }, schedule: { kind: 'constant' }, ...options });
-  const executor = createEagerExecutor();
+  const config = TrainConfig.parse({ steps: 100, batchSize: 8, optimizer: { lr: 0.02 }, schedule: { kind: 'constant' }, executor: 'eager', ...options });
+  const executor = await createExecutor({ kind: config.executor });
   const variables = await createTrainVariables(executor, task, config);
   const root = Rng.fromSeed(1);
   const step = createTrainStep({ task, executor, variables, config, totalSteps: 100 });
@@ -33,6 +33,7 @@ async function train(task: Task, options: object, numSteps: number) {
     step.dispose();
     await feed.return(undefined as never);
     variables.dispose();
+    executor.dispose();
   }
 }
 
@@ -71,9 +72,14 @@ describe('the training step', () => {
     expect(parts.metrics['absError']).toBeCloseTo(whole.metrics['absError']!, 5);
   });
 
-  it.each([1, 2])('stops at a loss that is not finite, naming step, batch and parameter (accumulation %i)', async (accumulation) => {
+  it.each([
+    { accumulation: 1, executor: 'eager' },
+    { accumulation: 2, executor: 'eager' },
+    { accumulation: 1, executor: 'graph' },
+    { accumulation: 2, executor: 'graph' },
+  ])('stops at a loss that is not finite, naming step, batch and parameter ($executor, accumulation $accumulation)', async ({ accumulation, executor }) => {
     const task = tinyTask({ nanAtBatch: 4 * accumulation });
-    const failure = train(task, { accumulation }, 10);
+    const failure = train(task, { accumulation, executor }, 10);
     await expect(failure).rejects.toThrow(/^step 5, batch 1 of epoch 1: loss NaN, gradient norm NaN; first gradient that is not finite: hidden\.weight/);
     await expect(failure).rejects.toMatchObject({ name: 'NonFiniteError', exitCode: 1 });
   });
