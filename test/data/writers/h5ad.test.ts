@@ -134,6 +134,22 @@ describe('writeAnnotatedH5ad', () => {
     file.close();
   });
 
+  it('keeps booleans boolean and embeddings whole when it brings an old file up to date', async () => {
+    const legacy = new URL('../../fixtures/h5ad-storage/legacy.h5ad', import.meta.url).pathname;
+    expect(await writeAnnotatedH5ad({ input: legacy, output, ...annotations })).toEqual({ notes: [] });
+    const cells = await openCellFile(output);
+    expect(cells.obs('doublet')).toEqual({ kind: 'boolean', values: [true, false, true] });
+    expect(cells.obs('cell_type')).toMatchObject({ categories: ['B', 'T'], codes: Int32Array.of(1, -1, 0) });
+    expect(cells.obs('n_counts')).toEqual({ kind: 'numeric', dtype: 'int64', values: Float64Array.of(5, 6, 7) });
+    cells.close();
+    const file = await Hdf5File.open(output);
+    expect(file.dataset('var/highly_variable').booleans()).toEqual([true, false]);
+    expect(file.dataset('obsm/X_pca').shape).toEqual([3, 3]);
+    expect([...file.dataset('obsm/X_pca').numbers()]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(file.dataset('varm/PCs')).toMatchObject({ shape: [2, 2], dtype: 'float64' });
+    file.close();
+  });
+
   it('makes an .h5ad of a 10x file, its antibodies still in it', async () => {
     const tenx = join(folder, 'cells.h5');
     await writeSmallTenx(tenx);
