@@ -24,16 +24,21 @@ export class ShardBuilder {
     this.values = this.isCounts ? new Uint16Array(capacityValues) : new Float32Array(capacityValues);
   }
 
-  /** @returns false where a count does not fit into 16 bits: nothing was added */
-  add(row: number, cell: RawCell): boolean {
-    const n = cell.geneIds.length;
-    if (this.isCounts && cell.values.some((value) => value > LARGEST_COUNT)) return false;
-    this.reserve(this.numValues + n);
-    this.geneIds.set(cell.geneIds, this.numValues);
-    this.values.set(cell.values, this.numValues);
+  /** @returns false where a count does not fit into 16 bits: the cell is not added */
+  add(row: number, { geneIds, values, total }: RawCell): boolean {
+    const n = geneIds.length;
+    const start = this.numValues;
+    this.reserve(start + n);
+    const [toIds, toValues, largest] = [this.geneIds, this.values, this.isCounts ? LARGEST_COUNT : Infinity];
+    for (let i = 0; i < n; i++) {
+      const value = values[i]!;
+      if (value > largest) return false;
+      toIds[start + i] = geneIds[i]!;
+      toValues[start + i] = value;
+    }
     this.rows[this.numCells] = row;
-    this.totals[this.numCells] = cell.total;
-    this.numValues += n;
+    this.totals[this.numCells] = total;
+    this.numValues = start + n;
     this.indptr[++this.numCells] = this.numValues;
     return true;
   }

@@ -33,8 +33,8 @@ export interface GeneStatistics {
 export class GeneAccumulator {
   private numCells = 0;
   private readonly numDetected: Int32Array;
-  private readonly sum: Float64Array;
-  private readonly sumXLogX: Float64Array;
+  /** [2 V] for each gene Σ x and Σ x ln x, side by side: a cell touches its genes all over the table. */
+  private readonly sums: Float64Array;
   private readonly scale: ValueScale;
   private readonly tableX = new Float64Array(TABLE_SIZE);
   private readonly tableXLogX = new Float64Array(TABLE_SIZE);
@@ -43,14 +43,13 @@ export class GeneAccumulator {
   constructor(vocabularySize: number, scale: ValueScale) {
     this.scale = scale;
     this.numDetected = new Int32Array(vocabularySize);
-    this.sum = new Float64Array(vocabularySize);
-    this.sumXLogX = new Float64Array(vocabularySize);
+    this.sums = new Float64Array(2 * vocabularySize);
   }
 
   add(cell: RawCell): void {
     const { values, linearFactor } = observe(cell, this.scale, STATISTICS_TARGET_SUM);
     const { geneIds } = cell;
-    const { numDetected, sum, sumXLogX, tableX, tableXLogX, tableCell } = this;
+    const { numDetected, sums, tableX, tableXLogX, tableCell } = this;
     const cellNumber = ++this.numCells;
     const isCounts = values instanceof Uint16Array;
     for (let i = 0; i < geneIds.length; i++) {
@@ -65,12 +64,12 @@ export class GeneAccumulator {
           tableX[raw] = x;
           tableXLogX[raw] = x * Math.log(x);
         }
-        sum[gene]! += tableX[raw]!;
-        sumXLogX[gene]! += tableXLogX[raw]!;
+        sums[2 * gene]! += tableX[raw]!;
+        sums[2 * gene + 1]! += tableXLogX[raw]!;
       } else {
         const x = this.logNormal(raw, linearFactor);
-        sum[gene]! += x;
-        sumXLogX[gene]! += x * Math.log(x);
+        sums[2 * gene]! += x;
+        sums[2 * gene + 1]! += x * Math.log(x);
       }
     }
   }
@@ -78,24 +77,21 @@ export class GeneAccumulator {
   /** Adds what another accumulator has seen. */
   merge(other: GeneAccumulator): void {
     this.numCells += other.numCells;
-    for (let g = 0; g < this.sum.length; g++) {
-      this.numDetected[g]! += other.numDetected[g]!;
-      this.sum[g]! += other.sum[g]!;
-      this.sumXLogX[g]! += other.sumXLogX[g]!;
-    }
+    for (let g = 0; g < this.numDetected.length; g++) this.numDetected[g]! += other.numDetected[g]!;
+    for (let i = 0; i < this.sums.length; i++) this.sums[i]! += other.sums[i]!;
   }
 
   statistics(): GeneStatistics {
     const { numCells } = this;
     const maxEntropy = Math.log(numCells);
-    const rawEntropy = new Float32Array(this.sum.length).fill(1);
-    const mean = new Float64Array(this.sum.length);
+    const rawEntropy = new Float32Array(this.numDetected.length).fill(1);
+    const mean = new Float64Array(this.numDetected.length);
     for (let g = 0; g < mean.length; g++) {
-      const sum = this.sum[g]!;
+      const sum = this.sums[2 * g]!;
       if (sum <= 0) continue;
       mean[g] = sum / numCells;
       // Rounding can leave the border of [0, 1] by an ulp. One cell in all: every distribution over it is even.
-      if (numCells > 1) rawEntropy[g] = Math.min(1, Math.max(0, (Math.log(sum) - this.sumXLogX[g]! / sum) / maxEntropy));
+      if (numCells > 1) rawEntropy[g] = Math.min(1, Math.max(0, (Math.log(sum) - this.sums[2 * g + 1]! / sum) / maxEntropy));
     }
     return { numCells, numDetected: this.numDetected.slice(), mean, rawEntropy };
   }

@@ -290,8 +290,7 @@ class OpenShard {
   }
 
   add(source: number, row: number, translator: RowTranslator, cell: ReturnType<RowTranslator['translate']>, minGenes: number): void {
-    const tally = { ...(this.tallies.get(String(source)) ?? { numCellsKept: 0, numCellsWithoutGenes: 0, numCellsBelowMinGenes: 0, sumAll: 0, sumMatched: 0 }) };
-    this.tallies.set(String(source), tally);
+    const tally = this.tallyOf(source);
     tally.sumAll += cell.total;
     tally.sumMatched += translator.matched;
     const numGenes = cell.geneIds.length;
@@ -304,5 +303,14 @@ class OpenShard {
     this.droppedRows.push(row);
     if (numGenes === 0) tally.numCellsWithoutGenes++;
     else tally.numCellsBelowMinGenes++;
+  }
+
+  private tallyOf(source: number): SourceTally {
+    const key = String(source);
+    const found = this.tallies.get(key);
+    if (found) return found;
+    const tally: SourceTally = { numCellsKept: 0, numCellsWithoutGenes: 0, numCellsBelowMinGenes: 0, sumAll: 0, sumMatched: 0 };
+    this.tallies.set(key, tally);
+    return tally;
   }
 }

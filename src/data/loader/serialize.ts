@@ -75,19 +75,20 @@ export class Serializer {
       // 2^24 levels are exact in float32.
       for (let i = 0; i < numObserved; i++) scores[i] = rng.uint32() >>> 8;
     } else {
-      for (let i = 0; i < numObserved; i++) scores[i] = values[i]! * weights[cell.geneIds[positions[i]!]!]!;
+      const { geneIds } = cell;
+      for (let i = 0; i < numObserved; i++) scores[i] = values[i]! * weights[geneIds[positions[i]!]!]!;
     }
-    const order = ranker.rank(numObserved);
-    const numKept = Math.min(numObserved, maxGenes);
-    for (let k = 0; k < numKept; k++) {
+    const order = ranker.rank(numObserved, maxGenes);
+    const { geneIds: targetIds, values: targetValues, cleanValues, offset } = target;
+    for (let k = 0; k < order.length; k++) {
       const i = order[k]!;
-      target.geneIds[target.offset + k] = cell.geneIds[positions[i]!]!;
-      target.values[target.offset + k] = values[i]!;
+      targetIds[offset + k] = cell.geneIds[positions[i]!]!;
+      targetValues[offset + k] = values[i]!;
     }
-    if (target.cleanValues) {
-      for (let k = 0; k < numKept; k++) target.cleanValues[target.offset + k] = this.logNormal(cell.values[positions[order[k]!]!]!, clean.linearFactor);
+    if (cleanValues) {
+      for (let k = 0; k < order.length; k++) cleanValues[offset + k] = this.logNormal(cell.values[positions[order[k]!]!]!, clean.linearFactor);
     }
-    return numKept;
+    return order.length;
   }
 
   /** Fills `values` and `positions` with the genes that are not 0. @returns how many */

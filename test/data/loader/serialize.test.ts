@@ -100,15 +100,16 @@ describe('serialisation', () => {
 });
 
 describe('Ranker', () => {
-  it('sorts any non-negative scores descending, equal ones in the order they came', () => {
+  it('sorts any non-negative scores descending, equal ones in the order they came, or the best of them', () => {
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }), fc.constantFrom(0, 1, 2)), { maxLength: 5000 }), (list) => {
+      fc.property(fc.array(fc.oneof(fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }), fc.constantFrom(0, 1, 2)), { maxLength: 5000 }), fc.nat(6000), (list, numWanted) => {
         const scores = Float32Array.from(list, (x) => Math.abs(x));
         const ranker = new Ranker(8);
         ranker.reserve(scores.length);
         ranker.scores.set(scores);
         const expected = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]! || a - b);
-        expect([...ranker.rank(scores.length).subarray(0, scores.length)]).toEqual(expected);
+        expect([...ranker.rank(scores.length)]).toEqual(expected);
+        expect([...ranker.rank(scores.length, numWanted)]).toEqual(expected.slice(0, numWanted));
       }),
       { numRuns: 60 },
     );
