@@ -23,11 +23,11 @@ export function loadNativeFolder(folder: string): NativeBackend {
   return { tf, version: binding.TF_Version, hasGpu: binding.isUsingGpuDevice() };
 }
 
-/** Node 24 (23 already) removed two functions that @tensorflow/tfjs-node-gpu 4.22 still calls. */
+/** @tensorflow/tfjs-node-gpu 4.22 calls two functions of `util` that Node 22 warns of and Node 24 has not all of. */
 function restoreLegacyUtil(): void {
   const legacy = util as unknown as Record<string, unknown>;
-  legacy['isNullOrUndefined'] ??= (value: unknown) => value == null;
-  legacy['isArray'] ??= Array.isArray;
+  legacy['isNullOrUndefined'] = (value: unknown) => value == null;
+  legacy['isArray'] = Array.isArray;
 }
 
 /**
