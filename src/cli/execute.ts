@@ -1,5 +1,5 @@
-import { ScDivaError } from '../errors.js';
 import { createContext, type CommonFlags, type VerbContext } from './context.js';
+import { reportError } from './report-error.js';
 import type { VerbResult } from './verb.js';
 
 /** Runs a verb: signals, output, one-line errors and the exit code. */
@@ -21,16 +21,4 @@ export async function execute(run: (context: VerbContext) => Promise<VerbResult>
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }
-}
-
-/** One line on stderr; the stack only under --verbose or for a bug of ours. @returns the exit code */
-export function reportError(error: unknown, isVerbose: boolean): number {
-  if (error instanceof ScDivaError) {
-    process.stderr.write(`scdiva: ${error.message}\n`);
-    if (isVerbose && error.stack) process.stderr.write(`${error.stack}\n`);
-    return error.exitCode;
-  }
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`scdiva: this is a bug of scdiva, not of your input:\n${stack}\n`);
-  return 1;
 }

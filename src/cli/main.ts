@@ -1,6 +1,11 @@
 import yargs from 'yargs';
 import { readFileSync } from 'node:fs';
+import { ConfigError } from '../errors.js';
+import { reportError } from './report-error.js';
 import { verbs } from './verbs/index.js';
+
+/** Verbs that only group others. */
+const GROUPS = new Set(['data', 'finetune', 'evaluate']);
 
 /** Parses and runs one command line. @returns the exit code: 0 done, 1 failure of ours, 2 the user's mistake, 130 interrupted */
 export async function main(args: readonly string[]): Promise<number> {
@@ -19,15 +24,25 @@ export async function main(args: readonly string[]): Promise<number> {
     .alias('h', 'help')
     .wrap(Math.min(110, process.stdout.columns ?? 110))
     .exitProcess(false)
-    .fail((message, error, y) => {
-      if (error) throw error;
-      process.stderr.write(`scdiva: ${message.replace(/\s*\n\s*/g, ' ')} (see: scdiva ${args.filter((a) => !a.startsWith('-')).slice(0, 1).join(' ')} --help)\n`);
-      process.exitCode = 2;
-      void y;
+    // Without a throw yargs would go on and run the verb in spite of the mistake.
+    .fail((message, error) => {
+      if (!message) throw error;
+      throw new ConfigError({ found: message, hint: `see: ${['scdiva', ...verbWords(args), '--help'].join(' ')}` });
     });
   process.exitCode = 0;
-  await cli.parseAsync();
+  try {
+    await cli.parseAsync();
+  } catch (error) {
+    process.exitCode = reportError(error, args.includes('--verbose'));
+  }
   return Number(process.exitCode);
+}
+
+/** The verb that was meant, `data build` in `data build cells.h5ad`, for pointing at the right --help. */
+function verbWords([first, second]: readonly string[]): string[] {
+  const known = verbs.find(({ command }) => String(command).split(' ')[0] === first);
+  if (!first || !known) return [];
+  return second && GROUPS.has(first) && /^[a-z]+$/.test(second) ? [first, second] : [first];
 }
 
 export function packageVersion(): string {

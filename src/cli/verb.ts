@@ -38,7 +38,7 @@ export function defineVerb<Flags>(verb: Verb<Flags>): AnyVerb {
 /** A verb that only groups others: `scdiva data …`. */
 export function defineGroup(command: string, describe: string, verbs: readonly AnyVerb[]): AnyVerb {
   return {
-    command: `${command} <verb>`,
+    command,
     describe,
     builder: (y) => verbs.reduce((all, verb) => all.command(verb), y).demandCommand(1, `name a verb of ${command}`).strict(),
     handler: () => {},

@@ -49,8 +49,7 @@ beforeAll(async () => {
   await writeFile(join(folder, 'not-hdf5.h5ad'), 'cell,gene,count\n');
   await cp(join(folder, 'cells.h5ad'), join(folder, 'truncated.h5ad'));
   await truncate(join(folder, 'truncated.h5ad'), 3000);
-  const { x: _, ...withoutX } = good;
-  await writeSmallH5ad(join(folder, 'no-x.h5ad'), withoutX);
+  await writeSmallH5ad(join(folder, 'no-x.h5ad'), { cellIds: good.cellIds, geneNames: good.geneNames });
   await cells('other-genes.h5ad', { geneNames: good.geneNames.map((_, i) => `mt-Nd${i}`) });
   await cells('nan.h5ad', rowsWith((rows) => (rows[3]![2] = NaN)));
   await cells('negative.h5ad', rowsWith((rows) => rows.forEach((row) => row.forEach((value, g) => (row[g] = value * 0.37 - 1.2)))));
@@ -74,11 +73,11 @@ describe('a mistake is told in one line, exits 2 and leaves nothing behind', () 
     ['a truncated file', build('truncated.h5ad'), /truncated\.h5ad: .*truncated/i],
     ['a file without X', build('no-x.h5ad'), /no-x\.h5ad: .*X/],
     ['an unknown obs column', build('cells.h5ad', '--label', 'celltype'), /cells\.h5ad: obs\['celltype'\]: no such .*cell_type/],
-    ['a matrix that is not there', build('cells.h5ad', '--matrix', 'layers/counts'), /cells\.h5ad: layers\/counts.*have.*X/],
+    ['a matrix that is not there', build('cells.h5ad', '--matrix', 'layers/counts'), /cells\.h5ad: layers\/counts: no such matrix.*one of X/],
     ['NaN among the values', build('nan.h5ad'), /nan\.h5ad: .*(NaN|nan)/],
     ['negative values', build('negative.h5ad'), /negative\.h5ad: .*(negative|scaled)/],
     ['a label with one cell', build('lonely.h5ad', '--label', 'cell_type'), /lonely\.h5ad: .*Lonely.*--min-class-cells/],
-    ['an unknown flag', build('cells.h5ad', '--shards', '3'), /shards/],
+    ['an unknown flag', build('cells.h5ad', '--shards', '3'), /Unknown argument: shards \(see: scdiva data build --help\)/],
     ['shares that do not sum to one', build('cells.h5ad', '--split', '0.8/0.8/0.1'), /sum/],
     ['an output below a file', ['data', 'build', 'cells.h5ad', '--out', 'a-file/plain/out'], /a-file\/plain.*(file, not a folder|not a folder)/],
     ['no shared genes', embed('other-genes.h5ad'), /other-genes\.h5ad: .*(0 of|no gene|0 %)/],
@@ -87,7 +86,7 @@ describe('a mistake is told in one line, exits 2 and leaves nothing behind', () 
     ['a checkpoint without the head', ['annotate', '--checkpoint', 'pretrained', 'cells.h5ad', '--out', 'out'], /pretrained: .*head.*finetune annotation/],
     ['output over the input', ['embed', '--checkpoint', 'pretrained', 'cells.h5ad', '--out', 'cells.h5ad'], /cells\.h5ad: .*input/],
     ['a config key that does not exist', ['pretrain', '--config', 'run.yaml', '--out', 'out', '--set', 'train.stepz=3'], /run\.yaml: train\.stepz: no such key/],
-    ['nothing to resume', ['pretrain', '--config', 'run.yaml', '--out', 'out', '--resume'], /out: .*(no such|nothing)/],
+    ['nothing to resume', ['pretrain', '--config', 'run.yaml', '--out', 'out', '--resume'], /out: no checkpoint to resume from/],
   ])('%s', async (_, args, message) => {
     const before = (await readdir(folder)).sort();
     const input = await readFile(join(folder, 'cells.h5ad'));
@@ -110,7 +109,7 @@ describe('a mistake is told in one line, exits 2 and leaves nothing behind', () 
   it('a disk that fills up', async () => {
     const full = join(folder, 'full');
     await mkdir(full);
-    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=32k', 'tmpfs', full]).status !== 0) {
+    if (spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=8k', 'tmpfs', full]).status !== 0) {
       console.warn('SKIPPED, out loud: this process may not mount a small file system, so a full disk is not tried');
       return;
     }
