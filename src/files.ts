@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OutputError } from './errors.js';
 
@@ -11,7 +11,7 @@ import { OutputError } from './errors.js';
 export async function writeFileAtomic(path: string, data: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
   const temporary = temporaryName(path);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const handle = await open(temporary, 'wx');
     try {
       const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
@@ -33,7 +33,7 @@ export async function writeFolderAtomic(path: string, fill: (temporary: string) 
   const temporary = temporaryName(path);
   const old = `${temporary}.old`;
   try {
-    await mkdir(temporary, { recursive: true });
+    await makeFolder(temporary);
     await fill(temporary);
     const hadOld = await rename(path, old).then(() => true, (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return false;
@@ -56,6 +56,23 @@ export async function writeFolderAtomic(path: string, fill: (temporary: string) 
 /** Clears up after an error that is about to be thrown: that one is the news, not a second one from clearing up. */
 async function removeQuietly(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true }).catch(() => {});
+}
+
+/**
+ * Makes a folder and those it stands in. Node's own recursive mkdir never ends below /proc, where a folder that is there refuses new ones with
+ * "no such folder".
+ * @throws OutputError
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const refusal = await mkdir(path).then(() => undefined, (error: NodeJS.ErrnoException) => error);
+  if (refusal === undefined) return;
+  if (refusal.code === 'EEXIST' && (await stat(path)).isDirectory()) return;
+  if (refusal.code !== 'ENOENT' || dirname(path) === path) throw asOutputError(path, refusal);
+  await makeFolder(dirname(path));
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EEXIST') return; // another process was faster
+    throw error.code === 'ENOENT' ? new OutputError({ file: path, found: 'no folder can be made there', hint: 'choose another --out', cause: error }) : asOutputError(path, error);
+  });
 }
 
 /** Makes a rename inside `path` durable. */

@@ -31,7 +31,8 @@ export interface BlankOptions {
 export function blankGenes(batch: CellBatch, { maskRatio, numExtraGenes, maxGenes }: BlankOptions, ids: GeneIdLayout, rng: Rng): PartialCells {
   const { numCells, seqLen: oldLen } = batch;
   const lengths = Array.from(batch.numGenes, (numGenes) => Math.min(maxGenes, numGenes + numExtraGenes));
-  const seqLen = Math.max(oldLen, ...lengths);
+  // The same for every batch of a length: programs are compiled once for each.
+  const seqLen = Math.max(oldLen, Math.min(maxGenes, oldLen + numExtraGenes));
   const geneIds = new Int32Array(numCells * seqLen).fill(ids.padId);
   const values = new Float32Array(numCells * seqLen);
   const isUnknown = new Uint8Array(numCells * seqLen);

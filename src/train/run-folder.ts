@@ -1,8 +1,8 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { copyFile, link, mkdir, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises';
+import { copyFile, link, readdir, rename, rm, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CheckpointError, OutputError } from '../errors.js';
-import { asOutputError, temporaryName } from '../files.js';
+import { asOutputError, makeFolder, temporaryName } from '../files.js';
 import { CHECKPOINT_FILES } from './checkpoint.js';
 
 /**
@@ -26,7 +26,7 @@ export class RunFolder {
       const isRun = existsSync(join(path, 'run.json'));
       throw new OutputError({ file: path, found: isRun ? 'holds a run already' : 'is not empty', hint: isRun ? 'go on with it with --resume, or choose another --out' : 'choose another --out' });
     }
-    await mkdir(path, { recursive: true }).catch((error: unknown) => Promise.reject(asOutputError(path, error)));
+    await makeFolder(path);
     return new RunFolder(path);
   }
 

@@ -5,9 +5,10 @@ import { doctor } from './doctor.js';
 import { embed } from './embed.js';
 import { evaluate } from './evaluate.js';
 import { finetune } from './finetune.js';
+import { generate } from './generate.js';
 import { pretrain } from './pretrain.js';
 import { setup } from './setup.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, data, pretrain, finetune, evaluate, embed, annotate, verify];
+export const verbs: readonly AnyVerb[] = [setup, doctor, data, pretrain, finetune, evaluate, embed, annotate, generate, verify];

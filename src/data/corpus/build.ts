@@ -1,7 +1,7 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, DataError, OutputError } from '../../errors.js';
-import { asOutputError, sha256File } from '../../files.js';
+import { asOutputError, makeFolder, sha256File } from '../../files.js';
 import type { Progress } from '../../progress.js';
 import { vocabularyFromGenes } from '../genes/build-vocabulary.js';
 import { checkCoverage, mapGenes } from '../genes/mapping.js';
@@ -95,9 +95,7 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   };
   if (existing.kind === 'finished') return sameBuild(out, existing.manifest.build, build, existing.manifest);
   const earlier = existing.kind === 'unfinished' ? sameBuild(out, existing.header.build, build, { knowledge: existing.header.knowledge, records: existing.records }) : undefined;
-  await mkdir(out, { recursive: true }).catch((error: unknown) => {
-    throw asOutputError(out, error);
-  });
+  await makeFolder(out);
   try {
     return await writeCorpus({ folder: out, build, sources, vocabulary, scale, obs, splitBy, progress: options.progress, signal: options.signal }, earlier);
   } catch (error) {

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs';
-import { chmod, copyFile, mkdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { DataError, OutputError, ShapeError } from '../../errors.js';
-import { asOutputError, syncFolder, temporaryName } from '../../files.js';
+import { asOutputError, makeFolder, syncFolder, temporaryName } from '../../files.js';
 import { diagnoseHdf5 } from '../readers/hdf5-diagnosis.js';
 import { Hdf5File } from '../readers/hdf5.js';
 import { openCellFile } from '../readers/open.js';
@@ -42,9 +42,7 @@ export async function writeAnnotatedH5ad(request: { readonly input: string; read
   const { input, output } = request;
   await checkRequest(request);
   const superblock = await diagnoseHdf5(input);
-  await mkdir(dirname(output), { recursive: true }).catch((error: unknown) => {
-    throw asOutputError(output, error);
-  });
+  await makeFolder(dirname(output));
   const temporary = temporaryName(output);
   const notes: string[] = [];
   let source: Hdf5File | undefined;

@@ -28,6 +28,12 @@ export class Hdf5Tree {
     return new Hdf5Tree(output, h5wasm, writing(output, () => new h5wasm.File(path, 'a', { libver: ['earliest', 'latest'] })));
   }
 
+  /** Starts a new file in place of what is at `path`. */
+  static async create(path: string, output: string): Promise<Hdf5Tree> {
+    const h5wasm = await loadHdf5();
+    return new Hdf5Tree(output, h5wasm, writing(output, () => new h5wasm.File(path, 'w', { libver: ['earliest', 'latest'] })));
+  }
+
   close(): void {
     if (!this.isOpen) return;
     this.isOpen = false;
