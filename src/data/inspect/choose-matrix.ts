@@ -1,6 +1,6 @@
 import { DataError } from '../../errors.js';
 import type { CellFile, CellMatrix, MatrixInfo, MatrixKey, RowBlock } from '../readers/reader.js';
-import { sampleStatistics, type MatrixStatistics } from './statistics.js';
+import { sampleStatistics, StatisticsCollector, type MatrixStatistics } from './statistics.js';
 import { guessValueKind, type UsableKind, type ValueGuess } from './value-kind.js';
 
 /** The matrix to read, and why it is that one. */
@@ -21,6 +21,8 @@ export interface JudgedMatrix extends MatrixInfo {
   readonly statistics: MatrixStatistics;
   /** Whether the statistics cover every cell. */
   readonly isWhole: boolean;
+  /** Why it cannot be read at all (a missing filter, damage); absent for most. */
+  readonly refusal?: DataError;
 }
 
 export interface ChooseOptions {
@@ -37,10 +39,16 @@ export async function judgeMatrices(file: CellFile, keys = file.matrices.map(({ 
   return judged;
 }
 
+/** A matrix that cannot be read is judged so: it must not stand in the way of another one that is whole. */
 async function judgeMatrix(matrix: CellMatrix): Promise<JudgedMatrix> {
-  const statistics = await sampleStatistics(matrix);
   const { key, numGenes, encoding, dtype } = matrix;
-  return { key, numGenes, encoding, dtype, statistics, guess: guessValueKind(statistics), isWhole: statistics.numRows === matrix.numCells };
+  try {
+    const statistics = await sampleStatistics(matrix);
+    return { key, numGenes, encoding, dtype, statistics, guess: guessValueKind(statistics), isWhole: statistics.numRows === matrix.numCells };
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return { key, numGenes, encoding, dtype, statistics: new StatisticsCollector(numGenes).result(), guess: { kind: 'unknown', evidence: `cannot be read: ${error.facts.found}` }, isWhole: false, refusal: error };
+  }
 }
 
 /**
@@ -99,6 +107,7 @@ function chosen({ key, guess }: JudgedMatrix, kind: UsableKind): Omit<ChosenMatr
 function reasonAgainst(other: JudgedMatrix, best: JudgedMatrix, kind: UsableKind): string {
   const its = usableKind(other, undefined);
   if (PARTIAL_LAYER.test(other.key)) return 'is only a part of the expression';
+  if (other.refusal) return 'cannot be read';
   if (its === undefined) return other.statistics.numNonFinite > 0 ? 'has NaN or infinite values' : other.guess.kind === 'scaled' ? 'is scaled' : 'is of an unknown kind';
   if (its !== kind) return `holds ${KIND_WORDS[its]}`;
   return other.numGenes < best.numGenes ? `has fewer genes (${other.numGenes} of ${best.numGenes})` : 'holds the same kind of values';
@@ -106,6 +115,7 @@ function reasonAgainst(other: JudgedMatrix, best: JudgedMatrix, kind: UsableKind
 
 /** Says what is wrong with the values and what to pass instead. */
 function refusal(file: CellFile, matrix: JudgedMatrix, judged: readonly JudgedMatrix[]): DataError {
+  if (matrix.refusal) return matrix.refusal;
   const alternative = rank(judged);
   const { kind, evidence } = matrix.guess;
   const found = matrix.statistics.numNonFinite > 0 ? 'NaN or infinite values' : kind === 'scaled' ? 'scaled values' : 'values of an unknown kind';

@@ -77,12 +77,13 @@ async function inspect(file: CellFile, { progress = silentProgress, vocabulary }
   let choice = tryToChoose(file, judged);
   let read = judged.find(({ key }) => key === (choice.matrix?.key ?? judged[0]?.key));
   // The whole matrix may show what the sample did not, so that another one is chosen: until the choice has been seen whole.
-  while (read && !read.isWhole) {
+  while (read && !read.isWhole && !read.refusal) {
     const whole = await seeWhole(file, read, progress);
     judged.splice(judged.indexOf(read), 1, whole);
     choice = tryToChoose(file, judged);
     read = judged.find(({ key }) => key === (choice.matrix?.key ?? judged[0]?.key));
   }
+  if (read?.refusal) throw read.refusal;
   if (!read) throw new DataError({ file: file.path, key: 'X', found: 'no matrix of numbers in the file', expected: 'expression values in X, layers or raw/X' });
   const { genes } = file.matrix(read.key);
   const ids = locateGeneIds(genes);
@@ -115,6 +116,7 @@ async function inspect(file: CellFile, { progress = silentProgress, vocabulary }
     coverage: mapping && vocabulary ? { numMatched: mapping.numMatched, ...coverage(mapping, vocabulary, statistics.geneSums) } : null,
     problems: [
       ...choice.problems,
+      ...judged.flatMap(({ refusal }) => (refusal ? problemsOf(() => { throw refusal; }) : [])),
       ...(mapping && vocabulary ? problemsOf(() => checkCoverage(mapping, genes, vocabulary, file.path)) : []),
       ...geneProblems(genes, ids),
       ...cellProblems(file, read),

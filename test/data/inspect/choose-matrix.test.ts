@@ -68,6 +68,13 @@ describe('chooseMatrix', () => {
     await expect(choose({})).rejects.toThrow(/no matrix of numbers/);
   });
 
+  it('refuses an unreadable matrix that was asked for, with its own reason', async () => {
+    const file = await openCellFile(new URL('../../fixtures/h5ad-storage/storage.h5ad', import.meta.url).pathname);
+    await expect(chooseMatrix(file, { matrix: 'layers/lzf' })).rejects.toThrow(/HDF5 filter 32000/);
+    expect((await chooseMatrix(file)).why).toMatch(/layers\/lzf cannot be read/);
+    file.close();
+  });
+
   it.runIf(hasShared)('finds log1p in raw/X of a scaled file whose genes were filtered after normalising', async () => {
     const file = await openCellFile(shared('data/pbmc68k_reduced/10x_pbmc68k_reduced_legacy.h5ad'));
     expect(await chooseMatrix(file)).toMatchObject({ key: 'raw/X', valueKind: 'log1p', evidence: expect.stringMatching(/cells sum to 1,093 … 2,782, not to one total/) as string });

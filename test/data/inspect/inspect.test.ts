@@ -78,6 +78,14 @@ describe('inspectFile', () => {
     expect(describeInspection(found)).toMatch(/reads +nothing: no matrix of this file can be used/);
   });
 
+  it('passes over a matrix that cannot be read, and says so', async () => {
+    const storage = new URL('../../fixtures/h5ad-storage/storage.h5ad', import.meta.url).pathname;
+    const found = await inspectFile(storage);
+    expect(found).toMatchObject({ valueKind: 'counts', numNonZero: 8 });
+    expect(found.matrices.find(({ key }) => key === 'layers/lzf')).toMatchObject({ valueKind: 'unknown', numCellsSeen: 0 });
+    expect(found.problems).toEqual([expect.stringMatching(/^layers\/lzf: is compressed with lzf/)]);
+  });
+
   it('reads as a page', async () => {
     await writeSmallH5ad(path, { cellIds: ['a', 'b', 'c', 'd'], geneNames: ['CD3E', 'LYZ'], x: { encoding: 'csr', rows: [[1, 0], [0, 2], [3, 0], [1, 1]] }, obs: { cell_type: ['T', 'B', 'T', 'B'] } });
     expect(describeInspection(await inspectFile(path)).split('\n').slice(2)).toEqual([
