@@ -1,6 +1,5 @@
 import { basename, dirname, extname, join } from 'node:path';
 import { existsSync } from 'node:fs';
-import { loadConfig } from '../../config/load.js';
 import { ConfigError } from '../../errors.js';
 import { defineVerb } from '../verb.js';
 
@@ -18,7 +17,7 @@ export const pretrain = defineVerb({
       .example('$0 pretrain --resume --out runs/pbmc --set train.steps=2000', ''),
   async run({ config: file, out, set, resume }, context) {
     const { path, folder } = locate(file, out, resume);
-    const { PretrainingConfig } = await import('../../tasks/pretraining/config.js');
+    const [{ loadConfig }, { PretrainingConfig }] = await Promise.all([import('../../config/load.js'), import('../../tasks/pretraining/config.js')]);
     const config = await loadConfig(PretrainingConfig, path, set);
     const { pretrain } = await import('../../tasks/pretraining/pretrain.js');
     const result = await pretrain({ config, out: folder, isResumed: resume, context });
