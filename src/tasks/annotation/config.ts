@@ -57,7 +57,7 @@ function withProtocol(raw: unknown): unknown {
   return {
     ...raw,
     train: {
-      ...(train['steps'] === undefined && { epochs: isHeadOnly ? 80 : 30 }),
+      ...(train['steps'] == null && { epochs: isHeadOnly ? 80 : 30 }),
       batchSize: 256,
       evaluateEvery: 'epoch',
       checkpointEvery: null,

@@ -14,6 +14,7 @@ import { EmbeddingTable } from './embedding-table.js';
 import { annotationLabels, codesOf, type AnnotationLabels } from './labels.js';
 import { classResults, predictionsTsv, reliability, resultsJson, type AnnotationResult, type MethodResult } from './results.js';
 import { embeddingOptions, trainSeed, type SeedRun } from './train-seed.js';
+import { trainableNames } from './trainable.js';
 
 export interface FinetuneAnnotation {
   readonly config: AnnotationConfig;
@@ -42,15 +43,19 @@ export async function finetuneAnnotation(request: FinetuneAnnotation): Promise<A
   try {
     const pretrained = await loadCheckpoint(config.checkpoint);
     requireVocabulary(pretrained, corpus);
+    trainableNames(Object.keys(pretrained.parameters), config.tune, pretrained.modelConfig); // refused now rather than after the cells are embedded
     const labels = annotationLabels(corpus, config.data.labelKey);
     context.say(describeLabels(labels));
-    const embeddings = config.tune.kind === 'head' ? await embedLabelled(request, corpus, pretrained, labels) : undefined;
+    const rows = sampleRows(labels, config.train.seed);
+    const isFrozen = config.tune.kind === 'head';
+    const table = await embed(request, corpus, pretrained, isFrozen ? Int32Array.from([...labels.rows.train, ...labels.rows.validation, ...labels.rows.test]) : rows);
+    const shared = { corpus, labels, pretrained, embeddings: isFrozen ? table : undefined, sample: table.gather(rows), backend, context };
     const seeds = Array.from({ length: numSeeds }, (_, i) => config.train.seed + i);
     const runs: SeedRun[] = [];
     for (const [i, seed] of seeds.entries()) {
       const seedOut = i === 0 ? out : join(out, 'seeds', String(seed));
       const seedConfig = { ...config, train: { ...config.train, seed } };
-      runs.push(await trainSeed({ config: seedConfig, corpus, labels, pretrained, embeddings, out: seedOut, isResumed: isResumed && existsSync(seedOut), backend, context }));
+      runs.push(await trainSeed({ ...shared, config: seedConfig, out: seedOut, isResumed: isResumed && existsSync(seedOut) }));
     }
     const baselines = config.baselines ? fitBaselines(request, corpus, labels, pretrained) : [];
     const result = assemble(request, corpus, labels, seeds, runs, baselines);
@@ -85,10 +90,17 @@ function assemble({ config, out }: FinetuneAnnotation, corpus: Corpus, labels: A
   };
 }
 
-async function embedLabelled({ config, context }: FinetuneAnnotation, corpus: Corpus, pretrained: Checkpoint, { rows }: AnnotationLabels): Promise<EmbeddingTable> {
+/** Training cells that the head's input is scaled by. */
+const MAX_SAMPLE = 256;
+
+function sampleRows({ rows: { train } }: AnnotationLabels, seed: number): Int32Array {
+  return Rng.fromSeed(seed).fork('sample').permutation(train.length).slice(0, MAX_SAMPLE).map((i) => train[i]!);
+}
+
+async function embed({ config, context }: FinetuneAnnotation, corpus: Corpus, pretrained: Checkpoint, rows: Int32Array): Promise<EmbeddingTable> {
   const executor = await createExecutor({ kind: config.train.executor });
   try {
-    return await EmbeddingTable.compute(corpus, Int32Array.from([...rows.train, ...rows.validation, ...rows.test]), embeddingOptions(config, pretrained, executor, context));
+    return await EmbeddingTable.compute(corpus, rows, embeddingOptions(config, pretrained, executor, context));
   } finally {
     executor.dispose();
   }

@@ -9,10 +9,16 @@ import type { HostTensor, HostTensors, Tensors } from '../../runtime/program/pro
 import type { ModelConfig } from '../../model/config.js';
 import { take } from '../../model/take.js';
 
-/** Names as PyTorch gives them to Sequential(Linear, GELU, Dropout, Linear). */
+/** Names as PyTorch gives them to Sequential(Linear, GELU, Dropout, Linear), behind a fixed scaling. */
 export const HEAD_PREFIX = 'annotation_head.';
 const INNER = `${HEAD_PREFIX}0`;
 const OUTER = `${HEAD_PREFIX}3`;
+/** Fixed: mean and standard deviation of the embedding over training cells, as the model was before fine-tuning. */
+const INPUT_MEAN = `${HEAD_PREFIX}input_mean`;
+const INPUT_STD = `${HEAD_PREFIX}input_std`;
+
+/** Parameters of the head that learn; its input statistics do not. */
+export const isLearnedByHead = (name: string): boolean => name.startsWith(HEAD_PREFIX) && name !== INPUT_MEAN && name !== INPUT_STD;
 
 /** head.json of an annotation checkpoint: with the head's tensors, all that is needed to label cells. */
 export const AnnotationHeadInfo = z.strictObject({
@@ -64,7 +70,13 @@ export interface HeadSizes {
   readonly numClasses: number;
 }
 
-function headSpecs({ embeddingDim: D, hiddenDim: E, numClasses: C }: HeadSizes): { name: string; shape: readonly number[]; numIn: number }[] {
+interface HeadSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly numIn: number;
+}
+
+function learnedSpecs({ embeddingDim: D, hiddenDim: E, numClasses: C }: HeadSizes): HeadSpec[] {
   return [
     { name: `${INNER}.weight`, shape: [E, D], numIn: D },
     { name: `${INNER}.bias`, shape: [E], numIn: D },
@@ -73,9 +85,31 @@ function headSpecs({ embeddingDim: D, hiddenDim: E, numClasses: C }: HeadSizes):
   ];
 }
 
-/** Fresh head parameters: uniform in ±1/√inputs, each from its own stream. */
-export function initialHead(sizes: HeadSizes, rng: Rng): HostTensors {
-  return Object.fromEntries(headSpecs(sizes).map(({ name, shape, numIn }) => [name, uniform(shape, 1 / Math.sqrt(numIn), rng.fork(`init/${name}`))]));
+function headSpecs(sizes: HeadSizes): Pick<HeadSpec, 'name' | 'shape'>[] {
+  return [{ name: INPUT_MEAN, shape: [sizes.embeddingDim] }, { name: INPUT_STD, shape: [sizes.embeddingDim] }, ...learnedSpecs(sizes)];
+}
+
+/**
+ * A fresh head: weights and biases uniform in ±1/√inputs, each from its own stream.
+ * @param embeddings [n, D] of training cells, n > 0. All cells share most of their embedding, and what tells types apart may be a
+ *   hundredth of it: the head looks at it centred and scaled, so that one learning rate suits every backbone.
+ */
+export function initialHead(sizes: HeadSizes, embeddings: Float32Array, rng: Rng): HostTensors {
+  const { mean, std } = columnStatistics(embeddings, sizes.embeddingDim);
+  const learned = learnedSpecs(sizes).map(({ name, shape, numIn }): [string, HostTensor] => [name, uniform(shape, 1 / Math.sqrt(numIn), rng.fork(`init/${name}`))]);
+  const fixed = (data: Float32Array): HostTensor => ({ dtype: 'float32', shape: [sizes.embeddingDim], data });
+  return { [INPUT_MEAN]: fixed(mean), [INPUT_STD]: fixed(std), ...Object.fromEntries(learned) };
+}
+
+/** Keeps a dimension without spread from being blown up into noise; embeddings leave a norm layer with entries around 1. */
+const SMALLEST_STD = 1e-3;
+
+function columnStatistics(x: Float32Array, D: number): { mean: Float32Array; std: Float32Array } {
+  const n = x.length / D;
+  const column = (j: number) => Float64Array.from({ length: n }, (_, i) => x[i * D + j]!);
+  const mean = Float32Array.from({ length: D }, (_, j) => column(j).reduce((sum, v) => sum + v, 0) / n);
+  const std = mean.map((m, j) => Math.sqrt(column(j).reduce((sum, v) => sum + (v - m) ** 2, 0) / n + SMALLEST_STD ** 2));
+  return { mean, std };
 }
 
 /**
@@ -86,7 +120,8 @@ export function initialHead(sizes: HeadSizes, rng: Rng): HostTensors {
 export function headLogits(parameters: Tensors, embedding: tf.Tensor2D, site?: DropoutSite): tf.Tensor2D {
   return tf.tidy(() => {
     const p = (name: string) => take(parameters, name);
-    const inner = gelu(linear(embedding, p(`${INNER}.weight`), p(`${INNER}.bias`))); // [B, E]
+    const scaled = tf.div(tf.sub(embedding, p(INPUT_MEAN)), p(INPUT_STD)); // [B, D]
+    const inner = gelu(linear(scaled, p(`${INNER}.weight`), p(`${INNER}.bias`))); // [B, E]
     return linear(dropout(inner, site), p(`${OUTER}.weight`), p(`${OUTER}.bias`)) as tf.Tensor2D; // [B, C]
   });
 }

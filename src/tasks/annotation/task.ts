@@ -26,6 +26,8 @@ export interface AnnotationSetup {
   readonly model: ModelDescription & { readonly parameters: HostTensors };
   /** Present exactly where tune.kind is head: the backbone is frozen, its embeddings computed once, and batches carry no genes. */
   readonly embeddings?: EmbeddingTable | undefined;
+  /** [n, D] of some training cells: what the head scales its input by. */
+  readonly sample: Float32Array;
   /** Initial head. */
   readonly rng: Rng;
 }
@@ -41,11 +43,11 @@ const HEAD_DROPOUT_INDEX = 1_000_000;
  * 0.78 and a macro-F1 near 0.6; a model that stays below has learned nothing that its genes do not say by themselves.
  */
 export function createAnnotationTask(setup: AnnotationSetup): Task {
-  const { config, corpus, labels, model, embeddings, rng } = setup;
+  const { config, corpus, labels, model, embeddings, sample, rng } = setup;
   const { modelConfig, vocabulary, preprocessing, entropy } = model;
   const numClasses = labels.classes.length;
   const sizes = { embeddingDim: modelConfig.hiddenDim, hiddenDim: config.head.hiddenDim ?? modelConfig.hiddenDim, numClasses };
-  const parameters = { ...model.parameters, ...initialHead(sizes, rng.fork('head')) };
+  const parameters = { ...model.parameters, ...initialHead(sizes, sample, rng.fork('head')) };
   const weightOfClass = classWeights(labels.classSizes, config.classWeights);
 
   const logits = (state: Tensors, inputs: Tensors, dropoutSeed?: tf.Tensor1D): tf.Tensor2D => {

@@ -25,8 +25,10 @@ export interface SeedSetup {
   readonly corpus: Corpus;
   readonly labels: AnnotationLabels;
   readonly pretrained: Checkpoint;
-  /** Present exactly where only the head learns. */
+  /** Of all labelled cells; present exactly where only the head learns. */
   readonly embeddings: EmbeddingTable | undefined;
+  /** [n, D] embeddings of some training cells under the pretrained model. */
+  readonly sample: Float32Array;
   readonly out: string;
   readonly isResumed: boolean;
   readonly backend: LoadedBackend;
@@ -42,7 +44,7 @@ export interface SeedRun {
 
 /** Trains, calibrates on the validation split, writes the calibrated head.json and scores the test split. */
 export async function trainSeed(setup: SeedSetup): Promise<SeedRun> {
-  const { config, corpus, labels, pretrained, embeddings, out, isResumed, backend, context } = setup;
+  const { config, corpus, labels, pretrained, embeddings, sample, out, isResumed, backend, context } = setup;
   const { modelConfig, vocabulary, preprocessing, entropy } = pretrained;
   const numClasses = labels.classes.length;
   const uncalibrated: AnnotationHeadInfo = {
@@ -57,7 +59,7 @@ export async function trainSeed(setup: SeedSetup): Promise<SeedRun> {
     calibration: null,
   };
   const { checkpoint } = await runTraining({
-    task: createAnnotationTask({ config, corpus, labels, model: pretrained, embeddings, rng: Rng.fromSeed(config.train.seed) }),
+    task: createAnnotationTask({ config, corpus, labels, model: pretrained, embeddings, sample, rng: Rng.fromSeed(config.train.seed) }),
     config,
     model: { modelConfig, vocabulary, preprocessing, entropy },
     head: uncalibrated,

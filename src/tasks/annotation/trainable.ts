@@ -2,7 +2,7 @@ import { ConfigError } from '../../errors.js';
 import type { ModelConfig } from '../../model/config.js';
 import { isOfEmbedding } from '../cell-encoder.js';
 import type { TuneConfig } from './config.js';
-import { HEAD_PREFIX } from './head.js';
+import { HEAD_PREFIX, isLearnedByHead } from './head.js';
 
 /**
  * Names of the parameters that learn.
@@ -10,7 +10,7 @@ import { HEAD_PREFIX } from './head.js';
  * @throws ConfigError when more last layers are asked for than the model has
  */
 export function trainableNames(names: readonly string[], tune: TuneConfig, { numLayers }: ModelConfig): string[] {
-  return names.filter((name) => name.startsWith(HEAD_PREFIX) || backboneRule(tune, numLayers)(name));
+  return names.filter((name) => isLearnedByHead(name) || (!name.startsWith(HEAD_PREFIX) && backboneRule(tune, numLayers)(name)));
 }
 
 function backboneRule(tune: TuneConfig, numLayers: number): (name: string) => boolean {
