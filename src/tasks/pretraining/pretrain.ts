@@ -27,10 +27,10 @@ export interface PretrainOptions {
  * @throws DataError for a corpus that cannot be trained on, and what `runTraining` throws
  */
 export async function pretrain({ config, out, isResumed = false, context = {} }: PretrainOptions): Promise<TrainingResult> {
-  const backend = await loadTensorFlow();
   const corpus = await openCorpus(config.data.corpus);
   try {
     requireTraining(corpus);
+    const backend = await loadTensorFlow();
     const root = Rng.fromSeed(config.train.seed);
     const task = createPretrainingTask(config, corpus, root.fork('model'));
     return await runTraining({
