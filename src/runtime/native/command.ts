@@ -50,7 +50,7 @@ export function runCommand(program: string, args: readonly string[], options: Co
 }
 
 function interrupted(): InterruptedError {
-  return new InterruptedError({ found: 'interrupted', hint: 'what is downloaded stays: the same command goes on from there' });
+  return new InterruptedError({ found: 'interrupted', hint: 'files that arrived whole stay: the same command goes on from there' });
 }
 
 /** Is the program there and does it answer? Its first line, or null. */

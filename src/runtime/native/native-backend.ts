@@ -50,13 +50,13 @@ function withAddon<T>(addon: string, load: () => T): T {
 }
 
 /**
- * TensorFlow's greeting is silenced, unless TF_CPP_MIN_LOG_LEVEL is set by the user. The variable alone does not do it: one line
- * (`oneDNN custom operations are on`) is written by a static initialiser before the variable is read, so stderr points to
- * nowhere while the library is mapped. What goes wrong there is not lost: it comes back as the error of `load`.
+ * TensorFlow's greeting is silenced, unless the user asks for it with a TF_CPP_MIN_LOG_LEVEL of 0 or 1. The variable alone does
+ * not do it: one line (`oneDNN custom operations are on`) is written by a static initialiser before the variable is read, so
+ * stderr points to nowhere while the library is mapped. What goes wrong there is not lost: it comes back as the error of `load`.
  */
 function withoutGreeting<T>(load: () => T): T {
-  if (process.env['TF_CPP_MIN_LOG_LEVEL'] !== undefined) return load();
-  process.env['TF_CPP_MIN_LOG_LEVEL'] = '2';
+  const level = (process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2');
+  if (Number(level) < 2) return load();
   const libc = koffi.load('libc.so.6');
   const dup = libc.func('int dup(int)') as (fd: number) => number;
   const dup2 = libc.func('int dup2(int, int)') as (from: number, to: number) => number;

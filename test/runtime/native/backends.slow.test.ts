@@ -67,6 +67,10 @@ describe('loading TensorFlow', () => {
     expect(load({})).toEqual({ loaded: { kind: 'native', version: '2.21.0', device: expect.any(String) as string }, notices: [], stderr: '' });
   });
 
+  it.runIf(hasNative)('is as silent in the child of a process that has loaded it', () => {
+    expect(load({ TF_CPP_MIN_LOG_LEVEL: '2' }).stderr).toBe('');
+  });
+
   it.runIf(hasNative)('lets TensorFlow talk when the user wants it to', () => {
     expect(load({ TF_CPP_MIN_LOG_LEVEL: '0' }).stderr).toContain('oneDNN');
   });
