@@ -14,11 +14,12 @@ describe('trainingPanels', () => {
   });
 
   it('keeps the splits apart and adds the baseline of the same metric as a level', () => {
-    const [identity] = trainingPanels(pretraining, { identityLoss: 5.9 });
+    const [identity] = trainingPanels(pretraining, { unigram: { identityLoss: 5.9, valueLoss: 1.1 }, rank: { identityLoss: 5.6 } });
     expect(identity!.series).toEqual([
       { name: 'train', kind: 'steps', points: [[1, 5.5], [2, 5]] },
       { name: 'validation', kind: 'checks', points: [[0, 6], [2, 5.2]] },
-      { name: 'gene frequencies alone', kind: 'level', points: [[0, 5.9]] },
+      { name: 'guess: gene frequencies', kind: 'level', points: [[0, 5.9]] },
+      { name: 'guess: frequencies at that rank', kind: 'level', points: [[0, 5.6]] },
     ]);
   });
 

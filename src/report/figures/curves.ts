@@ -6,6 +6,7 @@ import { ACCENT, ACCENT_2, MUTED } from './palette.js';
 import { renderSvg } from './svg.js';
 
 const MAX_POINTS = 150;
+const LEVEL_DASHES = [[7, 4], [2, 3], [7, 3, 2, 3]];
 
 /** One panel of training curves: values over steps. */
 export async function drawCurves(panel: CurvePanel, id: string): Promise<Html> {
@@ -15,7 +16,7 @@ export async function drawCurves(panel: CurvePanel, id: string): Promise<Html> {
   const names = series.map((one) => one.name);
   const legend = { orient: 'top' as const, title: null, symbolType: 'stroke', symbolSize: 400 };
   const colour = { field: 'name', type: 'nominal' as const, scale: { domain: names, range: seriesColours(series) }, legend };
-  const dash = { field: 'name', type: 'nominal' as const, scale: { domain: names, range: series.map((one) => (one.kind === 'level' ? [5, 4] : [1, 0])) }, legend };
+  const dash = { field: 'name', type: 'nominal' as const, scale: { domain: names, range: seriesDashes(series) }, legend };
   const x = { field: 'step', type: 'quantitative' as const, title: 'step', axis: { tickCount: 5, format: '~s', labelFlush: false }, scale: { nice: false } };
   const y = { field: 'value', type: 'quantitative' as const, title: panel.yTitle, axis: { tickCount: 5 }, scale: { zero: false } };
   const spec: TopLevelSpec = {
@@ -41,6 +42,12 @@ function curvePoints({ kind, points }: CurveSeries, lastStep: number): readonly 
     means.push([bin.at(-1)![0], bin.reduce((sum, [, value]) => sum + value, 0) / bin.length]);
   }
   return means;
+}
+
+/** Levels are told apart by their dashes: they share a colour. */
+function seriesDashes(series: readonly CurveSeries[]): number[][] {
+  let numLevels = 0;
+  return series.map(({ kind }) => (kind === 'level' ? (LEVEL_DASHES[numLevels++ % LEVEL_DASHES.length] ?? []) : [1, 0]));
 }
 
 function seriesColours(series: readonly CurveSeries[]): string[] {
