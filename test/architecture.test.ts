@@ -25,7 +25,7 @@ const LAYERS: Record<string, readonly string[]> = {
   train: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion'],
   tasks: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'metrics'],
   inference: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'metrics'],
-  report: [...BASE, 'config', 'metrics', 'data', 'train', 'tasks'],
+  report: [...BASE, 'config', 'metrics', 'data', 'model', 'train', 'tasks'],
   cli: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'inference', 'metrics', 'report', 'index'],
   index: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'inference', 'metrics', 'report'],
 };

@@ -46,6 +46,8 @@ export interface TrainingCurves {
 export interface CurvePanel {
   readonly title: string;
   readonly yTitle: string;
+  /** For values that fall by orders of magnitude, all above 0. */
+  readonly isLogarithmic?: boolean;
   readonly series: readonly CurveSeries[];
 }
 
@@ -117,7 +119,7 @@ export interface Fact {
 
 /** How the run was made, enough to make it again. */
 export interface Manifest {
-  readonly command: string;
+  readonly command?: string;
   readonly startedAt: string;
   readonly facts: readonly Fact[];
   readonly steps?: readonly { readonly name: string; readonly seconds: number; readonly isReused: boolean }[];

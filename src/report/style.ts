@@ -53,7 +53,7 @@ caption{text-align:left;color:var(--muted);font-size:.88rem;padding-bottom:.4rem
 th,td{padding:.42rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:baseline}
 thead th{font-weight:600;white-space:nowrap;border-bottom-width:2px}
 tbody th{font-weight:400;min-width:9rem}
-tbody th:has(.detail){min-width:13rem}
+#scores tbody th{min-width:13rem}
 tr.model th,tr.total th,tr.total td{font-weight:600}
 tr.model{background:color-mix(in srgb,var(--accent) 9%,transparent)}
 .number{text-align:right;white-space:nowrap}

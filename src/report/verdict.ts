@@ -21,7 +21,7 @@ export function judge(scores: Scores): Verdict {
   const summary = summarise(valuesOf(model, scores.headline));
   const seeds = summary.numValues > 1 ? ` (mean ± standard deviation of ${summary.numValues} seeds)` : '';
   const cells = scores.split === 'test' ? `${scores.numCells} test cells that no training step has seen` : `${scores.numCells} validation cells`;
-  const own = `On ${cells}, ${model.name} reaches a ${metric} of ${formatSummary(summary)}${seeds}.`;
+  const own = `On ${cells}, ${model.name}${model.name.includes(',') ? ',' : ''} reaches a ${metric} of ${formatSummary(summary)}${seeds}.`;
   if (!baseline) return { kind: 'alone', sentences: [own, 'No baseline was scored beside it.'] };
 
   const baselineSummary = summarise(valuesOf(baseline, scores.headline));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { placeCells } from '../../src/report/umap.js';
+import { chooseCells, placeCells } from '../../src/report/umap.js';
 import { Rng } from '../../src/rng.js';
 
 /** Two groups of cells that point in opposite directions. */
@@ -25,16 +25,24 @@ describe('placeCells', () => {
     expect(between).toBeGreaterThan(within);
   });
 
-  it('draws a bounded number of cells, the wanted ones first', () => {
-    const always = new Set([3, 50, 51, 52]);
-    const { cells, x } = placeCells(twoGroups(60, 8), 8, Rng.fromSeed(1), { always, maxCells: 20 });
-    expect(cells).toHaveLength(20);
-    expect(x).toHaveLength(20);
-    expect([...always].every((cell) => cells.includes(cell))).toBe(true);
-    expect([...cells]).toEqual([...cells].sort((a, b) => a - b));
-  });
-
   it('places even three cells', () => {
     expect(placeCells(twoGroups(3, 8), 8, Rng.fromSeed(1)).x).toHaveLength(3);
+  });
+});
+
+describe('chooseCells', () => {
+  const rows = Int32Array.from({ length: 60 }, (_, i) => i * 2);
+  const isWanted = (row: number) => row % 30 === 0;
+
+  it('draws a bounded number, the wanted ones first, in order', () => {
+    const chosen = chooseCells(rows, isWanted, 20, Rng.fromSeed(1));
+    expect(chosen).toHaveLength(20);
+    expect(chosen.filter(isWanted)).toEqual(rows.filter(isWanted));
+    expect(chosen).toEqual(chosen.slice().sort());
+    expect(chosen).not.toEqual(chooseCells(rows, isWanted, 20, Rng.fromSeed(2)));
+  });
+
+  it('takes all where there is room', () => {
+    expect(chooseCells(rows, isWanted, 60, Rng.fromSeed(1))).toEqual(rows);
   });
 });

@@ -7,8 +7,10 @@ import { evaluate } from './evaluate.js';
 import { finetune } from './finetune.js';
 import { generate } from './generate.js';
 import { pretrain } from './pretrain.js';
+import { quickstart } from './quickstart.js';
+import { report } from './report.js';
 import { setup } from './setup.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, data, pretrain, finetune, evaluate, embed, annotate, generate, verify];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, pretrain, finetune, evaluate, embed, annotate, generate, verify, report];

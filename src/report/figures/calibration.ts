@@ -18,7 +18,6 @@ export async function drawCalibration(calibration: Calibration, id: string): Pro
       {
         data: { values: bins },
         layer: [
-          { mark: { type: 'line', color: ACCENT, strokeWidth: 1.5 }, encoding: { x, y } },
           {
             mark: { type: 'circle', color: ACCENT, opacity: 1, stroke: SURFACE, strokeWidth: 1.5 },
             encoding: { x, y, size: { field: 'numCells', type: 'quantitative', scale: { range: [30, 420], zero: true }, legend: null } },

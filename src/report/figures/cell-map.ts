@@ -1,15 +1,18 @@
 import type { TopLevelSpec } from 'vega-lite';
 import type { CellMap } from '../data.js';
 import type { Html } from '../html.js';
-import { BAD, classColour, classShape, INK, LINE, MUTED, SURFACE } from './palette.js';
+import { classColour, classShape, INK, LINE, MUTED, SURFACE } from './palette.js';
 import { renderSvg } from './svg.js';
 
 /** What the colours show: the labels of the file, or what the model predicts. */
 export type MapColouring = 'label' | 'predicted';
 
+/** A cross without area, as an SVG path in a square of side 2. */
+const CROSS = 'M-1,-1L1,1M-1,1L1,-1';
+
 /**
  * The map of cells. Cells of the test split stand out, the others are faint; numbers mark the middle of each class and
- * match the legend, so that the colours need not be told apart. Wrong predictions on test cells are ringed.
+ * match the legend, so that the colours need not be told apart. Wrong predictions on test cells are crosses.
  */
 export async function drawCellMap(map: CellMap, colouring: MapColouring, id: string): Promise<Html> {
   const rows = drawOrder(map).map((cell) => {
@@ -19,10 +22,10 @@ export async function drawCellMap(map: CellMap, colouring: MapColouring, id: str
       x: map.x[cell]!,
       y: map.y[cell]!,
       colour: classIndex < 0 ? MUTED : classColour(classIndex),
-      shape: classIndex < 0 ? 'circle' : classShape(classIndex),
+      shape: isWrong ? CROSS : classIndex < 0 ? 'circle' : classShape(classIndex),
       opacity: map.isTest[cell] ? 1 : 0.32,
-      ring: isWrong ? BAD : map.isTest[cell] ? INK : 'transparent',
-      ringWidth: isWrong ? 2 : 0.9,
+      ring: isWrong ? classColour(classIndex) : map.isTest[cell] ? INK : 'transparent',
+      ringWidth: isWrong ? 2.6 : 0.9,
       size: isWrong ? 60 : map.isTest[cell] ? 42 : 30,
     };
   });

@@ -18,7 +18,7 @@ export async function drawCurves(panel: CurvePanel, id: string): Promise<Html> {
   const colour = { field: 'name', type: 'nominal' as const, scale: { domain: names, range: seriesColours(series) }, legend };
   const dash = { field: 'name', type: 'nominal' as const, scale: { domain: names, range: seriesDashes(series) }, legend };
   const x = { field: 'step', type: 'quantitative' as const, title: 'step', axis: { tickCount: 5, format: '~s', labelFlush: false }, scale: { nice: false } };
-  const y = { field: 'value', type: 'quantitative' as const, title: panel.yTitle, axis: { tickCount: 5 }, scale: { zero: false } };
+  const y = { field: 'value', type: 'quantitative' as const, title: panel.yTitle, axis: { tickCount: 5 }, scale: panel.isLogarithmic ? { type: 'log' as const } : { zero: false } };
   const spec: TopLevelSpec = {
     width: 400,
     height: 200,

@@ -28,7 +28,7 @@ export function runSection({ manifest }: ReportData): Section {
   return {
     id: 'run',
     title: 'Run',
-    body: html`<p>Command: <code class="command">${manifest.command}</code></p>
+    body: html`${manifest.command && html`<p>Command: <code class="command">${manifest.command}</code></p>`}
 ${facts([{ term: 'started', value: manifest.startedAt }, ...manifest.facts])}
 ${steps && table('Steps and the time they took', [{ title: 'step' }, { title: 'time', isNumber: true }], steps)}`,
   };

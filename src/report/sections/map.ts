@@ -14,7 +14,7 @@ export async function mapSection({ map }: ReportData): Promise<Section | undefin
     title: 'Map of the cells',
     body: html`<div class="pair">
 ${figure(await drawCellMap(map, 'label', 'map-label'), html`By the label in the file (<code>${map.labelKey}</code>).`)}
-${figure(await drawCellMap(map, 'predicted', 'map-predicted'), 'By the predicted label. Red rings: test cells where it differs from the label.')}
+${figure(await drawCellMap(map, 'predicted', 'map-predicted'), 'By the predicted label. Crosses: test cells where it differs from the label.')}
 </div>
 ${legend(map)}
 <p class="hint">${map.method} Outlined, strong dots are test cells, faint ones were used for training or validation.${sampled} Distances between far groups mean little in such a map.</p>`,
