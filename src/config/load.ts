@@ -65,7 +65,7 @@ function configError(error: z.ZodError, raw: unknown, file: string | undefined):
   const key = issue.path.join('.');
   const value = issue.path.reduce<unknown>((node, part) => (isRecord(node) || Array.isArray(node) ? (node as Record<PropertyKey, unknown>)[part] : undefined), raw);
   const more = error.issues.length > 1 ? `and ${error.issues.length - 1} more` : undefined;
-  return new ConfigError({ file, key, found: value === undefined ? 'missing' : `found ${JSON.stringify(value)}`, expected: issue.message.replace(/^Invalid input: expected /, '').replace(/, received .*$/, ''), hint: more });
+  return new ConfigError({ file, key, found: value === undefined ? 'missing' : `found ${JSON.stringify(value)}`, expected: issue.message.replace(/^(Invalid input|Invalid option|Too big|Too small): expected /, '').replace(/, received .*$/, ''), hint: more });
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

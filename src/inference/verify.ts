@@ -10,6 +10,7 @@ import { readReleaseConfig, type ReleaseSizes } from '../model/release-config.js
 import { readSafetensors } from '../model/safetensors.js';
 import { cellEmbedding, geneHidden, geneLogits, hiddenStates, predictedValues } from '../model/scdiva.js';
 import { gradients } from '../runtime/program/gradients.js';
+import { silentProgress, type Progress, type ProgressBar } from '../progress.js';
 import type { Executor, HostTensor, HostTensors, ProgramFn, Tensors } from '../runtime/program/program.js';
 
 /** The inputs and results of another implementation, beside the weights it computed them with. */
@@ -24,6 +25,7 @@ export interface VerifyOptions {
   readonly tolerance: number;
   /** For gradients. */
   readonly gradientTolerance: number;
+  readonly progress?: Progress;
 }
 
 export interface Verification {
@@ -39,13 +41,14 @@ export interface Verification {
  * `value_pred` [B, L], `identity_loss`, `value_loss`, `loss`, and `grad.<state-dict name>` of `loss`, all without dropout
  * @throws CheckpointError when a file is missing or damaged, or names and shapes do not fit the model
  */
-export async function verifyCheckpoint(folder: string, executor: Executor, { tolerance, gradientTolerance }: VerifyOptions): Promise<Verification> {
+export async function verifyCheckpoint(folder: string, executor: Executor, { tolerance, gradientTolerance, progress = silentProgress }: VerifyOptions): Promise<Verification> {
   const sizes = await readReleaseConfig(join(folder, 'config.json'));
   const parameters = await loadParameters(folder, sizes.config, sizes.ids.size);
   const file = join(folder, EXPECTED_FILE);
   const stored = await readSafetensors(file);
   const expected = expectedResults(stored, Object.keys(parameters), file);
-  const found = await compute(executor, sizes, parameters, storedInputs(stored, sizes, file), Object.keys(expected));
+  const bar = progress.start('Verify', 2, 'programs');
+  const found = await compute(executor, sizes, parameters, storedInputs(stored, sizes, file), Object.keys(expected), bar).finally(() => bar.stop());
   const deviations = Object.entries(expected).map(([name, tensor]) => {
     const result = found[name]!;
     const isScalar = LOSSES.includes(name) && tensor.data.length === 1;
@@ -102,7 +105,7 @@ function storedInputs(stored: HostTensors, { ids }: ReleaseSizes, file: string):
   return maskedBatch(batch, Float32Array.from(cells('is_replaced')), positions);
 }
 
-async function compute(executor: Executor, { config, ids }: ReleaseSizes, parameters: HostTensors, inputs: HostTensors, wanted: readonly string[]): Promise<HostTensors> {
+async function compute(executor: Executor, { config, ids }: ReleaseSizes, parameters: HostTensors, inputs: HostTensors, wanted: readonly string[], bar: ProgressBar): Promise<HostTensors> {
   const outputs: ProgramFn = (weights, cells) => {
     const hidden = hiddenStates(weights, cells as never, config, ids);
     const slots = geneHidden(hidden); // [B, L, D]
@@ -128,9 +131,14 @@ async function compute(executor: Executor, { config, ids }: ReleaseSizes, parame
     const results: HostTensors[] = [];
     if (wanted.some((name) => OUTPUTS.includes(name))) {
       const { geneIds, values, isReplaced } = inputs as Record<string, HostTensor>;
+      bar.update(0, 'outputs');
       results.push(await executor.compile(outputs, { variables, name: 'verify/outputs' }).run({ geneIds: geneIds!, values: values!, isReplaced: isReplaced! }));
     }
-    if (wanted.some((name) => !OUTPUTS.includes(name))) results.push(await executor.compile(losses, { variables, name: 'verify/losses' }).run(inputs));
+    if (wanted.some((name) => !OUTPUTS.includes(name))) {
+      bar.update(1, 'losses and gradients');
+      results.push(await executor.compile(losses, { variables, name: 'verify/losses' }).run(inputs));
+    }
+    bar.update(2);
     return Object.assign({}, ...results) as HostTensors;
   } finally {
     variables.dispose();

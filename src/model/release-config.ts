@@ -64,7 +64,7 @@ export function fromReleaseKeys(raw: unknown, file: string): ReleaseSizes {
     const issue = parsed.error.issues[0]!;
     const key = issue.path.join('.');
     const value = (raw as Record<string, unknown> | null)?.[key];
-    throw new CheckpointError({ file, key: key || undefined, found: value === undefined && key ? 'missing' : `found ${JSON.stringify(value ?? raw)}`, expected: issue.message.replace(/^Invalid input: expected /, '') });
+    throw new CheckpointError({ file, key: key || undefined, found: value === undefined && key ? 'missing' : `found ${JSON.stringify(value ?? raw)}`, expected: issue.message.replace(/^(Invalid input|Too big|Too small): expected /, '').replace(/, received .*$/, '') });
   }
   const keys = parsed.data;
   const refuse = (key: keyof ReleaseKeys, expected: string) => {

@@ -25,7 +25,8 @@ describe('a checkpoint’s config.json', () => {
 
   const wrong: [what: string, change: Partial<Record<keyof ReleaseKeys, unknown>>, message: RegExp][] = [
     ['a missing key', { N_LAYERS: undefined }, /^c.json: N_LAYERS: missing/],
-    ['text for a number', { D_HID: '2048' }, /^c.json: D_HID: found "2048" \(expected number/],
+    ['text for a number', { D_HID: '2048' }, /^c.json: D_HID: found "2048" \(expected number\)/],
+    ['a number out of range', { DROPOUT: 1 }, /^c.json: DROPOUT: found 1 \(expected number to be <1\)/],
     ['embeddings of another width', { SCGPT_DIM: 256 }, /^c.json: SCGPT_DIM: found 256 \(expected HIDDEN_DIM, 512/],
     ['too few rotary positions', { ROPE_MAX_LEN: 1200 }, /ROPE_MAX_LEN: found 1200 \(expected at least MAX_GENE_LEN \+ 1, 1201/],
     ['an id beyond the vocabulary', { EOS_GENE_ID: 41_818 }, /EOS_GENE_ID: found 41818 \(expected less than VOCAB_SIZE/],
