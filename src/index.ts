@@ -12,6 +12,7 @@ export type { GeneStatistics } from './data/corpus/statistics.js';
 export { createLoader, type LoaderOptions } from './data/loader/loader.js';
 export type { CellBatch, CellBatches } from './data/batch.js';
 export { writeAnnotatedH5ad, type Annotations, type NewColumn, type UnsValue } from './data/writers/h5ad.js';
+export { AnnotationConfig } from './tasks/annotation/config.js';
 export { finetuneAnnotation, type FinetuneAnnotation } from './tasks/annotation/finetune.js';
 export type { AnnotationResult, MethodResult } from './tasks/annotation/results.js';
 export { ScDiVa, type EncodedCells } from './inference/scdiva.js';

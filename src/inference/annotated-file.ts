@@ -82,7 +82,8 @@ export async function annotateFile(engine: ScDiVaInference, job: FileJob, proven
   const { classes, labels, confidence, probabilities, threshold, numUnknown } = annotation;
   const counts = new Map<string, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
-  const categories = [...classes, UNKNOWN_LABEL].filter((name) => counts.has(name));
+  // A Set: 'unknown' may be the name of a class, too.
+  const categories = [...new Set([...classes, UNKNOWN_LABEL])].filter((name) => counts.has(name));
   const codeOf = new Map(categories.map((name, code) => [name, code]));
   const annotations: Annotations = {
     obs: {

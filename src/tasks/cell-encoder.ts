@@ -1,5 +1,6 @@
 // B cells, L genes a cell, D hidden
 import * as tf from '@tensorflow/tfjs-core';
+import { ConfigError } from '../errors.js';
 import type { CellBatch } from '../data/batch.js';
 import type { Vocabulary } from '../data/genes/vocabulary.js';
 import type { ModelConfig } from '../model/config.js';
@@ -50,7 +51,9 @@ export interface EncoderModel {
   readonly parameters: HostTensors;
 }
 
+/** @throws ConfigError for bf16 where the executor has none */
 export async function createCellEncoder(executor: Executor, { modelConfig, vocabulary, parameters }: EncoderModel, precision: 'f32' | 'bf16' = 'f32'): Promise<CellEncoder> {
+  if (precision === 'bf16' && executor.kind === 'eager') throw new ConfigError({ key: 'precision', found: 'bf16, which the eager executor does not have', hint: 'use f32, or the graph executor' });
   const needed = Object.fromEntries(Object.entries(parameters).filter(([name]) => isOfEmbedding(name)));
   const variables = await executor.createVariables(needed);
   const program = executor.compile((state, inputs) => ({ outputs: { embedding: embedCells(state, inputs, modelConfig, vocabulary) } }), { variables, precision, name: 'embed' });

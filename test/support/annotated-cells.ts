@@ -7,7 +7,6 @@ import type { Corpus } from '../../src/data/corpus/corpus.js';
 import { Preprocessing } from '../../src/data/loader/config.js';
 import { ModelConfig } from '../../src/model/config.js';
 import { initialParameters } from '../../src/model/parameters.js';
-import { loadTensorFlow } from '../../src/runtime/native/load.js';
 import { AnnotationConfig } from '../../src/tasks/annotation/config.js';
 import { finetuneAnnotation } from '../../src/tasks/annotation/finetune.js';
 import { saveCheckpoint } from '../../src/train/checkpoint.js';
@@ -56,7 +55,6 @@ export function quietContext(signal = new AbortController().signal): TrainContex
 
 /** A corpus of separable cells, an untrained checkpoint and one fine-tuned on them, all below `folder`. */
 export async function smallAnnotator(folder: string): Promise<{ corpus: Corpus; pretrained: string; annotator: string }> {
-  const backend = await loadTensorFlow();
   const corpus = await smallCorpus(folder, separableCells(1, 240), { label: 'cell_type', fractions: [0.6, 0.2, 0.2] });
   const pretrained = await untrainedCheckpoint(folder, corpus);
   const annotator = join(folder, 'annotation');
@@ -68,6 +66,6 @@ export async function smallAnnotator(folder: string): Promise<{ corpus: Corpus; 
     loader: { numWorkers: 0 },
     train: { epochs: 8, batchSize: 32, optimizer: { lr: 3e-3 } },
   });
-  await finetuneAnnotation({ config, out: annotator, backend, context: quietContext() });
+  await finetuneAnnotation({ config, out: annotator, context: quietContext() });
   return { corpus, pretrained, annotator };
 }

@@ -116,7 +116,7 @@ async function takeSteps({ cells, configs, out, seed, backend, version, command 
     folder: REPORT_FILES.annotation,
     work: async () => {
       await rm(annotation, { recursive: true, force: true });
-      await finetuneAnnotation({ config: plan.annotation, out: annotation, numSeeds: NUM_SEEDS, backend, context });
+      await finetuneAnnotation({ config: plan.annotation, out: annotation, numSeeds: NUM_SEEDS, context });
     },
   });
 

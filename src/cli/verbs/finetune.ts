@@ -1,4 +1,5 @@
 import type { AnnotationResult } from '../../tasks/annotation/results.js';
+import { locateRun } from '../locate-run.js';
 import { defineGroup, defineVerb, type VerbResult } from '../verb.js';
 
 const annotation = defineVerb({
@@ -6,20 +7,20 @@ const annotation = defineVerb({
   describe: 'teach a pretrained model to label cell types; scores it beside simple methods on held-out cells',
   options: (y) =>
     y
-      .option('config', { type: 'string', describe: 'YAML file, such as configs/annotation.yaml' })
-      .option('out', { type: 'string', describe: 'run folder, a checkpoint folder when done [runs/<name of the config file>]' })
-      .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'key.path=value, over the file: --set tune.kind=head' })
-      .option('resume', { type: 'boolean', default: false, describe: 'go on with the run in --out' })
-      .option('seeds', { type: 'number', default: 1, describe: 'trainings, from train.seed on: mean and standard deviation on the same split' }),
+      .option('config', { type: 'string', requiresArg: true, describe: 'YAML file; with --resume default: the config.yaml of the run' })
+      .option('out', { type: 'string', requiresArg: true, describe: 'run folder, a checkpoint folder when done; default: runs/<name of the config>' })
+      .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'key.path=value over the file: tune.kind=head' })
+      .option('resume', { type: 'boolean', default: false, describe: 'go on from the last checkpoint of the run folder' })
+      .option('seeds', { type: 'number', default: 1, describe: 'trainings, from train.seed on: mean and standard deviation on the same split' })
+      .example('$0 finetune annotation --config configs/annotation.yaml --set data.corpus=pbmc.corpus --set checkpoint=runs/pretrain --out runs/pbmc', ''),
   async run({ config: file, out, set, resume, seeds }, context) {
     const { ConfigError } = await import('../../errors.js');
     if (!(Number.isInteger(seeds) && seeds > 0)) throw new ConfigError({ key: '--seeds', found: String(seeds), expected: 'a whole number above 0' });
+    const { path, folder } = locateRun({ file, out, isResumed: resume, example: 'configs/debug/annotation.yaml' });
     const [{ loadConfig }, { AnnotationConfig }] = await Promise.all([import('../../config/load.js'), import('../../tasks/annotation/config.js')]);
-    const config = await loadConfig(AnnotationConfig, file, set);
-    const [{ basename, join }, { loadTensorFlow }, { finetuneAnnotation }] = await Promise.all([import('node:path'), import('../../runtime/native/load.js'), import('../../tasks/annotation/finetune.js')]);
-    const backend = await loadTensorFlow();
-    const folder = out ?? join('runs', file === undefined ? 'annotation' : basename(file).replace(/\.ya?ml$/, ''));
-    return describeResult(await finetuneAnnotation({ config, out: folder, isResumed: resume, numSeeds: seeds, backend, context }));
+    const config = await loadConfig(AnnotationConfig, path, set);
+    const { finetuneAnnotation } = await import('../../tasks/annotation/finetune.js');
+    return describeResult(await finetuneAnnotation({ config, out: folder, isResumed: resume, numSeeds: seeds, context }));
   },
 });
 

@@ -1,6 +1,4 @@
-import { basename, dirname, extname, join } from 'node:path';
-import { existsSync } from 'node:fs';
-import { ConfigError } from '../../errors.js';
+import { locateRun } from '../locate-run.js';
 import { defineVerb } from '../verb.js';
 
 /** `scdiva pretrain`: a corpus in, a run folder out. */
@@ -16,7 +14,7 @@ export const pretrain = defineVerb({
       .example('$0 pretrain --config configs/debug/pretrain.yaml --set data.corpus=pbmc.corpus --out runs/pbmc', '')
       .example('$0 pretrain --resume --out runs/pbmc --set train.steps=2000', ''),
   async run({ config: file, out, set, resume }, context) {
-    const { path, folder } = locate(file, out, resume);
+    const { path, folder } = locateRun({ file, out, isResumed: resume, example: 'configs/debug/pretrain.yaml' });
     const [{ loadConfig }, { PretrainingConfig }] = await Promise.all([import('../../config/load.js'), import('../../tasks/pretraining/config.js')]);
     const config = await loadConfig(PretrainingConfig, path, set);
     const { pretrain } = await import('../../tasks/pretraining/pretrain.js');
@@ -24,25 +22,6 @@ export const pretrain = defineVerb({
     return { json: { ...result }, text: describe(result) };
   },
 });
-
-/** Config file and run folder, each from the other where only one is given. */
-function locate(file: string | undefined, out: string | undefined, isResumed: boolean): { path: string; folder: string } {
-  if (file === undefined && out === undefined) throw new ConfigError({ key: '--config', found: 'missing', expected: 'a YAML file, such as configs/debug/pretrain.yaml', hint: 'or --resume --out RUN' });
-  if (file === undefined) {
-    const path = join(out!, 'config.yaml');
-    if (!isResumed) throw new ConfigError({ key: '--config', found: 'missing', expected: 'a YAML file, such as configs/debug/pretrain.yaml' });
-    if (!existsSync(path)) throw new ConfigError({ file: path, found: 'no such file', hint: 'name the folder of a run with --out, or its config with --config' });
-    return { path, folder: out! };
-  }
-  return { path: file, folder: out ?? join('runs', runName(file)) };
-}
-
-/** configs/debug/pretrain.yaml → debug-pretrain, configs/pretrain.yaml → pretrain. */
-function runName(file: string): string {
-  const name = basename(file, extname(file));
-  const parent = basename(dirname(file));
-  return ['', '.', '..', 'configs'].includes(parent) ? name : `${parent}-${name}`;
-}
 
 function describe({ out, step, metrics, baselines, hasStoppedEarly }: { out: string; step: number; metrics: Readonly<Record<string, number>>; baselines: Readonly<Record<string, Readonly<Record<string, number>>>>; hasStoppedEarly: boolean }): string {
   const rows = Object.entries({ model: metrics, ...baselines }).filter(([, scores]) => Object.keys(scores).length > 0);

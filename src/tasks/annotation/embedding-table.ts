@@ -46,7 +46,7 @@ export class EmbeddingTable {
         const embedded = await encoder.encode(batch);
         batch.cellIndex.forEach((row, i) => table.view(row).set(embedded.subarray(i * table.embeddingDim, (i + 1) * table.embeddingDim)));
         bar.update((done += batch.numCells));
-        if (signal.aborted) throw new InterruptedError({ found: 'interrupted while cells were embedded', hint: 'nothing was trained yet: start again' });
+        if (signal.aborted) throw new InterruptedError({ found: 'interrupted while cells were embedded', hint: options.afterInterrupt });
       }
     } finally {
       bar.stop();
@@ -65,4 +65,6 @@ export interface EmbeddingOptions {
   readonly loader: LoaderConfig;
   readonly progress: Progress;
   readonly signal: AbortSignal;
+  /** Said after an interruption: what is lost, what to do. */
+  readonly afterInterrupt?: string;
 }

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../files.js';
+import { silentLogger } from '../../log.js';
+import { silentProgress } from '../../progress.js';
 import { Rng } from '../../rng.js';
 import { openCorpus, type Corpus } from '../../data/corpus/corpus.js';
-import type { LoadedBackend } from '../../runtime/native/load.js';
+import { loadTensorFlow } from '../../runtime/native/load.js';
 import { createExecutor } from '../../runtime/program/executor.js';
 import { loadCheckpoint, requireVocabulary, type Checkpoint } from '../../train/checkpoint.js';
 import { RunFolder } from '../../train/run-folder.js';
@@ -24,9 +26,11 @@ export interface FinetuneAnnotation {
   readonly isResumed?: boolean;
   /** Trains that many times, from train.seed on; only initial head, order and dropout differ. */
   readonly numSeeds?: number;
-  readonly backend: LoadedBackend;
-  readonly context: TrainContext;
+  /** Default: silent, and never interrupted. */
+  readonly context?: Partial<TrainContext>;
 }
+
+type Request = FinetuneAnnotation & { readonly context: TrainContext };
 
 const TUNED = { head: 'head only', lastLayers: 'last layers', whole: 'whole model' } as const;
 
@@ -35,8 +39,10 @@ const TUNED = { head: 'head only', lastLayers: 'last layers', whole: 'whole mode
  * split, beside simple methods given the very same cells. No score reported here was seen by training, early stopping or calibration.
  * @throws ConfigError, DataError, CheckpointError, OutputError: one line each; InterruptedError with the run saved
  */
-export async function finetuneAnnotation(request: FinetuneAnnotation): Promise<AnnotationResult> {
-  const { config, out, isResumed = false, numSeeds = 1, backend, context } = request;
+export async function finetuneAnnotation(asked: FinetuneAnnotation): Promise<AnnotationResult> {
+  const { config, out, isResumed = false, numSeeds = 1 } = asked;
+  const context: TrainContext = { log: silentLogger, progress: silentProgress, say() {}, signal: new AbortController().signal, ...asked.context };
+  const request: Request = { ...asked, context };
   const corpus = await openCorpus(config.data.corpus);
   // Made first: an output that cannot be written is told before the work, not after it.
   const folder = isResumed ? RunFolder.open(out) : await RunFolder.create(out);
@@ -46,6 +52,7 @@ export async function finetuneAnnotation(request: FinetuneAnnotation): Promise<A
     trainableNames(Object.keys(pretrained.parameters), config.tune, pretrained.modelConfig); // refused now rather than after the cells are embedded
     const labels = annotationLabels(corpus, config.data.labelKey);
     context.say(describeLabels(labels));
+    const backend = await loadTensorFlow({ notice: context.say });
     const rows = sampleRows(labels, config.train.seed);
     const isFrozen = config.tune.kind === 'head';
     const table = await embed(request, corpus, pretrained, isFrozen ? Int32Array.from([...labels.rows.train, ...labels.rows.validation, ...labels.rows.test]) : rows);
@@ -68,7 +75,7 @@ export async function finetuneAnnotation(request: FinetuneAnnotation): Promise<A
   }
 }
 
-function assemble({ config, out }: FinetuneAnnotation, corpus: Corpus, labels: AnnotationLabels, seeds: readonly number[], runs: readonly SeedRun[], baselines: readonly MethodResult[]): AnnotationResult {
+function assemble({ config, out }: Request, corpus: Corpus, labels: AnnotationLabels, seeds: readonly number[], runs: readonly SeedRun[], baselines: readonly MethodResult[]): AnnotationResult {
   const { head, predictions } = runs[0]!;
   const { train, validation, test } = labels.rows;
   const truth = codesOf(labels, test);
@@ -97,16 +104,16 @@ function sampleRows({ rows: { train } }: AnnotationLabels, seed: number): Int32A
   return Rng.fromSeed(seed).fork('sample').permutation(train.length).slice(0, MAX_SAMPLE).map((i) => train[i]!);
 }
 
-async function embed({ config, context }: FinetuneAnnotation, corpus: Corpus, pretrained: Checkpoint, rows: Int32Array): Promise<EmbeddingTable> {
+async function embed({ config, context }: Request, corpus: Corpus, pretrained: Checkpoint, rows: Int32Array): Promise<EmbeddingTable> {
   const executor = await createExecutor({ kind: config.train.executor });
   try {
-    return await EmbeddingTable.compute(corpus, rows, embeddingOptions(config, pretrained, executor, context));
+    return await EmbeddingTable.compute(corpus, rows, embeddingOptions(config, pretrained, executor, context, 'nothing was trained yet: start again'));
   } finally {
     executor.dispose();
   }
 }
 
-function fitBaselines({ config, context }: FinetuneAnnotation, corpus: Corpus, labels: AnnotationLabels, { preprocessing }: Checkpoint): MethodResult[] {
+function fitBaselines({ config, context }: Request, corpus: Corpus, labels: AnnotationLabels, { preprocessing }: Checkpoint): MethodResult[] {
   const bar = context.progress.start('Fit baselines', labels.rows.train.length, 'cells');
   try {
     const results = scoreBaselines(corpus, labels, preprocessing, Rng.fromSeed(config.train.seed).fork('baselines'));

@@ -11,7 +11,7 @@ import { runTraining, type TrainContext } from '../../train/run.js';
 import type { Metrics } from '../../train/task.js';
 import { calibrate } from './calibration.js';
 import type { AnnotationConfig } from './config.js';
-import { EmbeddingTable } from './embedding-table.js';
+import { EmbeddingTable, type EmbeddingOptions } from './embedding-table.js';
 import { readHead, type AnnotationHeadInfo } from './head.js';
 import { createHeadClassifier } from './head-classifier.js';
 import { codesOf, type AnnotationLabels } from './labels.js';
@@ -93,7 +93,7 @@ async function describeData({ corpus, pretrained, labels }: SeedSetup) {
 /** Logits of the validation and test cells under a trained checkpoint. */
 async function splitLogits({ config, corpus, labels, embeddings, context }: SeedSetup, trained: Checkpoint, executor: Executor): Promise<{ validation: Float32Array; test: Float32Array }> {
   const { validation, test } = labels.rows;
-  const table = embeddings ?? (await EmbeddingTable.compute(corpus, Int32Array.from([...validation, ...test]), embeddingOptions(config, trained, executor, context)));
+  const table = embeddings ?? (await EmbeddingTable.compute(corpus, Int32Array.from([...validation, ...test]), embeddingOptions(config, trained, executor, context, 'the training is done and saved: --resume does the rest')));
   const classifier = await createHeadClassifier(executor, readHead(trained));
   try {
     return { validation: await classifier.logits(table.gather(validation)), test: await classifier.logits(table.gather(test)) };
@@ -102,6 +102,7 @@ async function splitLogits({ config, corpus, labels, embeddings, context }: Seed
   }
 }
 
-export function embeddingOptions({ train, loader }: AnnotationConfig, model: Checkpoint, executor: Executor, { progress, signal }: TrainContext) {
-  return { model, executor, precision: train.precision, batchSize: Math.ceil(train.batchSize / train.accumulation), loader, progress, signal };
+/** @param afterInterrupt what to do after an interruption at this point */
+export function embeddingOptions({ train, loader }: AnnotationConfig, model: Checkpoint, executor: Executor, { progress, signal }: TrainContext, afterInterrupt: string): EmbeddingOptions {
+  return { model, executor, precision: train.precision, batchSize: Math.ceil(train.batchSize / train.accumulation), loader, progress, signal, afterInterrupt };
 }

@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
-import { parseConfig } from '../../../src/config/load.js';
+import { loadConfig, parseConfig } from '../../../src/config/load.js';
 import type { Corpus } from '../../../src/data/corpus/corpus.js';
 import { openCellFile } from '../../../src/data/readers/open.js';
 import { ScDiVaInference } from '../../../src/inference/engine.js';
 import { ScDiVa } from '../../../src/inference/scdiva.js';
-import { loadTensorFlow, type LoadedBackend } from '../../../src/runtime/native/load.js';
+import { loadTensorFlow } from '../../../src/runtime/native/load.js';
 import { AnnotationConfig } from '../../../src/tasks/annotation/config.js';
 import { finetuneAnnotation } from '../../../src/tasks/annotation/finetune.js';
 import { readHead } from '../../../src/tasks/annotation/head.js';
@@ -19,13 +19,12 @@ import { quietContext, separableCells, TYPES, untrainedCheckpoint } from '../../
 import { smallCorpus, temporaryFolder } from '../../support/small-corpus.js';
 
 const folderOf = temporaryFolder('finetune');
-let backend: LoadedBackend;
 let folder: string;
 let corpus: Corpus;
 let checkpoint: string;
 
 beforeAll(async () => {
-  backend = await loadTensorFlow();
+  await loadTensorFlow();
   folder = await folderOf();
   corpus = await smallCorpus(folder, separableCells(1, 240), { label: 'cell_type', fractions: [0.6, 0.2, 0.2] });
   checkpoint = await untrainedCheckpoint(folder, corpus);
@@ -41,7 +40,7 @@ const configFor = (tune: object, train: object = {}, rest: object = {}) =>
     ...rest,
   });
 const finetune = (out: string, tune: object, train: object = {}, rest: object = {}, more: object = {}) =>
-  finetuneAnnotation({ config: configFor(tune, train, rest), out: join(folder, out), backend, context: quietContext(), ...more });
+  finetuneAnnotation({ config: configFor(tune, train, rest), out: join(folder, out), context: quietContext(), ...more });
 const weights = async (path: string) => Object.fromEntries(Object.entries((await loadCheckpoint(path)).parameters).map(([name, { data }]) => [name, Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')]));
 const changed = async (path: string) => {
   const [before, after] = [await weights(checkpoint), await weights(path)];
@@ -93,6 +92,11 @@ describe('fine-tuning the whole model', () => {
     expect(rows).toHaveLength(result.numCells.test);
     expect(rows.filter(([, truth, predicted]) => truth === predicted).length / rows.length).toBeCloseTo(json.methods[0]!.runs[0]!.accuracy, 12);
     expect(rows.map(([id]) => id)).toEqual(corpus.cellIds(corpus.splitRows('test')));
+  });
+
+  it('writes down a config that a run can be started from', async () => {
+    const again = await loadConfig(AnnotationConfig, join(result.out, 'config.yaml'));
+    expect(again).toEqual(configFor({ kind: 'whole' }));
   });
 
   it('validates after every epoch and keeps the epoch with the best macro-F1', () => {
@@ -163,6 +167,14 @@ describe('going on with a run', () => {
   it('refuses another checkpoint to start from', async () => {
     const other = await untrainedCheckpoint(await folderOf(), corpus, { numLayers: 1 });
     await expect(finetune('broken', { kind: 'lastLayers', numLayers: 1 }, { epochs: 4, schedule: { kind: 'constant' } }, { checkpoint: other, baselines: false }, { isResumed: true })).rejects.toThrow(/checkpoint/);
+  });
+});
+
+describe('an interruption', () => {
+  it('while cells are embedded leaves nothing and says so', async () => {
+    const interrupted = finetune('interrupted', { kind: 'head' }, {}, {}, { context: quietContext(AbortSignal.abort()) });
+    await expect(interrupted).rejects.toThrow(/interrupted while cells were embedded \(nothing was trained yet/);
+    expect(existsSync(join(folder, 'interrupted'))).toBe(false);
   });
 });
 
