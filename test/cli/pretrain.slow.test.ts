@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { executorKinds } from '../support/tensorflow.js';
 import { smallCorpus, temporaryFolder } from '../support/small-corpus.js';
 import { structuredCells } from '../support/structured-cells.js';
 import { loadCheckpoint } from '../../src/train/checkpoint.js';
@@ -72,7 +73,7 @@ describe('scdiva pretrain', () => {
   });
 
   // The unbroken run prepares its batches in the training thread, the broken one in two others.
-  it.each(['eager', 'graph'])('takes bit for bit the same ten steps in one process or in two (%s)', async (executor) => {
+  it.each(executorKinds)('takes bit for bit the same ten steps in one process or in two (%s)', async (executor) => {
     const [whole, broken] = [join(await folder(), 'whole'), join(await folder(), 'broken')];
     const shared = [`train.executor=${executor}`, 'train.schedule.decaySteps=10', 'train.schedule.warmupSteps=2', 'train.ema={}', 'train.keepCheckpoints=9'];
     expect((await pretrain(whole, [...shared, 'train.steps=10', 'loader.numWorkers=0'])).code).toBe(0);

@@ -10,7 +10,7 @@ import { Rng } from '../../src/rng.js';
 import { createExecutor } from '../../src/runtime/program/executor.js';
 import { drawBatch } from '../support/cell-batches.js';
 import { expectClose } from '../support/expect-close.js';
-import { useTensorFlow } from '../support/tensorflow.js';
+import { executorKinds, useTensorFlow } from '../support/tensorflow.js';
 import { tinyConfig, tinyIds, tinyParameters, toTensors } from '../support/tiny-model.js';
 
 useTensorFlow();
@@ -19,7 +19,7 @@ const batch = drawBatch([7, 4, 1], 7, tinyIds);
 const partial = () => blankGenes(batch, { maskRatio: 0.5, numExtraGenes: 2, maxGenes: 8 }, tinyIds, Rng.fromSeed(2));
 
 describe('the denoiser', () => {
-  it.each(['eager', 'graph'] as const)('gives the model’s logits and values at the slots asked for, [LAT] summarising the known genes (%s)', async (kind) => {
+  it.each(executorKinds)('gives the model’s logits and values at the slots asked for, [LAT] summarising the known genes (%s)', async (kind) => {
     const cells = partial();
     const slots = Array.from(cells.isUnknown.keys()).filter((slot) => cells.isUnknown[slot]);
     const executor = await createExecutor({ kind });

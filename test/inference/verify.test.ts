@@ -12,7 +12,7 @@ import { readSafetensors, writeSafetensors } from '../../src/model/safetensors.j
 import { createExecutor } from '../../src/runtime/program/executor.js';
 import type { HostTensor } from '../../src/runtime/program/program.js';
 import { hasShared, shared } from '../support/shared.js';
-import { hasNative, useTensorFlow } from '../support/tensorflow.js';
+import { executorKinds, useTensorFlow } from '../support/tensorflow.js';
 
 useTensorFlow();
 
@@ -31,7 +31,7 @@ async function verify(folder: string, kind: 'eager' | 'graph' = 'eager', options
 const folders: [string, string][] = [['parity-small', fixture], ...(hasShared ? [['the shared parity/tiny', shared('fixtures/parity/tiny')] as [string, string]] : [])];
 
 describe.each(folders)('the golden vectors of %s', (_, folder) => {
-  it.each(hasNative ? (['eager', 'graph'] as const) : (['eager'] as const))('are met by the %s executor: outputs and losses to 1e-5, every gradient to 1e-4', async (kind) => {
+  it.each(executorKinds)('are met by the %s executor: outputs and losses to 1e-5, every gradient to 1e-4', async (kind) => {
     const { ok, deviations } = await verify(folder, kind);
     expect(deviations.filter(({ deviation, limit }) => !(deviation <= limit))).toEqual([]);
     expect(ok).toBe(true);

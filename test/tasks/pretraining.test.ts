@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, beforeAll } from 'vitest';
 import { smallCorpus, temporaryFolder } from '../support/small-corpus.js';
 import { structuredCells } from '../support/structured-cells.js';
-import { useTensorFlow } from '../support/tensorflow.js';
+import { executorKinds, useTensorFlow } from '../support/tensorflow.js';
 import { loadConfig, parseConfig } from '../../src/config/load.js';
 import type { CellBatch, CellBatches } from '../../src/data/batch.js';
 import type { Corpus } from '../../src/data/corpus/corpus.js';
@@ -48,7 +48,7 @@ describe('pretraining', () => {
     expect((await loadCheckpoint(checkpoint)).preprocessing.maxGenes).toBe(6);
   });
 
-  it.each(['eager', 'graph'])('starts with the losses it has always started with (%s)', async (executor) => {
+  it.each(executorKinds)('starts with the losses it has always started with (%s)', async (executor) => {
     const out = join(await folder(), 'run');
     await pretrain({ config: configOf({ executor, seed: 11 }), out });
     const losses = (await readMetrics(join(out, 'metrics.jsonl'))).flatMap(({ split, loss }) => (split === 'train' ? [loss] : []));

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { useTensorFlow } from '../support/tensorflow.js';
+import { executorKinds, useTensorFlow } from '../support/tensorflow.js';
 import { createExecutor } from '../../src/runtime/program/executor.js';
 import type { HostTensor, HostTensors, ProgramFn } from '../../src/runtime/program/program.js';
 import { TrainConfig } from '../../src/train/config.js';
@@ -47,7 +47,7 @@ async function optimiser(kind: 'eager' | 'graph', options: object = {}) {
   return { variables, step, dispose };
 }
 
-describe.each(['eager', 'graph'] as const)('AdamW (%s)', (kind) => {
+describe.each(executorKinds)('AdamW (%s)', (kind) => {
   it('gives the parameters, moments and norms of torch.optim.AdamW with clipping, decaying matrices alone', async () => {
     const { variables, step, dispose } = await optimiser(kind);
     for (const [i, expected] of golden.steps.entries()) {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
-import { useTensorFlow } from '../support/tensorflow.js';
+import { executorKinds, useTensorFlow } from '../support/tensorflow.js';
 import { tinyTask } from '../support/tiny-task.js';
 import { Rng } from '../../src/rng.js';
 import { createExecutor } from '../../src/runtime/program/executor.js';
@@ -72,12 +72,7 @@ describe('the training step', () => {
     expect(parts.metrics['absError']).toBeCloseTo(whole.metrics['absError']!, 5);
   });
 
-  it.each([
-    { accumulation: 1, executor: 'eager' },
-    { accumulation: 2, executor: 'eager' },
-    { accumulation: 1, executor: 'graph' },
-    { accumulation: 2, executor: 'graph' },
-  ])('stops at a loss that is not finite, naming step, batch and parameter ($executor, accumulation $accumulation)', async ({ accumulation, executor }) => {
+  it.each(executorKinds.flatMap((executor) => [1, 2].map((accumulation) => ({ accumulation, executor }))))('stops at a loss that is not finite, naming step, batch and parameter ($executor, accumulation $accumulation)', async ({ accumulation, executor }) => {
     const task = tinyTask({ nanAtBatch: 4 * accumulation });
     const failure = train(task, { accumulation, executor }, 10);
     await expect(failure).rejects.toThrow(/^step 5, batch 1 of epoch 1: loss NaN, gradient norm NaN; first gradient that is not finite: hidden\.weight/);

@@ -5,7 +5,7 @@ import { sumOfSquares } from '../../../src/runtime/ops/sum-of-squares.js';
 import { createExecutor } from '../../../src/runtime/program/executor.js';
 import type { Executor, HostTensor, HostTensors, ProgramFn } from '../../../src/runtime/program/program.js';
 import { expectClose } from '../../support/expect-close.js';
-import { hasNative, useTensorFlow } from '../../support/tensorflow.js';
+import { executorKinds, hasNative, useTensorFlow } from '../../support/tensorflow.js';
 
 useTensorFlow();
 
@@ -19,7 +19,7 @@ const update: ProgramFn = ({ w, m, v }, { grad, decay, ...rest }) => {
   return { outputs: { norm: sumOfSquares(grad!), old: tf.mul(w!, 1), next: tf.mul(after.parameter, 1) }, updates: { w: after.parameter, m: after.m, v: after.v } };
 };
 
-describe.each(hasNative ? (['eager', 'graph'] as const) : (['eager'] as const))('an Adam update, %s', (kind) => {
+describe.each(executorKinds)('an Adam update, %s', (kind) => {
   let executor: Executor;
   beforeAll(async () => {
     executor = await createExecutor({ kind });
