@@ -4,6 +4,7 @@ import { checkCoverage, coverage, mapGenes, type GeneCoverage } from '../data/ge
 import { chooseMatrix, type ChosenMatrix } from '../data/inspect/choose-matrix.js';
 import type { UsableKind } from '../data/inspect/value-kind.js';
 import { fileBatches, type FileBatches } from '../data/loader/file-batches.js';
+import { valueScale } from '../data/loader/value-scale.js';
 import type { CellFile, MatrixKey } from '../data/readers/reader.js';
 import type { ModelDescription } from '../train/checkpoint.js';
 
@@ -47,7 +48,7 @@ export async function cellSource(file: CellFile, model: ModelDescription, option
     vocabulary,
     vocabularyIds: mapping.vocabularyIds,
     preprocessing,
-    scale: { kind, ...(kind === 'log1p' && cellTotal !== undefined && { targetSum: cellTotal }) },
+    scale: valueScale(chosen),
     entropy,
     batchSize,
   });

@@ -90,6 +90,18 @@ describe('scdiva data', () => {
     expect(await folderBytes(join(folder, 'killed'))).toEqual(await folderBytes(join(folder, 'unbroken')));
   });
 
+  it('tells a disk that is full in one line, and continues once there is space', async () => {
+    const folder = await newFolder();
+    const [file, out] = [join(folder, 'cells.h5ad'), join(folder, 'corpus')];
+    await writeSmallH5ad(file, randomCells(7, 2000, 60));
+    const args = ['data', 'build', file, '--out', out, '--shard-cells', '1000', '--json'];
+    // A limit on the size of a file stands in for the full disk: 32 KiB, a shard is larger.
+    const { code, stderr } = await run('bash', ['-c', 'trap "" XFSZ; ulimit -f 32; exec "$@"', 'bash', process.execPath, bin, ...args]);
+    expect([code, stderr.split('\n').filter((line) => line.startsWith('scdiva:'))]).toEqual([2, [expect.stringMatching(/shard-00000\.arrow: cannot be written: the file is too large for this file system/)]]);
+    expect((await readdir(out)).filter((name) => name !== 'building.jsonl')).toEqual([]);
+    expect((await scdiva(...args)).code).toBe(0);
+  });
+
   it.skipIf(noPyarrow)('writes shards that pyarrow opens as they are', async () => {
     const folder = await newFolder();
     const [file, out] = [join(folder, 'cells.h5ad'), join(folder, 'corpus')];

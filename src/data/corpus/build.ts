@@ -1,5 +1,4 @@
 import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { ConfigError, DataError, OutputError } from '../../errors.js';
 import { asOutputError, makeFolder, sha256File } from '../../files.js';
 import type { Progress } from '../../progress.js';
@@ -8,9 +7,10 @@ import { checkCoverage, mapGenes } from '../genes/mapping.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
+import { valueScale } from '../loader/value-scale.js';
 import { openCellFile } from '../readers/open.js';
 import type { CellFile } from '../readers/reader.js';
-import { readJournal } from './journal.js';
+import { isOurs, readJournal, removeFiles } from './journal.js';
 import { FORMAT_VERSION, MANIFEST_FILE, readManifest, type BuildRecord, type CorpusManifest } from './manifest.js';
 import { joinObs, labelLikeKeys } from './obs-columns.js';
 import type { Fractions } from './split.js';
@@ -124,12 +124,8 @@ async function stateOf(out: string): Promise<FolderState> {
   return { kind: 'free' };
 }
 
-function isOurs(name: string): boolean {
-  return /^(shard-\d{5,}\.arrow|genes\.arrow|building\.jsonl)(\.tmp-.*)?$/.test(name);
-}
-
 async function removeUnfinished(out: string): Promise<void> {
-  for (const name of await readdir(out)) if (isOurs(name)) await rm(join(out, name), { force: true });
+  await removeFiles(out, []);
   if ((await readdir(out)).length === 0) await rm(out, { recursive: true });
 }
 
@@ -150,19 +146,14 @@ function commonScale(files: readonly CellFile[], chosen: readonly ChosenMatrix[]
   if (other >= 0) {
     throw new DataError({ file: files[other]!.path, key: chosen[other]!.key, found: chosen[other]!.valueKind, expected: `${kind}, as in ${files[0]!.path}`, hint: 'choose --matrix so that all files hold the same kind of values, or build two corpora' });
   }
-  if (kind !== 'log1p') return { kind };
-  const targets = chosen.map(({ cellTotal }) => (cellTotal === undefined ? undefined : roundTarget(cellTotal)));
-  const different = targets.findIndex((target) => target !== undefined && targets[0] !== undefined && target !== targets[0]);
+  const targets = chosen.map((matrix) => valueScale(matrix).targetSum);
+  const known = targets.findIndex((target) => target !== undefined);
+  const different = targets.findIndex((target) => target !== undefined && target !== targets[known]);
   if (different >= 0) {
-    throw new DataError({ file: files[different]!.path, key: chosen[different]!.key, found: `log1p of cells scaled to ${targets[different]}`, expected: `${targets[0]}, as in ${files[0]!.path}`, hint: 'build from counts, or build two corpora' });
+    throw new DataError({ file: files[different]!.path, key: chosen[different]!.key, found: `log1p of cells scaled to ${targets[different]}`, expected: `${targets[known]}, as in ${files[known]!.path}`, hint: 'build from counts, or build two corpora' });
   }
-  return targets.every((target) => target !== undefined) ? { kind, targetSum: targets[0]! } : { kind };
-}
-
-/** A measured total close to a power of ten is that power of ten: rounding to float32 moved it. */
-function roundTarget(total: number): number {
-  const power = 10 ** Math.round(Math.log10(total));
-  return Math.abs(total / power - 1) < 0.01 ? power : total;
+  // Where one file does not tell its target sum, the values of all are taken as they are.
+  return targets.includes(undefined) ? { kind } : { kind, targetSum: targets[0]! };
 }
 
 /** @throws ConfigError for shares that are negative or do not sum to 1 */

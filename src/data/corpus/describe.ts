@@ -111,7 +111,7 @@ export function corpusPage(found: CorpusDescription): string {
     `${found.corpus}: ${thousands(found.numCells)} cells × ${thousands(found.numGenes)} genes, ${thousands(found.numValues)} values`,
     '',
     ...columns([
-      ['values', `${found.valueKind}${found.targetSum === null ? '' : ` of cells scaled to ${number(found.targetSum)}`}, stored as ${found.valueType}`],
+      ['values', `${found.valueKind}${scaledTo(found)}, stored as ${found.valueType}`],
       ['files', `${found.numShards} ${found.numShards === 1 ? 'shard' : 'shards'}, ${number(found.sizeBytes / 2 ** 20)} MiB`],
       ['split', SPLITS.map((split) => `${split} ${thousands(splitCells[split])}`).join(', ')],
       ['genes a cell', `${thousands(genes.median)} in the median, ${thousands(genes.min)} to ${thousands(genes.max)}, half of the cells ${thousands(genes.q25)} to ${thousands(genes.q75)}`],
@@ -129,6 +129,11 @@ export function corpusPage(found: CorpusDescription): string {
     '',
     ...geneTable('most even genes (high entropy)', found.mostEven),
   ].join('\n');
+}
+
+function scaledTo({ valueKind, targetSum }: CorpusDescription): string {
+  if (targetSum !== null) return ` of cells scaled to ${number(targetSum)}`;
+  return valueKind === 'log1p' ? ' of cells scaled to an unknown sum, taken as they are' : '';
 }
 
 function labelTable({ key, classes, numMissing }: LabelDescription): string[] {

@@ -1,4 +1,4 @@
-import { open, readFile, type FileHandle } from 'node:fs/promises';
+import { open, readdir, readFile, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { asOutputError, writeFileAtomic } from '../../files.js';
@@ -88,4 +88,14 @@ export class Journal {
   async close(): Promise<void> {
     await this.handle.close();
   }
+}
+
+/** Names a build gives its files, those it had not finished included; the manifest is not among them. */
+export function isOurs(name: string): boolean {
+  return /^(shard-\d{5,}\.arrow|genes\.arrow|building\.jsonl|corpus\.json(?=\.tmp-))(\.tmp-.*)?$/.test(name);
+}
+
+/** Removes a build's files but those named: what a killed build was writing, and shards of a pass that starts again. */
+export async function removeFiles(folder: string, keep: readonly string[]): Promise<void> {
+  for (const name of await readdir(folder)) if (isOurs(name) && !keep.includes(name)) await rm(join(folder, name), { force: true });
 }

@@ -10,7 +10,7 @@ import type { ValueScale } from '../loader/config.js';
 import { RowTranslator } from '../loader/row-translator.js';
 import type { CellFile, CellMatrix } from '../readers/reader.js';
 import { encodeGeneTable } from './gene-table.js';
-import { Journal, JOURNAL_FILE, type Knowledge, type ShardRecord, type SourceTally } from './journal.js';
+import { Journal, JOURNAL_FILE, removeFiles, type Knowledge, type ShardRecord, type SourceTally } from './journal.js';
 import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, SPLITS, type BuildRecord, type CorpusManifest, type ShardEntry, type SourceEntry } from './manifest.js';
 import { dropSmallClasses, refuseSingletons } from './obs-columns.js';
 import { RowReader } from './row-reader.js';
@@ -133,6 +133,7 @@ class Pass {
       complete++;
     }
     this.records.length = complete;
+    await removeFiles(this.plan.folder, [JOURNAL_FILE, ...this.records.flatMap(({ shard }) => shard?.file ?? [])]);
   }
 
   /** Source rows of the cells of a finished shard. */

@@ -63,6 +63,17 @@ describe('a corpus', () => {
     expect(cellsOf(corpus)).toEqual(expectedCells(content));
   });
 
+  it('refuses files of different kinds of values, or scaled to different sums', async () => {
+    const folder = await newFolder();
+    const counts = randomCells(4, 20, 15);
+    const scaledTo = (target: number): SmallH5ad => ({ ...counts, x: { encoding: 'csr', rows: counts.x!.rows.map((row) => row.map((value) => Math.log1p((target * value) / row.reduce((a, b) => a + b)))) } });
+    const files = { counts, 'log-1e4': scaledTo(1e4), 'log-1e6': scaledTo(1e6) };
+    const paths = await Promise.all(Object.entries(files).map(async ([name, content]) => (await writeSmallH5ad(join(folder, name), content), join(folder, name))));
+    const out = join(folder, 'out');
+    await expect(buildCorpus([paths[0]!, paths[1]!], { out })).rejects.toThrow(/log-1e4: X: log1p \(expected counts, as in .*counts; choose --matrix/);
+    await expect(buildCorpus([paths[1]!, paths[2]!], { out })).rejects.toThrow(/log-1e6: X: log1p of cells scaled to 1000000 \(expected 10000, as in .*log-1e4/);
+  });
+
   it('has the same bytes when built again', async () => {
     const content = randomCells(1, 60, 30);
     const folders = [await newFolder(), await newFolder()];
@@ -167,6 +178,7 @@ describe('building', () => {
     await mkdir(out);
     for (const { file: name } of manifest.shards.slice(0, 3)) await writeFile(join(out, name), await readFile(join(`${out}-unbroken`, name)));
     await truncate(join(out, 'shard-00002.arrow'), 100);
+    await writeFile(join(out, 'shard-00003.arrow.tmp-4711-0badcafe'), 'half');
     await writeFile(join(out, 'building.jsonl'), `${lines.join('\n')}\n{"shard":{"fi`);
     await buildCorpus([file], { out, shardCells: 10 });
     const bytes = await folderBytes(out);

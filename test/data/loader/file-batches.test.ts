@@ -7,6 +7,7 @@ import { chooseMatrix } from '../../../src/data/inspect/choose-matrix.js';
 import { LoaderConfig, Preprocessing } from '../../../src/data/loader/config.js';
 import { fileBatches } from '../../../src/data/loader/file-batches.js';
 import { createLoader } from '../../../src/data/loader/loader.js';
+import { valueScale } from '../../../src/data/loader/value-scale.js';
 import { openCellFile } from '../../../src/data/readers/open.js';
 import { randomCells, smallCorpus, temporaryFolder } from '../../support/small-corpus.js';
 import { writeSmallH5ad, type SmallH5ad } from '../../support/small-h5ad.js';
@@ -19,9 +20,9 @@ async function batchesOf(content: SmallH5ad, vocabulary: Vocabulary, entropy: Fl
   await writeSmallH5ad(path, content);
   const file = await openCellFile(path);
   try {
-    const { key, valueKind } = await chooseMatrix(file);
-    const matrix = file.matrix(key);
-    const batches = fileBatches(file, matrix, { vocabulary, vocabularyIds: mapGenes(matrix.genes, vocabulary).vocabularyIds, preprocessing, scale: { kind: valueKind }, entropy, batchSize });
+    const chosen = await chooseMatrix(file);
+    const matrix = file.matrix(chosen.key);
+    const batches = fileBatches(file, matrix, { vocabulary, vocabularyIds: mapGenes(matrix.genes, vocabulary).vocabularyIds, preprocessing, scale: valueScale(chosen), entropy, batchSize });
     const all: CellBatch[] = [];
     for await (const batch of batches) all.push(batch);
     return { all, emptyRows: batches.emptyRows, numCells: batches.numCells };
@@ -31,8 +32,9 @@ async function batchesOf(content: SmallH5ad, vocabulary: Vocabulary, entropy: Fl
 }
 
 describe("batches of a user's file", () => {
-  it('are what the corpus of the same cells gives, whatever the order of the columns', async () => {
-    const content = randomCells(2, 30, 25);
+  it.each([['counts'], ['log1p of 1e6']])('are what the corpus of the same cells gives, whatever the order of the columns: %s', async (kind) => {
+    const counts = randomCells(2, 30, 25);
+    const content = kind === 'counts' ? counts : { ...counts, x: { encoding: 'csr' as const, rows: counts.x!.rows.map((row) => row.map((value) => Math.log1p((1e6 * value) / row.reduce((a, b) => a + b)))) } };
     const corpus = await smallCorpus(await newFolder(), content);
     const order = content.geneNames.map((_, g) => (g * 7) % 25);
     const shuffled: SmallH5ad = { ...content, geneNames: order.map((g) => content.geneNames[g]!), x: { encoding: 'csc', rows: content.x!.rows.map((row) => order.map((g) => row[g]!)) } };
@@ -41,6 +43,10 @@ describe("batches of a user's file", () => {
     const rows = Int32Array.from({ length: 30 }, (_, row) => row);
     for await (const batch of createLoader(corpus, { rows, batchSize: 7, preprocessing, rng: null, loader: LoaderConfig.parse({ numWorkers: 0 }) })) expected.push(batch);
     expect(all).toEqual(expected);
+    // Linear expression at the target sum, whatever the file was scaled to.
+    const first = all[0]!.values.subarray(0, all[0]!.numGenes[0]).map(Math.expm1);
+    expect(first.reduce((a, b) => a + b)).toBeLessThan(10_000.5);
+    expect(first.reduce((a, b) => a + b)).toBeGreaterThan(5_000);
   });
 
   it('leave out cells without a gene of the vocabulary and name them, so that no result is shifted', async () => {
