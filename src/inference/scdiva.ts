@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly executor?: ExecutorKind;
   /** bf16: matrix products in bfloat16, faster and about three digits precise. Default f32. */
   readonly precision?: 'f32' | 'bf16';
+  /** Told in one line why WebAssembly is used, where it is. Default: a warning of the process. */
+  readonly notice?: (line: string) => void;
 }
 
 /** The embeddings of a file's cells. */
@@ -39,9 +41,9 @@ export class ScDiVa {
    * Loads a checkpoint folder, or the best checkpoint of a run folder.
    * @throws CheckpointError naming the file or tensor that is missing, damaged or of another size
    */
-  static async fromPretrained(path: string, { executor: kind = 'auto', precision = 'f32' }: LoadOptions = {}): Promise<ScDiVa> {
+  static async fromPretrained(path: string, { executor: kind = 'auto', precision = 'f32', notice }: LoadOptions = {}): Promise<ScDiVa> {
     const checkpoint = await loadCheckpoint(path);
-    await loadTensorFlow();
+    await loadTensorFlow(notice && { notice });
     const executor = await createExecutor({ kind });
     try {
       return new ScDiVa(checkpoint, executor, await createCellEncoder(executor, checkpoint, precision));

@@ -16,16 +16,14 @@ export const annotate = defineVerb<Flags>({
       .option('threshold', { type: 'number', describe: 'labels of lower confidence become unknown; 0 = none [the checkpoint’s]' })
       .option('probabilities', { type: 'boolean', default: false, describe: 'also obsm[\'scdiva_probabilities\'], one column a class' }) as unknown as Argv<Flags>,
   async run({ checkpoint, files, out, matrix, batchSize, precision, threshold, probabilities }, { progress, signal, say }) {
-    const [{ ScDiVa }, { ScDiVaInference }, { annotateFile, planOutputs, provenanceOf }, { loadTensorFlow }, { packageVersion }] = await Promise.all([
+    const [{ ScDiVa }, { ScDiVaInference }, { annotateFile, planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/engine.js'),
       import('../../inference/annotated-file.js'),
-      import('../../runtime/native/load.js'),
       import('../main.js'),
     ]);
     const jobs = planOutputs(files, out);
-    await loadTensorFlow({ notice: say });
-    const model = await ScDiVa.fromPretrained(checkpoint, { precision });
+    const model = await ScDiVa.fromPretrained(checkpoint, { precision, notice: say });
     try {
       const engine = new ScDiVaInference({ model });
       const { labelKey, classes } = engine.headInfo();

@@ -7,15 +7,13 @@ export const embed = defineVerb<ReadingFlags>({
   describe: 'add the cell embedding, obsm[\'X_scdiva\'], to copies of files',
   options: readingOptions,
   async run({ checkpoint, files, out, matrix, batchSize, precision }, { progress, signal, say }) {
-    const [{ ScDiVa }, { embedFile, planOutputs, provenanceOf }, { loadTensorFlow }, { packageVersion }] = await Promise.all([
+    const [{ ScDiVa }, { embedFile, planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/annotated-file.js'),
-      import('../../runtime/native/load.js'),
       import('../main.js'),
     ]);
     const jobs = planOutputs(files, out);
-    await loadTensorFlow({ notice: say });
-    const model = await ScDiVa.fromPretrained(checkpoint, { precision });
+    const model = await ScDiVa.fromPretrained(checkpoint, { precision, notice: say });
     try {
       const provenance = await provenanceOf(model, packageVersion(), false);
       const reports: FileReport[] = [];

@@ -11,18 +11,16 @@ const annotation = defineVerb({
       .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
       .option('threshold', { type: 'number', describe: 'smallest confidence of a label [the checkpoint’s]' })
       .option('batch-size', { type: 'number', describe: 'cells computed at once' }),
-  async run({ checkpoint, data, label, matrix, threshold, batchSize }, { progress, signal }) {
-    const [{ ScDiVa }, { ScDiVaInference }, { evaluateAnnotation }, { openCellFile }, { loadTensorFlow }] = await Promise.all([
+  async run({ checkpoint, data, label, matrix, threshold, batchSize }, { progress, signal, say }) {
+    const [{ ScDiVa }, { ScDiVaInference }, { evaluateAnnotation }, { openCellFile }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/engine.js'),
       import('../../inference/evaluate-annotation.js'),
       import('../../data/readers/open.js'),
-      import('../../runtime/native/load.js'),
     ]);
-    await loadTensorFlow();
     const cells = await openCellFile(data);
     try {
-      const model = await ScDiVa.fromPretrained(checkpoint);
+      const model = await ScDiVa.fromPretrained(checkpoint, { notice: say });
       try {
         const { annotation, ...result } = await evaluateAnnotation(new ScDiVaInference({ model }), cells, label, { matrix, threshold, batchSize, progress, signal });
         const { numCells, numUnlabelled, unseen, scores, majorityClass, classes } = result;
