@@ -86,7 +86,7 @@ describe('a mistake is told in one line, exits 2 and leaves nothing behind', () 
     ['a checkpoint without the head', ['annotate', '--checkpoint', 'pretrained', 'cells.h5ad', '--out', 'out'], /pretrained: .*head.*finetune annotation/],
     ['output over the input', ['embed', '--checkpoint', 'pretrained', 'cells.h5ad', '--out', 'cells.h5ad'], /cells\.h5ad: .*input/],
     ['a config key that does not exist', ['pretrain', '--config', 'run.yaml', '--out', 'out', '--set', 'train.stepz=3'], /run\.yaml: train\.stepz: no such key/],
-    ['nothing to resume', ['pretrain', '--config', 'run.yaml', '--out', 'out', '--resume'], /out: no checkpoint to resume from/],
+    ['nothing to resume', ['pretrain', '--config', 'run.yaml', '--out', 'out', '--resume'], /out: (no such run folder|no checkpoint to resume from)/],
   ])('%s', async (_, args, message) => {
     const before = (await readdir(folder)).sort();
     const input = await readFile(join(folder, 'cells.h5ad'));

@@ -26,7 +26,7 @@ const ANNOTATION = `
 data: { corpus: filled in, labelKey: filled in }
 checkpoint: filled in
 tune: { kind: whole }
-train: { steps: 40, batchSize: 16, optimizer: { lr: 0.01 }, evaluateEvery: 20 }
+train: { steps: 150, batchSize: 16, optimizer: { lr: 3e-3 }, evaluateEvery: 30 }
 `;
 
 async function configs(name: string, pretrain = PRETRAIN): Promise<string> {
