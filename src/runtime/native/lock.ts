@@ -1,8 +1,7 @@
-import { open, readFile, rename, rm, stat, utimes, link } from 'node:fs/promises';
+import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { temporaryName } from '../../files.js';
 
 /** Who holds a lock. `startTicks` tells a living holder from a later process that got its pid. */
 export interface LockHolder {
@@ -86,17 +85,23 @@ async function create(path: string, content: string): Promise<boolean> {
   }
 }
 
-/** Two waiters may both find a lock stale, and the slower one must not remove the fresh lock of the faster: move, look, put back. */
+/**
+ * Two waiters may both find a lock stale, and the slower one must not remove the fresh lock of the faster: one at a time looks again
+ * and removes. A stale lock changes in no other way, so nothing can come between the look and the removal.
+ */
 export async function removeStale(path: string, stale: string): Promise<void> {
-  const aside = temporaryName(path);
-  try {
-    await rename(path, aside);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
+  const takeover = `${path}.takeover`;
+  if (!(await create(takeover, ''))) {
+    const ageMs = Date.now() - (await stat(takeover).then((s) => s.mtimeMs, () => Date.now()));
+    if (ageMs > 2 * HEARTBEAT_MS) await rm(takeover, { force: true }); // whoever was at it died
+    await sleep(1);
+    return;
   }
-  if ((await readFile(aside, 'utf8')) !== stale) await link(aside, path).catch(() => {});
-  await rm(aside, { force: true });
+  try {
+    if ((await readIfThere(path)) === stale) await rm(path, { force: true });
+  } finally {
+    await rm(takeover, { force: true });
+  }
 }
 
 /** Is the process that wrote `content` into a lock file last touched `ageMs` ago gone? */

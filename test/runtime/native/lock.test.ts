@@ -63,7 +63,7 @@ describe('withLock', () => {
     expect(most).toBe(1);
   });
 
-  it('gives back a fresh lock it found in the place of the stale one', async () => {
+  it('leaves a fresh lock alone that it found in the place of the stale one', async () => {
     await writeFile(path, 'fresh');
     await removeStale(path, 'stale');
     expect(await readFile(path, 'utf8')).toBe('fresh');
