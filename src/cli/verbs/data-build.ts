@@ -12,28 +12,42 @@ export const dataBuild = defineVerb({
       .option('value-kind', { choices: ['counts', 'cpm', 'log1p'] as const, describe: 'what the values are, where the numbers do not tell' })
       .option('genes', { alias: 'vocabulary', type: 'string', requiresArg: true, describe: "genes.tsv, or the folder of a corpus; default: the files' own genes" })
       .option('checkpoint', { type: 'string', requiresArg: true, conflicts: 'genes', describe: 'take the genes of this checkpoint, to fine-tune it' })
+      .option('gene-table', { type: 'string', requiresArg: true, describe: 'what genes are and were called (scdiva data genes): joins symbols, old symbols, Ensembl ids' })
+      .option('convert', { choices: ['counts', 'cpm', 'log1p'] as const, describe: 'bring every file to this kind of values, where that needs no guessing' })
       .option('obs', { type: 'string', array: true, nargs: 1, describe: 'obs field to keep, repeatable; default: all that look like labels' })
       .option('label', { type: 'string', requiresArg: true, describe: 'obs field whose classes are spread evenly over the split' })
       .option('min-class-cells', { type: 'number', requiresArg: true, default: 1, describe: 'cells of smaller classes are kept without a label' })
       .option('split', { type: 'string', requiresArg: true, default: '0.8/0.1/0.1', describe: 'shares of train/validation/test' })
       .option('split-by', { type: 'string', requiresArg: true, describe: 'obs field whose groups (donors) stay together, or that says train, validation, test' })
       .option('min-genes', { type: 'number', requiresArg: true, default: 1, describe: 'drop cells with fewer genes of the vocabulary' })
+      .option('min-counts', { type: 'number', requiresArg: true, default: 0, describe: 'drop cells with a smaller library' })
+      .option('max-mito', { type: 'number', requiresArg: true, default: 1, describe: 'drop cells with a larger share of mitochondrial expression' })
+      .option('keep', { type: 'string', array: true, nargs: 1, describe: 'obs field and values, cell_type=B,T: only such cells; repeatable' })
+      .option('drop', { type: 'string', array: true, nargs: 1, describe: 'no such cells, doublet=True; repeatable' })
+      .option('drop-duplicates', { type: 'boolean', default: false, describe: 'of cells with the same values keep the first' })
       .option('seed', { type: 'number', requiresArg: true, default: 0, describe: 'of the split' })
       .option('shard-cells', { type: 'number', requiresArg: true, default: 8192, describe: 'cells a shard' }),
   async run(flags, { progress, signal }) {
     const [{ buildCorpus }, { openCorpus }, { corpusPage, describeCorpus }] = await Promise.all([import('../../data/corpus/build.js'), import('../../data/corpus/corpus.js'), import('../../data/corpus/describe.js')]);
-    const { wholeNumber, splitShares, vocabularyOf } = await import('../build-flags.js');
+    const { geneTableOf, numberBetween, obsValues, wholeNumber, splitShares, vocabularyOf } = await import('../build-flags.js');
     await buildCorpus(flags.files, {
       out: flags.out,
       matrix: flags.matrix,
       valueKind: flags.valueKind,
       vocabulary: await vocabularyOf(flags),
+      geneTable: await geneTableOf(flags.geneTable),
+      convert: flags.convert,
       obsKeys: flags.obs,
       label: flags.label,
       minClassCells: wholeNumber('--min-class-cells', flags.minClassCells, 1),
       fractions: splitShares(flags.split),
       splitBy: flags.splitBy,
       minGenes: wholeNumber('--min-genes', flags.minGenes, 0),
+      minCounts: numberBetween('--min-counts', flags.minCounts, 0, Infinity),
+      maxMitoShare: numberBetween('--max-mito', flags.maxMito, 0, 1),
+      keep: obsValues('--keep', flags.keep),
+      drop: obsValues('--drop', flags.drop),
+      dropDuplicates: flags.dropDuplicates,
       seed: wholeNumber('--seed', flags.seed, 0),
       shardCells: wholeNumber('--shard-cells', flags.shardCells, 1),
       progress,

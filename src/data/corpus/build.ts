@@ -3,18 +3,23 @@ import { ConfigError, DataError, OutputError } from '../../errors.js';
 import { asOutputError, makeFolder, sha256File } from '../../files.js';
 import type { Progress } from '../../progress.js';
 import { vocabularyFromGenes } from '../genes/build-vocabulary.js';
-import { checkCoverage, mapGenes } from '../genes/mapping.js';
+import { geneIdKind } from '../genes/gene-ids.js';
+import type { GeneTable } from '../genes/gene-table.js';
+import { checkCoverage, LOWEST_COVERAGE, mapGenes } from '../genes/mapping.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
 import { valueScale } from '../loader/value-scale.js';
 import { openCellFile } from '../readers/open.js';
-import type { CellFile } from '../readers/reader.js';
+import type { CellFile, GeneNames } from '../readers/reader.js';
+import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
+import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
+import { findDuplicates } from './duplicates.js';
 import { isOurs, readJournal, removeFiles } from './journal.js';
 import { FORMAT_VERSION, MANIFEST_FILE, readManifest, type BuildRecord, type CorpusManifest } from './manifest.js';
 import { joinObs, labelLikeKeys } from './obs-columns.js';
 import type { Fractions } from './split.js';
-import { writeCorpus, type CorpusSource } from './write-corpus.js';
+import { LEFT_OUT_AS_DUPLICATE, NOT_LEFT_OUT, writeCorpus, type CorpusSource } from './write-corpus.js';
 
 export interface BuildOptions {
   /** The corpus folder. */
@@ -25,6 +30,10 @@ export interface BuildOptions {
   readonly valueKind?: ValueScale['kind'] | undefined;
   /** Default: the genes of the files themselves. */
   readonly vocabulary?: Vocabulary | undefined;
+  /** Every name a gene goes by: joins files of symbols, outdated symbols and Ensembl ids. */
+  readonly geneTable?: GeneTable | undefined;
+  /** Brings the values of every file to this kind; default: files must hold one kind, which is kept as it is. */
+  readonly convert?: ConversionTarget | undefined;
   /** Obs fields to keep; default: all that look like labels. The label is always kept. */
   readonly obsKeys?: readonly string[] | undefined;
   /** Obs field the split is stratified by. */
@@ -38,6 +47,16 @@ export interface BuildOptions {
   readonly seed?: number | undefined;
   /** Cells with fewer genes of the vocabulary are dropped; default 1. */
   readonly minGenes?: number | undefined;
+  /** Cells with a smaller library size are dropped; needs counts. */
+  readonly minCounts?: number | undefined;
+  /** Cells with a larger share of mitochondrial expression are dropped; default 1: none is. */
+  readonly maxMitoShare?: number | undefined;
+  /** Only cells with one of these values in each of these obs fields. */
+  readonly keep?: ObsValues | undefined;
+  /** No cell with any of these values. */
+  readonly drop?: ObsValues | undefined;
+  /** Of cells with the same values only the first is kept, in the order of the files. Reads the files twice. */
+  readonly dropDuplicates?: boolean | undefined;
   /** Source rows a shard; default 8,192. */
   readonly shardCells?: number | undefined;
   readonly progress?: Progress | undefined;
@@ -67,23 +86,35 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   const existing = await stateOf(out);
   const chosen: ChosenMatrix[] = [];
   for (const file of files) chosen.push(await chooseMatrix(file, { ...(options.matrix !== undefined && { matrix: options.matrix }), ...(options.valueKind !== undefined && { valueKind: options.valueKind }) }));
-  const scale = commonScale(files, chosen);
+  const fileScales = chosen.map(valueScale);
+  const scale = options.convert === undefined ? commonScale(files, chosen, fileScales) : convertedScale(files, chosen, fileScales, options.convert);
   const matrices = files.map((file, i) => file.matrix(chosen[i]!.key));
-  const vocabulary = options.vocabulary ?? vocabularyFromGenes(matrices.map(({ genes }) => genes));
+  const { geneTable } = options;
+  if (!options.vocabulary) refuseForeignNames(files, matrices.map(({ genes }) => genes), geneTable);
+  const vocabulary = options.vocabulary ?? vocabularyFromGenes(matrices.map(({ genes }) => genes), geneTable);
   const mappings = matrices.map(({ genes }, i) => {
-    const mapping = mapGenes(genes, vocabulary);
+    const mapping = mapGenes(genes, vocabulary, geneTable);
     checkCoverage(mapping, genes, vocabulary, files[i]!.path);
     return mapping;
   });
   const obsKeys = [...new Set([...(options.obsKeys ?? labelLikeKeys(files)), ...(options.label === undefined ? [] : [options.label])])];
   const obs = obsKeys.map((key) => joinObs(files, key, options.obsKeys?.includes(key) === true || key === options.label));
   const splitBy = options.splitBy === undefined ? undefined : joinObs(files, options.splitBy, true);
+  const { keep = {}, drop = {} } = options;
+  const filterKeys = [...new Set([...Object.keys(keep), ...Object.keys(drop)])];
+  const numRows = matrices.reduce((n, { numCells }) => n + numCells, 0);
+  const leftOut = ruledOutByObs(numRows, filterKeys.map((key) => joinObs(files, key, true)), keep, drop);
   const hashes = await Promise.all(files.map(({ path }) => sha256File(path)));
-  const sources = files.map((file, i): CorpusSource => ({ file, matrix: matrices[i]!, sha256: hashes[i]!, ...mappings[i]! }));
+  const sources = files.map((file, i): CorpusSource => {
+    const from = fileScales[i]!;
+    return { file, matrix: matrices[i]!, sha256: hashes[i]!, ...mappings[i]!, scale: from, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
+  });
   const build: BuildRecord = {
     version: FORMAT_VERSION,
-    sources: sources.map(({ sha256, matrix }) => ({ sha256, matrix: matrix.key })),
+    sources: sources.map(({ sha256, matrix, scale: from }) => ({ sha256, matrix: matrix.key, scale: from })),
+    scale,
     vocabularyHash: vocabulary.hash,
+    geneTableHash: geneTable?.hash ?? null,
     obsKeys,
     label: options.label ?? null,
     minClassCells: options.minClassCells ?? 1,
@@ -91,13 +122,23 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
     splitBy: options.splitBy ?? null,
     seed: options.seed ?? 0,
     minGenes: options.minGenes ?? 1,
+    minCounts: options.minCounts ?? 0,
+    maxMitoShare: options.maxMitoShare ?? 1,
+    keep: copied(keep),
+    drop: copied(drop),
+    dropDuplicates: options.dropDuplicates ?? false,
     shardCells: options.shardCells ?? 8192,
   };
+  for (const { scale: from, file, matrix } of sources) new CellFilter(build, from, file, matrix); // refuses what it cannot answer before anything is read
   if (existing.kind === 'finished') return sameBuild(out, existing.manifest.build, build, existing.manifest);
   const earlier = existing.kind === 'unfinished' ? sameBuild(out, existing.header.build, build, { knowledge: existing.header.knowledge, records: existing.records }) : undefined;
+  if (build.dropDuplicates) {
+    const duplicates = await findDuplicates(sources, vocabulary, { isLeftOut: (row) => leftOut[row] !== NOT_LEFT_OUT, progress: options.progress, signal: options.signal });
+    for (const row of duplicates) leftOut[row] = LEFT_OUT_AS_DUPLICATE;
+  }
   await makeFolder(out);
   try {
-    return await writeCorpus({ folder: out, build, sources, vocabulary, scale, obs, splitBy, progress: options.progress, signal: options.signal }, earlier);
+    return await writeCorpus({ folder: out, build, sources, vocabulary, scale, obs, splitBy, leftOut, progress: options.progress, signal: options.signal }, earlier);
   } catch (error) {
     // Wrong input: there is nothing to continue. After an interruption or a full disk there is.
     if (error instanceof DataError) await removeUnfinished(out);
@@ -139,21 +180,57 @@ function sameBuild<T>(out: string, there: BuildRecord, asked: BuildRecord, value
 }
 
 /** @throws DataError where the files hold different kinds of values */
-function commonScale(files: readonly CellFile[], chosen: readonly ChosenMatrix[]): ValueScale {
-  const [first] = chosen;
-  const kind = first!.valueKind;
-  const other = chosen.findIndex(({ valueKind }) => valueKind !== kind);
+function commonScale(files: readonly CellFile[], chosen: readonly ChosenMatrix[], scales: readonly ValueScale[]): ValueScale {
+  const kind = scales[0]!.kind;
+  const other = scales.findIndex((scale) => scale.kind !== kind);
   if (other >= 0) {
-    throw new DataError({ file: files[other]!.path, key: chosen[other]!.key, found: chosen[other]!.valueKind, expected: `${kind}, as in ${files[0]!.path}`, hint: 'choose --matrix so that all files hold the same kind of values, or build two corpora' });
+    const convert = scales.every((scale) => whyNotConvertible(scale, scaleOfTarget('log1p')) === undefined) ? ', or pass --convert log1p to bring all to one kind' : '';
+    throw new DataError({ file: files[other]!.path, key: chosen[other]!.key, found: chosen[other]!.valueKind, expected: `${kind}, as in ${files[0]!.path}`, hint: `choose --matrix so that all files hold the same kind of values${convert || ', or build two corpora'}` });
   }
-  const targets = chosen.map((matrix) => valueScale(matrix).targetSum);
+  const targets = scales.map(({ targetSum }) => targetSum);
   const known = targets.findIndex((target) => target !== undefined);
   const different = targets.findIndex((target) => target !== undefined && target !== targets[known]);
   if (different >= 0) {
-    throw new DataError({ file: files[different]!.path, key: chosen[different]!.key, found: `log1p of cells scaled to ${targets[different]}`, expected: `${targets[known]}, as in ${files[known]!.path}`, hint: 'build from counts, or build two corpora' });
+    throw new DataError({ file: files[different]!.path, key: chosen[different]!.key, found: `log1p of cells scaled to ${targets[different]}`, expected: `${targets[known]}, as in ${files[known]!.path}`, hint: 'pass --convert log1p to bring all to one total, or build from counts' });
   }
   // Where one file does not tell its target sum, the values of all are taken as they are.
   return targets.includes(undefined) ? { kind } : { kind, targetSum: targets[0]! };
+}
+
+/** @throws DataError for a file whose values cannot be converted without guessing */
+function convertedScale(files: readonly CellFile[], chosen: readonly ChosenMatrix[], scales: readonly ValueScale[], target: ConversionTarget): ValueScale {
+  const to = scaleOfTarget(target);
+  scales.forEach((from, i) => {
+    const reason = whyNotConvertible(from, to);
+    if (reason !== undefined) throw new DataError({ file: files[i]!.path, key: chosen[i]!.key, found: `${from.kind}, which cannot become ${target}: ${reason}`, hint: from.kind === 'counts' ? undefined : 'choose a --matrix of counts, or leave this file out' });
+  });
+  return to;
+}
+
+/**
+ * Without a given vocabulary the files' genes are joined, and files that name theirs differently would stand side by side
+ * without a gene in common.
+ * @throws DataError for a file that shares next to nothing with those before it
+ */
+function refuseForeignNames(files: readonly CellFile[], genes: readonly GeneNames[], table: GeneTable | undefined): void {
+  for (let i = 1; i < files.length; i++) {
+    const before = vocabularyFromGenes(genes.slice(0, i), table);
+    const { numDistinct } = mapGenes(genes[i]!, before, table);
+    const smaller = Math.min(genes[i]!.names.length, before.genes.length);
+    if (numDistinct > 0 && numDistinct >= LOWEST_COVERAGE * smaller) continue;
+    const kinds = [genes[0]!, genes[i]!].map(({ names }) => geneIdKind(names).kind);
+    throw new DataError({
+      file: files[i]!.path,
+      key: 'genes',
+      found: `${numDistinct} of ${genes[i]!.names.length} genes are in ${i === 1 ? files[0]!.path : 'the files before it'} (${kinds[1]} here, ${kinds[0]} there)`,
+      expected: 'files that share genes',
+      hint: table ? 'is it the same species?' : 'pass a table of symbols and Ensembl ids with --gene-table (scdiva data genes makes one)',
+    });
+  }
+}
+
+function copied(values: ObsValues): Record<string, string[]> {
+  return Object.fromEntries(Object.entries(values).map(([key, wanted]) => [key, [...wanted]]));
 }
 
 /** @throws ConfigError for shares that are negative or do not sum to 1 */

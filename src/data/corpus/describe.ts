@@ -1,7 +1,7 @@
 import { columns } from '../inspect/describe.js';
 import { number, thousands } from '../inspect/value-kind.js';
 import type { Corpus } from './corpus.js';
-import { SPLITS, type CorpusManifest, type Split } from './manifest.js';
+import { SPLITS, type CorpusManifest, type SourceEntry, type Split } from './manifest.js';
 
 /** What a corpus holds. Plain data: this is what `scdiva data stats --json` prints. */
 export interface CorpusDescription {
@@ -119,10 +119,7 @@ export function corpusPage(found: CorpusDescription): string {
     ]),
     '',
     'sources',
-    ...columns(found.sources.map((source) => {
-      const dropped = source.numCells - source.numCellsKept;
-      return [`  ${source.file}`, source.matrix, `${thousands(source.numCellsKept)} cells${dropped > 0 ? `, ${thousands(dropped)} dropped` : ''}`, `${thousands(source.numGenesMatched)} of ${thousands(source.numGenes)} genes, ${(100 * source.expressionCoverage).toFixed(1)} % of the expression`];
-    })),
+    ...found.sources.flatMap(sourceLines(found)),
     ...found.labels.flatMap(labelTable),
     '',
     ...geneTable('most discriminative genes (low entropy; serialisation favours them)', found.mostDiscriminative),
@@ -130,6 +127,31 @@ export function corpusPage(found: CorpusDescription): string {
     ...geneTable('most even genes (high entropy)', found.mostEven),
   ].join('\n');
 }
+
+/** One paragraph a file: what was read, what its genes are known as, and every cell that is not in the corpus with the reason. */
+function sourceLines({ valueKind, targetSum }: CorpusDescription): (source: SourceEntry) => string[] {
+  return (source) => {
+    const { scale } = source;
+    const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+    const isConverted = scale.kind !== valueKind || (scale.kind === 'log1p' && (scale.targetSum ?? null) !== targetSum && targetSum !== null);
+    const losses = LOSSES.flatMap(([key, words]) => (source[key] > 0 ? [`${thousands(source[key])} ${words}`] : []));
+    const lost = source.numGenes - source.numGenesMatched;
+    return [
+      `  ${source.file}: ${source.matrix}, ${scale.kind}${scale.targetSum === undefined ? '' : ` of cells scaled to ${number(scale.targetSum)}`}${isConverted ? `, converted to ${valueKind}` : ''}`,
+      `    cells  ${thousands(source.numCellsKept)} of ${thousands(source.numCells)}${losses.length > 0 ? `; left out: ${losses.join(', ')}` : ''}`,
+      `    genes  ${thousands(source.numGenesMatched)} of ${thousands(source.numGenes)} with ${percent(source.expressionCoverage)} of the expression${source.numGenesRenamed > 0 ? ` (${thousands(source.numGenesMatched - source.numGenesRenamed)} with ${percent(source.expressionCoverageAsNamed)} before other names were tried)` : ''}${source.numGenesMerged > 0 ? `; ${thousands(source.numGenesMerged)} added to a column of the same gene` : ''}${lost > 0 ? `; ${thousands(lost)} lost` : ''}`,
+    ];
+  };
+}
+
+const LOSSES = [
+  ['numCellsFilteredByObs', 'by --keep and --drop'],
+  ['numCellsDuplicate', 'duplicates'],
+  ['numCellsWithoutGenes', 'without a gene of the vocabulary'],
+  ['numCellsBelowMinGenes', 'below --min-genes'],
+  ['numCellsBelowMinCounts', 'below --min-counts'],
+  ['numCellsAboveMaxMito', 'above --max-mito'],
+] as const satisfies readonly (readonly [keyof SourceEntry, string])[];
 
 function scaledTo({ valueKind, targetSum }: CorpusDescription): string {
   if (targetSum !== null) return ` of cells scaled to ${number(targetSum)}`;

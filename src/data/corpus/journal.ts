@@ -23,8 +23,11 @@ export const SourceTally = z.strictObject({
   numCellsKept: z.int(),
   numCellsWithoutGenes: z.int(),
   numCellsBelowMinGenes: z.int(),
+  numCellsBelowMinCounts: z.int(),
+  numCellsAboveMaxMito: z.int(),
   sumAll: z.number(),
   sumMatched: z.number(),
+  sumRenamed: z.number().describe('the part of sumMatched in columns that only the gene table knows'),
 });
 export type SourceTally = z.infer<typeof SourceTally>;
 

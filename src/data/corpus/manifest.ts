@@ -8,7 +8,7 @@ import { ValueScale } from '../loader/config.js';
 export const SPLITS = ['train', 'validation', 'test'] as const;
 export type Split = (typeof SPLITS)[number];
 
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 export const MANIFEST_FILE = 'corpus.json';
 export const GENES_FILE = 'genes.arrow';
 
@@ -19,14 +19,21 @@ export const SourceEntry = z.strictObject({
   file: z.string().describe('as given to the build'),
   sha256,
   matrix: z.string().describe('X, raw/X or layers/<name>'),
+  scale: ValueScale.describe('of the values in the file; those of the corpus may have been converted'),
   numCells: count,
   numCellsKept: count,
+  numCellsFilteredByObs: count.describe('left out: --keep or --drop'),
+  numCellsDuplicate: count.describe('left out: the same values as a cell before it'),
   numCellsWithoutGenes: count.describe('dropped: no gene of the vocabulary'),
   numCellsBelowMinGenes: count.describe('dropped: fewer genes than --min-genes'),
+  numCellsBelowMinCounts: count.describe('dropped: a smaller library than --min-counts'),
+  numCellsAboveMaxMito: count.describe('dropped: a larger mitochondrial share than --max-mito'),
   numGenes: count.describe('columns of the matrix'),
   numGenesMatched: count.describe('columns whose gene is in the vocabulary'),
   numGenesMerged: count.describe('columns added into another column of the same gene'),
+  numGenesRenamed: count.describe('columns matched only through the gene table: aliases, outdated symbols'),
   expressionCoverage: z.number().min(0).max(1).describe('share of the summed values that lies in matched columns'),
+  expressionCoverageAsNamed: z.number().min(0).max(1).describe('the same without the gene table'),
 });
 export type SourceEntry = z.infer<typeof SourceEntry>;
 
@@ -39,11 +46,15 @@ export const ObsEntry = z.strictObject({
 export const ShardEntry = z.strictObject({ file: z.string(), numCells: count, numValues: count, bytes: count, sha256 });
 export type ShardEntry = z.infer<typeof ShardEntry>;
 
+const ObsValues = z.record(z.string(), z.array(z.string()));
+
 /** Every choice that decides what a corpus holds. Two builds with equal records, sources included, write the same bytes. */
 export const BuildRecord = z.strictObject({
   version: z.literal(FORMAT_VERSION),
-  sources: z.array(z.strictObject({ sha256, matrix: z.string() })),
+  sources: z.array(z.strictObject({ sha256, matrix: z.string(), scale: ValueScale })),
+  scale: ValueScale.describe('of the values as stored'),
   vocabularyHash: sha256,
+  geneTableHash: sha256.nullable(),
   obsKeys: z.array(z.string()),
   label: z.string().nullable().describe('obs field the split is stratified by'),
   minClassCells: count.describe('cells of smaller classes are kept without a label'),
@@ -51,6 +62,11 @@ export const BuildRecord = z.strictObject({
   splitBy: z.string().nullable().describe('obs field whose groups stay together, or that names the split'),
   seed: count,
   minGenes: count.describe('cells with fewer genes of the vocabulary are dropped'),
+  minCounts: z.number().nonnegative().describe('cells with a smaller library are dropped'),
+  maxMitoShare: z.number().min(0).max(1).describe('cells with a larger share of mitochondrial expression are dropped'),
+  keep: ObsValues.describe('only cells with these values of these obs fields'),
+  drop: ObsValues.describe('no cells with any of these values'),
+  dropDuplicates: z.boolean(),
   shardCells: count,
 });
 export type BuildRecord = z.infer<typeof BuildRecord>;

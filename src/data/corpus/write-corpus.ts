@@ -6,9 +6,13 @@ import { silentProgress, type Progress, type ProgressBar } from '../../progress.
 import { LOWEST_COVERAGE } from '../genes/mapping.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { checkValues } from '../inspect/choose-matrix.js';
+import { thousands } from '../inspect/value-kind.js';
 import type { ValueScale } from '../loader/config.js';
+import type { RawCell } from '../loader/depth.js';
 import { RowTranslator } from '../loader/row-translator.js';
-import type { CellFile, CellMatrix } from '../readers/reader.js';
+import type { CellFile, CellMatrix, RowBlock } from '../readers/reader.js';
+import { CellFilter, type DropReason } from './cell-filter.js';
+import { convertBlock, type Conversion } from './convert-values.js';
 import { encodeGeneTable } from './gene-table.js';
 import { Journal, JOURNAL_FILE, removeFiles, type Knowledge, type ShardRecord, type SourceTally } from './journal.js';
 import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, SPLITS, type BuildRecord, type CorpusManifest, type ShardEntry, type SourceEntry } from './manifest.js';
@@ -29,7 +33,16 @@ export interface CorpusSource {
   readonly vocabularyIds: Int32Array;
   readonly numMatched: number;
   readonly numDistinct: number;
+  /** [numGenes] 1 for columns that only the gene table knows; absent where there are none. */
+  readonly isRenamed?: Uint8Array | undefined;
+  /** Of the values in the file. */
+  readonly scale: ValueScale;
+  /** From there to the corpus's scale; absent where they are the same. */
+  readonly conversion?: Conversion | undefined;
 }
+
+/** Why a source row is out before it is read: its obs, or an earlier row of the same values. */
+export const [NOT_LEFT_OUT, LEFT_OUT_BY_OBS, LEFT_OUT_AS_DUPLICATE] = [0, 1, 2] as const;
 
 export interface CorpusPlan {
   readonly folder: string;
@@ -40,6 +53,8 @@ export interface CorpusPlan {
   /** Obs fields to keep, over all source rows; the label among them. */
   readonly obs: readonly DictionaryColumn[];
   readonly splitBy: DictionaryColumn | undefined;
+  /** [source rows] NOT_LEFT_OUT, LEFT_OUT_BY_OBS or LEFT_OUT_AS_DUPLICATE. */
+  readonly leftOut: Uint8Array;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -89,13 +104,14 @@ class Pass {
     for (const { matrix } of sources) this.firstRowOfSource.push(this.firstRowOfSource.at(-1)! + matrix.numCells);
     this.numRows = this.firstRowOfSource.at(-1)!;
     const excluded = new Set(knowledge.excludedRows);
-    const isExcluded = (row: number): boolean => excluded.has(row);
+    const isExcluded = (row: number): boolean => plan.leftOut[row] !== NOT_LEFT_OUT || excluded.has(row);
     const whole = obs.find(({ key }) => key === build.label);
     const { label, unlabelledClasses } = whole ? dropSmallClasses(whole, build.minClassCells, isExcluded) : { label: undefined, unlabelledClasses: {} };
     if (label) refuseSingletons(label, isExcluded, sources[0]!.file.path);
     this.label = label;
     this.unlabelledClasses = unlabelledClasses;
-    this.obs = obs.map((column) => (column === whole ? label! : column));
+    const someLeftOut = plan.leftOut.some((fate) => fate !== NOT_LEFT_OUT);
+    this.obs = obs.map((column) => (column === whole ? label! : someLeftOut ? dropSmallClasses(column, 1, isExcluded).label : column));
     this.splits = assignSplits({ numRows: this.numRows, isExcluded, fractions: build.fractions, seed: build.seed, label, by: plan.splitBy });
     this.statistics = new GeneAccumulator(vocabulary.size, scale);
   }
@@ -141,7 +157,7 @@ class Pass {
     const dropped = new Set(droppedRows);
     const { shardCells } = this.plan.build;
     const first = index * shardCells;
-    return Int32Array.from({ length: Math.min(shardCells, this.numRows - first) }, (_, i) => first + i).filter((row) => !dropped.has(row));
+    return Int32Array.from({ length: Math.min(shardCells, this.numRows - first) }, (_, i) => first + i).filter((row) => this.plan.leftOut[row] === NOT_LEFT_OUT && !dropped.has(row));
   }
 
   private addStatistics(numCells: number, rows: Int32Array, read: (i: number) => Parameters<GeneAccumulator['add']>[0]): void {
@@ -151,20 +167,26 @@ class Pass {
   }
 
   private async writeShards(journal: Journal, bar: ProgressBar): Promise<void> {
-    const { sources, vocabulary, scale, build, signal } = this.plan;
+    const { sources, vocabulary, scale, build, leftOut, signal } = this.plan;
     const firstRow = this.records.length * build.shardCells;
     let open = new OpenShard(build.shardCells, this.knowledge.valueType, 0);
     bar.update(firstRow);
-    for (const [s, { file, matrix, vocabularyIds }] of sources.entries()) {
+    for (const [s, { file, matrix, vocabularyIds, scale: sourceScale, conversion, isRenamed }] of sources.entries()) {
       const offset = this.firstRowOfSource[s]!;
       const start = Math.max(0, firstRow - offset);
       if (start >= matrix.numCells) continue;
       const translator = new RowTranslator(vocabularyIds, vocabulary.size, scale);
-      for await (const block of matrix.rowBlocks({ start })) {
-        checkValues(block, { valueKind: scale.kind }, file, matrix);
+      const filter = new CellFilter(build, sourceScale, file, matrix);
+      for await (const read of matrix.rowBlocks({ start })) {
+        checkValues(read, { valueKind: sourceScale.kind }, file, matrix);
+        const block = conversion ? convertBlock(read, conversion) : read;
         for (let r = 0; r < block.numRows; r++) {
           const row = offset + block.firstRow + r;
-          open.add(s, row, translator, translator.translate(block, r), build.minGenes);
+          if (leftOut[row] === NOT_LEFT_OUT) {
+            const cell = translator.translate(block, r);
+            const sumRenamed = isRenamed ? sumOfColumns(block, r, isRenamed, scale) : 0;
+            open.add(s, row, cell, { sumMatched: translator.matched, sumRenamed }, filter.judge(read, r, cell.geneIds.length));
+          }
           if ((row + 1) % build.shardCells !== 0 && row + 1 < this.numRows) continue;
           const full = open;
           open = new OpenShard(build.shardCells, this.knowledge.valueType, full.numValues);
@@ -211,7 +233,7 @@ class Pass {
     const droppedRows = this.records.flatMap((record) => record.droppedRows);
     if (droppedRows.length === knowledge.excludedRows.length) return undefined;
     const dropped = new Set(droppedRows);
-    const isDropped = (row: number): boolean => dropped.has(row);
+    const isDropped = (row: number): boolean => plan.leftOut[row] !== NOT_LEFT_OUT || dropped.has(row);
     const isSpoilt = label
       ? dropSmallClasses(label, Math.max(2, plan.build.minClassCells), isDropped).label.categories.length < label.categories.length || unrepresentedClass(label, splits, isDropped, plan.build.fractions) !== undefined
       : isPartEmpty(splits, isDropped, plan.build.fractions);
@@ -221,12 +243,13 @@ class Pass {
   private async finish(): Promise<CorpusManifest> {
     const { folder, vocabulary, build, scale } = this.plan;
     const shards = this.records.flatMap(({ shard }) => shard ?? []);
-    const sum = (of: (shard: ShardEntry) => number): number => shards.reduce((total, shard) => total + of(shard), 0);
     const sources = this.plan.sources.map((source, s) => this.sourceEntry(source, s));
+    const sum = (of: (shard: ShardEntry) => number): number => shards.reduce((total, shard) => total + of(shard), 0);
     const dropped = new Set(this.records.flatMap(({ droppedRows }) => droppedRows));
-    if (shards.length === 0) throw new DataError({ file: this.plan.sources[0]!.file.path, found: `no cell has ${Math.max(1, build.minGenes)} genes of the vocabulary`, hint: 'lower --min-genes or choose another --matrix' });
+    const isInCorpus = (row: number): boolean => this.plan.leftOut[row] === NOT_LEFT_OUT && !dropped.has(row);
+    if (shards.length === 0) throw noCellLeft(sources);
     const splitCells = { train: 0, validation: 0, test: 0 };
-    this.splits.forEach((split, row) => void (dropped.has(row) || splitCells[SPLITS[split]!]++));
+    this.splits.forEach((split, row) => void (isInCorpus(row) && splitCells[SPLITS[split]!]++));
     const statistics = this.statistics.statistics();
     const genes = await encodeGeneTable(vocabulary, statistics);
     await writeFileAtomic(join(folder, GENES_FILE), genes.chunks);
@@ -242,7 +265,7 @@ class Pass {
       splitCells,
       unlabelledClasses: this.unlabelledClasses,
       statistics: { split: 'train', numCells: statistics.numCells, targetSum: STATISTICS_TARGET_SUM, pseudoCells: ENTROPY_PSEUDO_CELLS },
-      obs: this.obs.map(({ key, categories, codes }) => ({ key, categories: [...categories], numMissing: codes.reduce((n, code, row) => n + (code < 0 && !dropped.has(row) ? 1 : 0), 0) })),
+      obs: this.obs.map(({ key, categories, codes }) => ({ key, categories: [...categories], numMissing: codes.reduce((n, code, row) => n + (code < 0 && isInCorpus(row) ? 1 : 0), 0) })),
       sources,
       genes: { bytes: genes.bytes, sha256: genes.sha256 },
       shards,
@@ -256,27 +279,63 @@ class Pass {
   }
 
   /** @throws DataError where the vocabulary sees next to nothing of the expression in a file */
-  private sourceEntry({ file, matrix, sha256, numMatched, numDistinct }: CorpusSource, s: number): SourceEntry {
+  private sourceEntry({ file, matrix, sha256, numMatched, numDistinct, isRenamed, scale }: CorpusSource, s: number): SourceEntry {
     const tallies = this.records.flatMap(({ tallies }) => tallies[s] ?? []);
     const sum = (key: keyof SourceTally): number => tallies.reduce((total, tally) => total + tally[key], 0);
-    const expressionCoverage = sum('sumAll') > 0 ? Math.min(1, sum('sumMatched') / sum('sumAll')) : 0;
-    if (expressionCoverage < LOWEST_COVERAGE) {
+    const leftOut = this.plan.leftOut.subarray(this.firstRowOfSource[s]!, this.firstRowOfSource[s + 1]!);
+    const shareOf = (part: number): number => (sum('sumAll') > 0 ? Math.min(1, Math.max(0, part / sum('sumAll'))) : 0);
+    const expressionCoverage = shareOf(sum('sumMatched'));
+    if (expressionCoverage < LOWEST_COVERAGE && sum('sumAll') > 0) {
       throw new DataError({ file: file.path, key: 'genes', found: `${(100 * expressionCoverage).toFixed(1)} % of the expression is of genes in the vocabulary`, expected: `at least ${100 * LOWEST_COVERAGE} %`, hint: 'use a vocabulary made for these data' });
     }
     return {
       file: file.path,
       sha256,
       matrix: matrix.key,
+      scale,
       numCells: matrix.numCells,
       numCellsKept: sum('numCellsKept'),
+      numCellsFilteredByObs: countOf(leftOut, LEFT_OUT_BY_OBS),
+      numCellsDuplicate: countOf(leftOut, LEFT_OUT_AS_DUPLICATE),
       numCellsWithoutGenes: sum('numCellsWithoutGenes'),
       numCellsBelowMinGenes: sum('numCellsBelowMinGenes'),
+      numCellsBelowMinCounts: sum('numCellsBelowMinCounts'),
+      numCellsAboveMaxMito: sum('numCellsAboveMaxMito'),
       numGenes: matrix.numGenes,
       numGenesMatched: numMatched,
       numGenesMerged: numMatched - numDistinct,
+      numGenesRenamed: isRenamed ? countOf(isRenamed, 1) : 0,
       expressionCoverage,
+      expressionCoverageAsNamed: isRenamed ? shareOf(sum('sumMatched') - sum('sumRenamed')) : expressionCoverage,
     };
   }
+}
+
+function countOf(values: Uint8Array, wanted: number): number {
+  return values.reduce((n, value) => n + (value === wanted ? 1 : 0), 0);
+}
+
+/** Linear expression of a row in the columns that are marked. */
+function sumOfColumns(block: RowBlock, row: number, isMarked: Uint8Array, { kind }: ValueScale): number {
+  let sum = 0;
+  for (let i = block.indptr[row]!; i < block.indptr[row + 1]!; i++) {
+    if (isMarked[block.indices[i]!] === 1) sum += kind === 'log1p' ? Math.expm1(block.values[i]!) : block.values[i]!;
+  }
+  return sum;
+}
+
+/** Says which filter took most of the cells: that one is the mistake. */
+function noCellLeft(sources: readonly SourceEntry[]): DataError {
+  const reasons = [
+    ['numCellsWithoutGenes', 'have no gene of the vocabulary', 'choose another --matrix or vocabulary'],
+    ['numCellsBelowMinGenes', 'have fewer genes than --min-genes', 'lower --min-genes'],
+    ['numCellsBelowMinCounts', 'have a smaller library than --min-counts', 'lower --min-counts'],
+    ['numCellsAboveMaxMito', 'have a larger mitochondrial share than --max-mito', 'raise --max-mito'],
+    ['numCellsFilteredByObs', 'are ruled out by --keep and --drop', 'keep more'],
+  ] as const;
+  const total = (key: (typeof reasons)[number][0]): number => sources.reduce((n, source) => n + source[key], 0);
+  const [key, words, hint] = reasons.reduce((most, next) => (total(next[0]) > total(most[0]) ? next : most));
+  return new DataError({ file: sources[0]!.file, found: `no cell is left: ${thousands(total(key))} of ${thousands(sources.reduce((n, { numCells }) => n + numCells, 0))} ${words}`, hint });
 }
 
 /** The shard being collected, with its share of the accounts. */
@@ -290,28 +349,30 @@ class OpenShard {
     this.builder = new ShardBuilder(maxCells, valueType, Math.max(1 << 16, Math.ceil(capacityValues * 1.1)));
   }
 
-  add(source: number, row: number, translator: RowTranslator, cell: ReturnType<RowTranslator['translate']>, minGenes: number): void {
+  /** @param reason why the cell is dropped; undefined: it is kept */
+  add(source: number, row: number, cell: RawCell, sums: Pick<SourceTally, 'sumMatched' | 'sumRenamed'>, reason: DropReason | undefined): void {
     const tally = this.tallyOf(source);
     tally.sumAll += cell.total;
-    tally.sumMatched += translator.matched;
-    const numGenes = cell.geneIds.length;
-    if (numGenes >= Math.max(1, minGenes)) {
-      if (!this.builder.add(row, cell)) throw new CountTooLarge();
-      this.numValues += numGenes;
-      tally.numCellsKept++;
+    tally.sumMatched += sums.sumMatched;
+    tally.sumRenamed += sums.sumRenamed;
+    if (reason) {
+      this.droppedRows.push(row);
+      tally[TALLY_OF[reason]]++;
       return;
     }
-    this.droppedRows.push(row);
-    if (numGenes === 0) tally.numCellsWithoutGenes++;
-    else tally.numCellsBelowMinGenes++;
+    if (!this.builder.add(row, cell)) throw new CountTooLarge();
+    this.numValues += cell.geneIds.length;
+    tally.numCellsKept++;
   }
 
   private tallyOf(source: number): SourceTally {
     const key = String(source);
     const found = this.tallies.get(key);
     if (found) return found;
-    const tally: SourceTally = { numCellsKept: 0, numCellsWithoutGenes: 0, numCellsBelowMinGenes: 0, sumAll: 0, sumMatched: 0 };
+    const tally: SourceTally = { numCellsKept: 0, numCellsWithoutGenes: 0, numCellsBelowMinGenes: 0, numCellsBelowMinCounts: 0, numCellsAboveMaxMito: 0, sumAll: 0, sumMatched: 0, sumRenamed: 0 };
     this.tallies.set(key, tally);
     return tally;
   }
 }
+
+const TALLY_OF = { withoutGenes: 'numCellsWithoutGenes', belowMinGenes: 'numCellsBelowMinGenes', belowMinCounts: 'numCellsBelowMinCounts', aboveMaxMito: 'numCellsAboveMaxMito' } as const satisfies Record<DropReason, keyof SourceTally>;

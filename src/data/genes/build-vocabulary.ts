@@ -1,21 +1,24 @@
 import { DataError } from '../../errors.js';
 import type { GeneNames } from '../readers/reader.js';
 import { isEnsemblId, withoutVersion } from './gene-ids.js';
+import type { GeneTable, NameKind } from './gene-table.js';
 import { Vocabulary, type VocabularyGene } from './vocabulary.js';
 
 /**
  * The genes of several files as one vocabulary, in the order in which they are first seen. Two entries are the same gene
  * when their Ensembl ids agree, or their symbols where one of them has no Ensembl id; what one file lacks of a gene's names
- * another one fills in.
+ * another one fills in. With a table, genes get the names they have there, so that files of symbols, old symbols and Ensembl
+ * ids meet; a name that several genes share, or that a file has beside the gene's current one, stays as it is.
  * @throws DataError when there is no gene at all
  */
-export function vocabularyFromGenes(files: readonly GeneNames[]): Vocabulary {
+export function vocabularyFromGenes(files: readonly GeneNames[], table?: GeneTable): Vocabulary {
   const genes: { symbol: string; ensemblId: string }[] = [];
   const byEnsembl = new Map<string, number>();
   const bySymbol = new Map<string, number>();
   for (const file of files) {
+    const current = table && currentNames(file, table);
     for (let column = 0; column < file.names.length; column++) {
-      const gene = namesOf(file, column);
+      const gene = current?.[column] ?? namesOf(file, column);
       if (!gene.symbol && !gene.ensemblId) continue;
       const known = findKnown(gene);
       const at = known ?? genes.push({ ...gene }) - 1;
@@ -35,6 +38,24 @@ export function vocabularyFromGenes(files: readonly GeneNames[]): Vocabulary {
     const sameSymbol = symbol ? bySymbol.get(symbol) : undefined;
     return sameSymbol !== undefined && (!ensemblId || !genes[sameSymbol]!.ensemblId) ? sameSymbol : undefined;
   }
+}
+
+/** The names of each column's gene in the table; undefined where its own names stay. */
+function currentNames(file: GeneNames, table: GeneTable): (VocabularyGene | undefined)[] {
+  const found = file.names.map((_, column) => {
+    const { symbol, ensemblId } = namesOf(file, column);
+    const resolutions = [ensemblId, symbol].map((name) => table.resolve(name));
+    return resolutions.find((its) => its !== undefined && its.kind !== 'ambiguous');
+  });
+  const isCurrent = (kind: NameKind): boolean => kind === 'ensemblId' || kind === 'symbol';
+  const taken = new Set(found.flatMap((its) => (its && isCurrent(its.kind) ? [its.gene] : [])));
+  return found.map((its, column) => {
+    if (!its || (!isCurrent(its.kind) && taken.has(its.gene))) return undefined;
+    const { symbol, ensemblId } = table.genes[its.gene]!;
+    // The table may know less than the file.
+    const own = namesOf(file, column);
+    return { symbol: symbol || own.symbol, ensemblId: ensemblId || own.ensemblId };
+  });
 }
 
 /** A gene's symbol and Ensembl id, wherever the file keeps them; '' for what it does not tell. */

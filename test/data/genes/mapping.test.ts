@@ -37,7 +37,7 @@ describe('mapGenes', () => {
 describe('coverage', () => {
   it('counts genes and weighs expression', () => {
     const mapping = mapGenes({ names: ['LYZ', 'XIST', 'CD3E', 'TSIX'] }, vocabulary);
-    expect(coverage(mapping, vocabulary)).toEqual({ shareOfGenes: 0.5, shareOfVocabulary: 2 / 3 });
+    expect(coverage(mapping, vocabulary)).toEqual({ shareOfGenes: 0.5, shareOfGenesAsNamed: 0.5, shareOfVocabulary: 2 / 3 });
     expect(coverage(mapping, vocabulary, [6, 1, 2, 1]).shareOfExpression).toBeCloseTo(0.8);
     expect(coverage(mapping, vocabulary, [0, 0, 0, 0]).shareOfExpression).toBe(0);
   });

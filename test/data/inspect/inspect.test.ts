@@ -65,7 +65,7 @@ describe('inspectFile', () => {
   it('says how much of the file a vocabulary covers', async () => {
     await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E', 'XIST'], x: { encoding: 'csr', rows: [[9, 1], [0, 0]] } });
     const known = new Vocabulary([{ symbol: 'CD3E', ensemblId: '' }]);
-    expect((await inspectFile(path, { vocabulary: known })).coverage).toEqual({ numMatched: 1, shareOfGenes: 0.5, shareOfVocabulary: 1, shareOfExpression: 0.9 });
+    expect((await inspectFile(path, { vocabulary: known })).coverage).toEqual({ numMatched: 1, shareOfGenes: 0.5, shareOfGenesAsNamed: 0.5, shareOfVocabulary: 1, shareOfExpression: 0.9, shareOfExpressionAsNamed: 0.9 });
     const foreign = new Vocabulary([{ symbol: 'LYZ', ensemblId: '' }]);
     expect((await inspectFile(path, { vocabulary: foreign })).problems[0]).toMatch(/^genes: 0 of 2 genes are in the vocabulary/);
   });
