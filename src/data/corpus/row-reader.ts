@@ -1,6 +1,6 @@
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { DataError } from '../../errors.js';
-import type { CellValues, RawCell } from '../loader/depth.js';
+import type { CellValues, GeneIds, RawCell } from '../loader/depth.js';
 import { readInto, readRegion } from './file-region.js';
 import type { ShardLayout } from './shard-layout.js';
 
@@ -26,9 +26,8 @@ export class RowReader {
   private readonly open = new Map<number, OpenShard>();
   private readonly bounds = new Int32Array(2);
   private readonly total = new Float64Array(1);
-  private geneIds = new Int32Array(4096);
-  private counts = new Uint16Array(4096);
-  private floats = new Float32Array(4096);
+  private ids = new RowBuffer(4096);
+  private values = new RowBuffer(4096);
 
   constructor(layouts: readonly ShardLayout[]) {
     this.layouts = layouts;
@@ -42,28 +41,34 @@ export class RowReader {
 
   /** @returns views into buffers of this reader, valid until the next call @throws RangeError for a row out of range */
   read(row: number): RawCell {
-    const { layout, shard, local } = this.locate(row);
-    return guard(layout, local, () => {
-      const [start, end] = this.rowBounds(layout, shard, local);
-      const n = end - start;
-      this.reserve(n);
-      const geneIds = this.geneIds.subarray(0, n);
-      const values: CellValues = layout.valueType === 'uint16' ? this.counts.subarray(0, n) : this.floats.subarray(0, n);
-      readInto(shard.fd, bytesOf(geneIds), layout.geneIds.offset + start * geneIds.BYTES_PER_ELEMENT);
-      readInto(shard.fd, bytesOf(values), layout.values.offset + start * values.BYTES_PER_ELEMENT);
+    const index = this.indexOf(row);
+    const layout = this.layouts[index]!;
+    const local = row - this.firstRow[index]!;
+    try {
+      const shard = this.openShard(index, layout);
+      const start = this.rowStart(layout, shard, local);
+      const n = this.bounds[1]! - start;
+      const geneIds = this.ids.read(shard.fd, layout.idType, layout.geneIds.offset, start, n) as GeneIds;
+      const values = this.values.read(shard.fd, layout.valueType, layout.values.offset, start, n) as CellValues;
       if (shard.total) return { geneIds, values, total: shard.total[local]! };
       readInto(shard.fd, bytesOf(this.total), layout.total.offset + local * 8);
       return { geneIds, values, total: this.total[0]! };
-    });
+    } catch (cause) {
+      throw unreadable(layout, local, cause);
+    }
   }
 
   /** Stored genes of a row, without reading them. */
   numGenes(row: number): number {
-    const { layout, shard, local } = this.locate(row);
-    return guard(layout, local, () => {
-      const [start, end] = this.rowBounds(layout, shard, local);
-      return end - start;
-    });
+    const index = this.indexOf(row);
+    const layout = this.layouts[index]!;
+    const local = row - this.firstRow[index]!;
+    try {
+      const start = this.rowStart(layout, this.openShard(index, layout), local);
+      return this.bounds[1]! - start;
+    } catch (cause) {
+      throw unreadable(layout, local, cause);
+    }
   }
 
   close(): void {
@@ -71,13 +76,19 @@ export class RowReader {
     this.open.clear();
   }
 
-  private rowBounds(layout: ShardLayout, shard: OpenShard, local: number): [start: number, end: number] {
-    if (shard.indptr) return [shard.indptr[local]!, shard.indptr[local + 1]!];
-    readInto(shard.fd, bytesOf(this.bounds), layout.indptr.offset + local * 4);
-    return [this.bounds[0]!, this.bounds[1]!];
+  /** Fills `bounds` with the places of the row's first value and of the next row's. @returns the first */
+  private rowStart(layout: ShardLayout, { fd, indptr }: OpenShard, local: number): number {
+    const { bounds } = this;
+    if (indptr) {
+      bounds[0] = indptr[local]!;
+      bounds[1] = indptr[local + 1]!;
+    } else {
+      readInto(fd, bytesOf(bounds), layout.indptr.offset + local * 4);
+    }
+    return bounds[0]!;
   }
 
-  private locate(row: number): { layout: ShardLayout; shard: OpenShard; local: number } {
+  private indexOf(row: number): number {
     if (!(row >= 0 && row < this.numCells)) throw new RangeError(`row ${row} of a corpus of ${this.numCells} cells`);
     let low = 0;
     let high = this.layouts.length;
@@ -86,8 +97,7 @@ export class RowReader {
       if (this.firstRow[middle]! <= row) low = middle;
       else high = middle;
     }
-    const layout = this.layouts[low]!;
-    return { layout, shard: this.openShard(low, layout), local: row - this.firstRow[low]! };
+    return low;
   }
 
   private openShard(index: number, layout: ShardLayout): OpenShard {
@@ -109,17 +119,44 @@ export class RowReader {
     this.open.set(index, shard);
     return shard;
   }
+}
 
-  private reserve(n: number): void {
-    if (n <= this.geneIds.length) return;
-    this.geneIds = new Int32Array(n * 2);
-    this.counts = new Uint16Array(n * 2);
-    this.floats = new Float32Array(n * 2);
+/** A buffer that one column of one row after the other is read into, whatever the type of its elements. */
+class RowBuffer {
+  private bytes!: Uint8Array;
+  private wide!: Int32Array;
+  private narrow!: Uint16Array;
+  private floats!: Float32Array;
+
+  constructor(capacity: number) {
+    this.allocate(capacity);
+  }
+
+  /** Elements [start, start + n) of the column whose first element lies at `offset`. */
+  read(fd: number, type: 'uint16' | 'int32' | 'float32', offset: number, start: number, n: number): Uint16Array | Int32Array | Float32Array {
+    if (n > this.wide.length) this.allocate(n * 2);
+    const size = type === 'uint16' ? 2 : 4;
+    const length = n * size;
+    const position = offset + start * size;
+    for (let done = 0; done < length; ) {
+      const got = readSync(fd, this.bytes, done, length - done, position + done);
+      if (got === 0) throw new RangeError(`the file ends at byte ${position + done}`);
+      done += got;
+    }
+    return type === 'uint16' ? this.narrow.subarray(0, n) : type === 'int32' ? this.wide.subarray(0, n) : this.floats.subarray(0, n);
+  }
+
+  private allocate(capacity: number): void {
+    const buffer = new ArrayBuffer(capacity * 4);
+    this.bytes = new Uint8Array(buffer);
+    this.wide = new Int32Array(buffer);
+    this.narrow = new Uint16Array(buffer);
+    this.floats = new Float32Array(buffer);
   }
 }
 
 function openShardFile(layout: ShardLayout, withIndex: boolean): OpenShard {
-  const fd = guard(layout, undefined, () => openSync(layout.file, 'r'));
+  const fd = openSync(layout.file, 'r');
   if (!withIndex) return { fd };
   try {
     const indptr = readRegion(fd, { offset: layout.indptr.offset, bytes: (layout.numCells + 1) * 4 });
@@ -127,15 +164,7 @@ function openShardFile(layout: ShardLayout, withIndex: boolean): OpenShard {
     return { fd, indptr: new Int32Array(indptr.buffer), total: new Float64Array(total.buffer) };
   } catch (error) {
     closeSync(fd);
-    throw unreadable(layout, undefined, error);
-  }
-}
-
-function guard<T>(layout: ShardLayout, cell: number | undefined, read: () => T): T {
-  try {
-    return read();
-  } catch (cause) {
-    throw unreadable(layout, cell, cause);
+    throw error;
   }
 }
 
@@ -144,6 +173,6 @@ function unreadable(layout: ShardLayout, cell: number | undefined, cause: unknow
   return new DataError({ file: layout.file, key: cell === undefined ? undefined : `cell ${cell}`, found, hint: 'the shard is damaged or gone: build the corpus again', cause });
 }
 
-function bytesOf(array: Int32Array | Float64Array | CellValues): Uint8Array {
+function bytesOf(array: Int32Array | Float64Array): Uint8Array {
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }

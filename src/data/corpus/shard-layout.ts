@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { Message, Type, type DataType } from 'apache-arrow';
+import { Message, Type, type DataType, type Int } from 'apache-arrow';
 import { Footer, type FileBlock } from 'apache-arrow/ipc/metadata/file';
 import { DataError } from '../../errors.js';
 import { readRegion, type Region } from './file-region.js';
@@ -8,6 +8,7 @@ import { readRegion, type Region } from './file-region.js';
 export interface ShardLayout {
   readonly file: string;
   readonly numCells: number;
+  readonly idType: 'uint16' | 'int32';
   readonly valueType: 'uint16' | 'float32';
   readonly cellIdOffsets: Region;
   readonly cellIdBytes: Region;
@@ -70,7 +71,8 @@ function layoutOf(file: string, footer: Footer, block: FileBlock, fd: number): S
   };
   const columns = new Map<string, Region[]>();
   const dictionaries: DictionaryLayout[] = [];
-  let valueType: ShardLayout['valueType'] | undefined;
+  let idType: ShardLayout['idType'] = 'int32';
+  let valueType: ShardLayout['valueType'] = 'float32';
   for (const { name, type } of footer.schema.fields) {
     const regions = Array.from({ length: numBuffers(type as DataType) }, next);
     columns.set(name, regions);
@@ -78,6 +80,7 @@ function layoutOf(file: string, footer: Footer, block: FileBlock, fd: number): S
       const bytesPerCode = ((type as unknown as { indices: { bitWidth: number } }).indices.bitWidth / 8) as 1 | 2 | 4;
       dictionaries.push({ key: name, validity: regions[0]!, codes: regions[1]!, bytesPerCode });
     }
+    if (name === 'gene_ids') idType = (type.children[0]?.type as Int).bitWidth === 16 ? 'uint16' : 'int32';
     if (name === 'values') valueType = (type.children[0]?.type as DataType).typeId === Type.Float ? 'float32' : 'uint16';
   }
   const region = (name: string, index: number): Region => {
@@ -88,7 +91,8 @@ function layoutOf(file: string, footer: Footer, block: FileBlock, fd: number): S
   return {
     file,
     numCells: Number(header.length),
-    valueType: valueType ?? 'float32',
+    idType,
+    valueType,
     cellIdOffsets: region('cell_id', 1),
     cellIdBytes: region('cell_id', 2),
     indptr: region('gene_ids', 1),

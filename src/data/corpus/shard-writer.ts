@@ -1,7 +1,7 @@
 import { Dictionary, Field, Float64, Float32, Int16, Int32, Int8, List, Uint16, Utf8, makeData, vectorFromArray, type Data, type DataType } from 'apache-arrow';
 import { encodeArrowFile, type EncodedFile } from './arrow-file.js';
 import { SPLITS } from './manifest.js';
-import type { CellValues } from '../loader/depth.js';
+import type { CellValues, GeneIds } from '../loader/depth.js';
 
 /** Names of the columns every shard has; an obs field cannot be called like one of them. */
 export const RESERVED_COLUMNS: readonly string[] = ['cell_id', 'gene_ids', 'values', 'total', 'split'];
@@ -19,7 +19,7 @@ export interface ShardColumns {
   /** [R + 1] offsets into geneIds and values, from 0. */
   readonly indptr: Int32Array;
   /** [NNZ] vocabulary ids, ascending within a cell. */
-  readonly geneIds: Int32Array;
+  readonly geneIds: GeneIds;
   /** [NNZ] raw values. */
   readonly values: CellValues;
   /** [R] library size of the whole source row. */
@@ -37,7 +37,7 @@ export async function encodeShard(columns: ShardColumns, metadata: ReadonlyMap<s
   const numCells = columns.cellIds.length;
   const fields: [name: string, data: Data][] = [
     ['cell_id', utf8(columns.cellIds)],
-    ['gene_ids', list(columns.indptr, makeData({ type: new Int32(), data: columns.geneIds }))],
+    ['gene_ids', list(columns.indptr, geneIdData(columns.geneIds))],
     ['values', list(columns.indptr, valueData(columns.values))],
     ['total', makeData({ type: new Float64(), data: columns.total })],
     ['split', dictionary(0, SPLITS, columns.split)],
@@ -45,6 +45,10 @@ export async function encodeShard(columns: ShardColumns, metadata: ReadonlyMap<s
   ];
   const columnFields = fields.map(([name, data]) => new Field(name, data.type, !RESERVED_COLUMNS.includes(name)));
   return encodeArrowFile(columnFields, fields.map(([, data]) => data), numCells, metadata);
+}
+
+function geneIdData(geneIds: GeneIds): Data {
+  return geneIds instanceof Uint16Array ? makeData({ type: new Uint16(), data: geneIds }) : makeData({ type: new Int32(), data: geneIds });
 }
 
 function valueData(values: CellValues): Data {

@@ -169,7 +169,7 @@ class Pass {
   private async writeShards(journal: Journal, bar: ProgressBar): Promise<void> {
     const { sources, vocabulary, scale, build, leftOut, signal } = this.plan;
     const firstRow = this.records.length * build.shardCells;
-    let open = new OpenShard(build.shardCells, this.knowledge.valueType, 0);
+    let open = new OpenShard(build.shardCells, vocabulary.size, this.knowledge.valueType, 0);
     bar.update(firstRow);
     for (const [s, { file, matrix, vocabularyIds, scale: sourceScale, conversion, isRenamed }] of sources.entries()) {
       const offset = this.firstRowOfSource[s]!;
@@ -189,7 +189,7 @@ class Pass {
           }
           if ((row + 1) % build.shardCells !== 0 && row + 1 < this.numRows) continue;
           const full = open;
-          open = new OpenShard(build.shardCells, this.knowledge.valueType, full.numValues);
+          open = new OpenShard(build.shardCells, vocabulary.size, this.knowledge.valueType, full.numValues);
           // The next shard is collected while this one is written.
           await this.writing;
           if (signal?.aborted) throw new InterruptedError({ file: this.plan.folder, found: `interrupted after ${row + 1 - build.shardCells} of ${this.numRows} cells`, hint: 'the same command continues from there' });
@@ -345,8 +345,8 @@ class OpenShard {
   readonly tallies = new Map<string, SourceTally>();
   numValues = 0;
 
-  constructor(maxCells: number, valueType: Knowledge['valueType'], capacityValues: number) {
-    this.builder = new ShardBuilder(maxCells, valueType, Math.max(1 << 16, Math.ceil(capacityValues * 1.1)));
+  constructor(maxCells: number, vocabularySize: number, valueType: Knowledge['valueType'], capacityValues: number) {
+    this.builder = new ShardBuilder(maxCells, vocabularySize, valueType, Math.max(1 << 16, Math.ceil(capacityValues * 1.1)));
   }
 
   /** @param reason why the cell is dropped; undefined: it is kept */

@@ -14,11 +14,13 @@ import { ConfigError } from '../../errors.js';
  *   stay, noise grows, weakly expressed genes drop out. Needs counts.
  */
 export type CellValues = Uint16Array | Float32Array;
+/** Vocabulary ids; 16 bits wherever the vocabulary fits. */
+export type GeneIds = Uint16Array | Int32Array;
 
 /** Raw values of one cell as the corpus holds them. */
 export interface RawCell {
   /** Vocabulary ids, ascending, unique. */
-  readonly geneIds: Int32Array;
+  readonly geneIds: GeneIds;
   /** One raw value a gene, > 0. */
   readonly values: CellValues;
   /** Library size: the sum over the whole source row, genes outside the vocabulary included. */

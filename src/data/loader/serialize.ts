@@ -35,111 +35,72 @@ export interface SerializedTarget {
   readonly offset: number;
 }
 
-/** Counts below this are looked up in a table filled once a cell instead of taking a logarithm each. */
-const TABLE_SIZE = 1024;
-
 export class Serializer {
   private readonly preprocessing: Preprocessing;
   private readonly scale: ValueScale;
-  /** [V] 1.1 - H, or 1 where order does not depend on entropy. */
-  private readonly weights: Float32Array;
-  private readonly ranker = new Ranker();
-  private values = new Float32Array(4096);
-  private positions = new Int32Array(4096);
-  private readonly table = new Float32Array(TABLE_SIZE);
-  private readonly tableCell = new Int32Array(TABLE_SIZE).fill(-1);
-  private cellNumber = -1;
+  private readonly ranker: Ranker;
 
   constructor({ preprocessing, scale, entropy }: SerializerOptions) {
     this.preprocessing = preprocessing;
     this.scale = scale;
     const wrong = entropy.findIndex((h) => !(h >= 0 && h <= 1));
     if (wrong >= 0) throw new DataError({ key: `entropy of gene id ${wrong}`, found: String(entropy[wrong]), expected: 'a number from 0 to 1' });
-    this.weights = entropy.map((h) => (preprocessing.serialisation === 'entropy' ? LARGEST_WEIGHT - h : 1));
+    this.ranker = new Ranker(entropy.map((h) => (preprocessing.serialisation === 'entropy' ? LARGEST_WEIGHT - h : 1)));
   }
 
   /**
    * @param observed the cell as the model shall see it; default: as it is
    * @param rng this cell's stream; needed by 'random' serialisation
    * @returns number of genes written: min(genes observed, maxGenes)
+   * @throws RangeError for a gene id outside the entropy table
    */
   serialize(cell: RawCell, target: SerializedTarget, observed?: Observation, rng?: Rng): number {
     const { targetSum, maxGenes, serialisation } = this.preprocessing;
-    const clean = observe(cell, this.scale, targetSum);
-    const numObserved = this.logNormalise(observed ?? clean);
-    const { values, positions, ranker, weights } = this;
-    ranker.reserve(numObserved);
-    const { scores } = ranker;
+    const { ranker, scale } = this;
+    const clean = observe(cell, scale, targetSum);
+    const { values, linearFactor } = observed ?? clean;
+    ranker.load(cell.geneIds);
+    const isCounts = values instanceof Uint16Array && scale.kind !== 'log1p';
+    const numObserved = isCounts ? ranker.normaliseCounts(values, linearFactor) : this.normalise(values, linearFactor);
     if (serialisation === 'random') {
       if (!rng) throw new TypeError("'random' serialisation needs a random stream");
-      // 2^24 levels are exact in float32.
-      for (let i = 0; i < numObserved; i++) scores[i] = rng.uint32() >>> 8;
+      this.scoreAtRandom(cell.geneIds.length, rng);
     } else {
-      const { geneIds } = cell;
-      for (let i = 0; i < numObserved; i++) scores[i] = values[i]! * weights[geneIds[positions[i]!]!]!;
+      ranker.score();
     }
-    const order = ranker.rank(numObserved, maxGenes);
-    const { geneIds: targetIds, values: targetValues, cleanValues, offset } = target;
-    for (let k = 0; k < order.length; k++) {
-      const i = order[k]!;
-      targetIds[offset + k] = cell.geneIds[positions[i]!]!;
-      targetValues[offset + k] = values[i]!;
-    }
+    // Genes that dropped out have value and score 0 and come last: they are never among the first numObserved.
+    const numWanted = Math.min(maxGenes, numObserved);
+    ranker.rank(numWanted);
+    const n = ranker.writeTo(target.geneIds, target.values, target.offset, numWanted);
+    const { cleanValues, offset } = target;
     if (cleanValues) {
-      for (let k = 0; k < order.length; k++) cleanValues[offset + k] = this.logNormal(cell.values[positions[order[k]!]!]!, clean.linearFactor);
-    }
-    return order.length;
-  }
-
-  /** Fills `values` and `positions` with the genes that are not 0. @returns how many */
-  private logNormalise({ values: raw, linearFactor }: Observation): number {
-    this.reserve(raw.length);
-    const { values, positions } = this;
-    return raw instanceof Uint16Array ? this.logNormaliseCounts(raw, linearFactor) : this.compact(raw, linearFactor, values, positions);
-  }
-
-  private logNormaliseCounts(raw: Uint16Array, linearFactor: number): number {
-    const { values, positions, table, tableCell } = this;
-    const cell = ++this.cellNumber;
-    let n = 0;
-    for (let i = 0; i < raw.length; i++) {
-      const count = raw[i]!;
-      if (count === 0) continue;
-      positions[n] = i;
-      if (count >= TABLE_SIZE) {
-        values[n++] = this.logNormal(count, linearFactor);
-        continue;
-      }
-      if (tableCell[count] !== cell) {
-        tableCell[count] = cell;
-        table[count] = this.logNormal(count, linearFactor);
-      }
-      values[n++] = table[count]!;
+      const order = ranker.ranked(n);
+      for (let k = 0; k < n; k++) cleanValues[offset + k] = this.logNormal(cell.values[order[k]!]!, clean.linearFactor);
     }
     return n;
   }
 
-  private compact(raw: CellValues, linearFactor: number, values: Float32Array, positions: Int32Array): number {
-    let n = 0;
+  private scoreAtRandom(numGenes: number, rng: Rng): void {
+    const { values, scores } = this.ranker;
+    // 2^24 levels are exact in float32.
+    for (let i = 0; i < numGenes; i++) scores[i] = values[i] === 0 ? 0 : 1 + (rng.uint32() >>> 8);
+  }
+
+  /** @returns how many values are not 0 */
+  private normalise(raw: CellValues, linearFactor: number): number {
+    const { values } = this.ranker;
+    let numZeros = 0;
     for (let i = 0; i < raw.length; i++) {
       const value = raw[i]!;
-      if (value === 0) continue;
-      positions[n] = i;
-      values[n++] = this.logNormal(value, linearFactor);
+      if (value === 0) numZeros++;
+      values[i] = this.logNormal(value, linearFactor);
     }
-    return n;
+    return raw.length - numZeros;
   }
 
   private logNormal(value: number, linearFactor: number): number {
     if (this.scale.kind !== 'log1p') return Math.log1p(value * linearFactor);
     return linearFactor === 1 ? value : Math.log1p(Math.expm1(value) * linearFactor);
-  }
-
-  private reserve(n: number): void {
-    if (n <= this.values.length) return;
-    const capacity = Math.max(n, this.values.length * 2);
-    this.values = new Float32Array(capacity);
-    this.positions = new Int32Array(capacity);
   }
 }
 

@@ -11,7 +11,7 @@ const V = 60;
 /** A cell over genes 2 … V-4 with values in (0, 2000], and a library larger than what it holds. */
 const cells = (isCounts: boolean): fc.Arbitrary<RawCell> =>
   fc.tuple(fc.uniqueArray(fc.integer({ min: 2, max: V - 4 }), { minLength: 1, maxLength: 40 }), fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 40, maxLength: 40 }), fc.nat(500)).map(([ids, draws, outside]) => {
-    const geneIds = Int32Array.from(ids).sort();
+    const geneIds = isCounts ? Uint16Array.from(ids).sort() : Int32Array.from(ids).sort();
     const numbers = draws.slice(0, ids.length).map((draw) => (isCounts ? draw : draw / 300));
     const values = isCounts ? Uint16Array.from(numbers) : Float32Array.from(numbers);
     return { geneIds, values, total: [...values].reduce((a, b) => a + b, 0) + outside };
@@ -100,18 +100,38 @@ describe('serialisation', () => {
 });
 
 describe('Ranker', () => {
-  it('sorts any non-negative scores descending, equal ones in the order they came, or the best of them', () => {
+  const lists = fc.array(fc.oneof(fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }), fc.constantFrom(0, 1, 2)), { maxLength: 5000 });
+
+  it.each([16, 32])('sorts any non-negative scores descending, equal ones in the order they came, or the best of them, with ids of %i bits', (idBits) => {
+    const ranker = new Ranker(new Float32Array(6000).fill(1), 8);
     fc.assert(
-      fc.property(fc.array(fc.oneof(fc.float({ min: 0, noNaN: true, noDefaultInfinity: true }), fc.constantFrom(0, 1, 2)), { maxLength: 5000 }), fc.nat(6000), (list, numWanted) => {
+      fc.property(lists, fc.nat(6000), (list, numWanted) => {
         const scores = Float32Array.from(list, (x) => Math.abs(x));
-        const ranker = new Ranker(8);
-        ranker.reserve(scores.length);
-        ranker.scores.set(scores);
+        const ids32 = Int32Array.from(scores, (_, i) => 5999 - i);
+        const geneIds = idBits === 16 ? Uint16Array.from(ids32) : ids32;
         const expected = [...scores.keys()].sort((a, b) => scores[b]! - scores[a]! || a - b);
-        expect([...ranker.rank(scores.length)]).toEqual(expected);
-        expect([...ranker.rank(scores.length, numWanted)]).toEqual(expected.slice(0, numWanted));
+        for (const wanted of [scores.length, numWanted]) {
+          ranker.load(geneIds);
+          ranker.values.set(scores);
+          ranker.score();
+          ranker.rank(wanted);
+          const [ids, values] = [new Int32Array(6000).fill(-1), new Float32Array(6000)];
+          const n = ranker.writeTo(ids, values, 1, wanted);
+          expect(n).toBe(Math.min(scores.length, wanted));
+          expect([...ranker.ranked(wanted)]).toEqual(expected.slice(0, wanted));
+          expect([...ids.subarray(1, 1 + n)]).toEqual(expected.slice(0, wanted).map((i) => 5999 - i));
+          expect([...values.subarray(1, 1 + n)]).toEqual(expected.slice(0, wanted).map((i) => scores[i]));
+          expect(ids[1 + n] ?? -1).toBe(-1);
+        }
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
+  });
+
+  it.each([Uint16Array, Int32Array])('refuses an id that has no weight', (Ids) => {
+    const ranker = new Ranker(new Float32Array(10).fill(1));
+    ranker.load(Ids.of(3, 10));
+    ranker.values.set([1, 1]);
+    expect(() => ranker.score()).toThrow('gene id 10 in a vocabulary of 10');
   });
 });

@@ -1,0 +1,122 @@
+// npm run -s bench -- data [--h5ad cells.h5ad] [--cells 20000] [--workers 1,2] [--tasks convert,rows,stream] [--repeat 1] [--json]
+//                          [--corpus corpus/] [--batch 64] [--serialisation entropy] [--depth none]
+//
+// One line a measurement, each in a process of its own, so that peak memory is its own:
+//   convert          file of counts → corpus: all that a build does, hashing the source and syncing the shards included
+//   rows             single cells (ids and values) in random order, nothing done with them
+//   stream-top1200   one epoch in a random order of all rows: read, log-normalised, ranked, cut to 1,200 genes, padded, batched
+// Without --h5ad the cells are synthetic, about 1,600 genes a cell; making them is not counted. With --corpus that corpus is
+// streamed and nothing is converted.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { peakRssMb, print, round, timed } from './support/measure.mjs';
+
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    h5ad: { type: 'string' },
+    cells: { type: 'string', default: '20000' },
+    workers: { type: 'string', default: '1,2' },
+    tasks: { type: 'string', default: 'convert,rows,stream' },
+    repeat: { type: 'string', default: '1' },
+    corpus: { type: 'string' },
+    batch: { type: 'string', default: '64' },
+    serialisation: { type: 'string', default: 'entropy' },
+    depth: { type: 'string', default: 'none' },
+    only: { type: 'string' },
+  },
+});
+
+const MEASUREMENTS = { synthetic, convert, rows, stream };
+if (flags.only) await MEASUREMENTS[flags.only]();
+else measureAll();
+
+function measureAll() {
+  const folder = mkdtempSync(join(tmpdir(), 'scdiva-bench-'));
+  try {
+    const h5ad = flags.h5ad ?? join(folder, 'cells.h5ad');
+    const corpus = flags.corpus ?? join(folder, 'corpus');
+    if (!flags.h5ad && !flags.corpus) inProcess('synthetic', { h5ad, corpus });
+    const tasks = flags.tasks.split(',').filter((task) => task !== 'convert' || !flags.corpus);
+    for (let run = 0; run < Number(flags.repeat); run++) {
+      for (const task of tasks) {
+        for (const workers of task === 'rows' ? [undefined] : flags.workers.split(',')) {
+          if (task === 'convert') rmSync(corpus, { recursive: true, force: true });
+          inProcess(task, { h5ad, corpus, workers });
+        }
+      }
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function inProcess(task, given) {
+  const options = { ...flags, ...given, only: task };
+  const args = Object.entries(options).flatMap(([key, value]) => (value === undefined || value === false ? [] : value === true ? [`--${key}`] : [`--${key}`, String(value)]));
+  const { status } = spawnSync(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+async function synthetic() {
+  const { writeSyntheticCells } = await import('./support/synthetic-cells.mjs');
+  await writeSyntheticCells(flags.h5ad, { numCells: Number(flags.cells) });
+}
+
+async function convert() {
+  const { buildCorpus } = await import('../dist/data/corpus/build.js');
+  const numWorkers = Number(flags.workers);
+  const [manifest, ...times] = await timed(() => buildCorpus([flags.h5ad], { out: flags.corpus, numWorkers }));
+  report('convert', manifest.numCells, times, { workers: numWorkers, valueType: manifest.valueType });
+}
+
+async function rows() {
+  const { openCorpus } = await import('../dist/data/corpus/corpus.js');
+  const { Rng } = await import('../dist/rng.js');
+  const corpus = await openCorpus(flags.corpus);
+  const order = Rng.fromSeed(1).permutation(corpus.numCells);
+  let numValues = 0;
+  corpus.readCell(0);
+  const [, ...times] = await timed(() => {
+    for (const row of order) numValues += corpus.readCell(row).values.length;
+  });
+  if (numValues !== corpus.manifest.numValues) throw new Error('the rows are not those of the corpus');
+  report('rows', corpus.numCells, times, { order: 'random' });
+}
+
+async function stream() {
+  const { openCorpus } = await import('../dist/data/corpus/corpus.js');
+  const { createLoader } = await import('../dist/data/loader/loader.js');
+  const { DepthCorruption, LoaderConfig, Preprocessing } = await import('../dist/data/loader/config.js');
+  const { Rng } = await import('../dist/rng.js');
+  const corpus = await openCorpus(flags.corpus);
+  const settings = { workers: Number(flags.workers), batch: Number(flags.batch), serialisation: flags.serialisation, depth: flags.depth, shuffle: 'rows' };
+  const seen = new Uint8Array(corpus.numCells);
+  let numCells = 0;
+  const [, ...times] = await timed(async () => {
+    const loader = createLoader(corpus, {
+      rows: Int32Array.from({ length: corpus.numCells }, (_, row) => row),
+      batchSize: settings.batch,
+      preprocessing: Preprocessing.parse({ serialisation: settings.serialisation, maxGenes: 1200 }),
+      rng: Rng.fromSeed(2),
+      labelKeys: corpus.obsKeys,
+      depth: DepthCorruption.parse({ kind: settings.depth }),
+      loader: LoaderConfig.parse({ numWorkers: settings.workers }),
+    });
+    for await (const { cellIndex } of loader) {
+      for (const row of cellIndex) seen[row]++;
+      numCells += cellIndex.length;
+    }
+  });
+  if (numCells !== corpus.numCells || seen.some((times) => times !== 1)) throw new Error('not every cell came once');
+  report('stream-top1200', numCells, times, settings);
+}
+
+function report(task, cells, [seconds, cpuSeconds], settings) {
+  const bytes = readdirSync(flags.corpus).reduce((sum, name) => sum + statSync(join(flags.corpus, name)).size, 0);
+  print({ peer: 'scdiva', task, cells_per_s: round(cells / seconds), rss_mb: Math.round(peakRssMb() * 1.048576), bytes, cells, wall_s: round(seconds, 3), cpu_s: round(cpuSeconds, 3), settings: flags.json ? settings : JSON.stringify(settings) }, flags.json);
+}
