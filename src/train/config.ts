@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { SessionConfig } from '../runtime/program/config.js';
 
 /** AdamW (Loshchilov & Hutter, 2019). Norm weights, biases and the learned mask vectors are never decayed. */
 export const OptimizerConfig = z.strictObject({
@@ -39,6 +40,7 @@ export const TrainConfig = z
     accumulation: z.int().positive().default(1).describe('micro-batches a step is computed in: same result, less memory'),
     precision: z.enum(['f32', 'bf16']).default('f32').describe('bf16: matrix products in bfloat16, the rest in float32'),
     executor: z.enum(['auto', 'eager', 'graph']).default('auto'),
+    session: SessionConfig.prefault({}).describe('how TensorFlow runs graphs; the eager executor knows nothing of it'),
     seed: z.int().min(0).default(0),
     optimizer: OptimizerConfig.prefault({}),
     schedule: ScheduleConfig.prefault({}),

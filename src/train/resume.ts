@@ -12,6 +12,10 @@ const MAY_CHANGE: readonly string[] = [
   'train.checkpointEvery',
   'train.keepCheckpoints',
   'train.earlyStopping.patience',
+  'train.session.intraOpThreads',
+  'train.session.interOpThreads',
+  'train.session.gpuMemoryGrowth',
+  'train.session.gpuMemoryFraction',
   'loader.numWorkers',
   'data.corpus',
 ];
@@ -26,7 +30,8 @@ const MAY_CHANGE: readonly string[] = [
 export function checkResumable({ state }: Checkpoint, now: Pick<CheckpointState, 'task' | 'config' | 'dataFingerprint'>, out: string): CheckpointState {
   if (!state) throw new Error('checked by RunFolder.open');
   if (state.task !== now.task) throw new ConfigError({ file: out, found: `a run of ${state.task}`, expected: now.task, hint: 'choose another --out' });
-  const before = flatten(state.config);
+  // Read as today's schema reads it: a key that has come since then had its default.
+  const before = flatten({ ...state.config, train: TrainConfig.parse(state.config['train']) });
   const after = flatten(now.config);
   for (const key of new Set([...before.keys(), ...after.keys()])) {
     if (before.get(key) === after.get(key) || MAY_CHANGE.includes(key)) continue;

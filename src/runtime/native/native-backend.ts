@@ -18,6 +18,9 @@ export interface NativeBackend {
 /** Loads @tensorflow/tfjs-node-gpu with the addon and the libraries of a staged folder; its backend is the active one afterwards. */
 export function loadNativeFolder(folder: string): NativeBackend {
   restoreLegacyUtil();
+  // TensorFlow's CPU devices share one pool of threads, sized by the first of them, which is the eager one made below. With this
+  // each session has its own, of the size that its configuration says. Read by TensorFlow when it makes that first device.
+  process.env['TF_OVERRIDE_GLOBAL_THREADPOOL'] ??= '1';
   const tf = withAddon(join(folder, ADDON), () => withoutGreeting(() => require('@tensorflow/tfjs-node-gpu') as typeof tfjs));
   const { binding } = tf.backend() as unknown as { binding: { TF_Version: string; isUsingGpuDevice(): boolean } };
   return { tf, version: binding.TF_Version, hasGpu: binding.isUsingGpuDevice() };
