@@ -81,11 +81,11 @@ export function numMasked({ lossWeights }: HostTensors): number {
   return Array.from(lossWeights!.data).reduce((sum, weight) => sum + weight, 0);
 }
 
-/** Numbers of loss rows there are for one batch shape: compiled programs are made once for each. */
-const NUM_ROW_SIZES = 8;
+/** Numbers of loss rows there are for one batch shape: a program is compiled for each, which takes seconds and tens of megabytes. */
+const NUM_ROW_SIZES = 4;
 
-/** M: the number of masked slots, rounded up to an eighth of all slots (at least one eighth). */
+/** M: the number of masked slots, rounded up to a quarter of all slots (at least one quarter). */
 export function numLossRows(numMaskedSlots: number, numSlots: number): number {
-  const eighth = Math.ceil(numSlots / NUM_ROW_SIZES);
-  return Math.min(numSlots, Math.max(1, Math.ceil(numMaskedSlots / eighth)) * eighth);
+  const quarter = Math.ceil(numSlots / NUM_ROW_SIZES);
+  return Math.min(numSlots, Math.max(1, Math.ceil(numMaskedSlots / quarter)) * quarter);
 }

@@ -37,6 +37,7 @@ function bind() {
   const inFramework = (name: string, result: string, ...args: string[]) => framework.func(name, result, args);
   const inCc = (name: string, result: string, ...args: (string | TypeObject)[]) => cc.func(name, result, args);
   return {
+    mallocTrim: koffi.load(null).func('malloc_trim', 'int', ['size_t']),
     memcpy: koffi.load(null).func('memcpy', 'void', ['void *', 'void *', 'size_t']),
 
     newStatus: inFramework('TF_NewStatus', 'void *'),

@@ -48,9 +48,16 @@ export class Session {
       fetches: packOutputs(signature.fetches),
       targets: BigUint64Array.from(signature.targets),
     };
+    let isFirst = true;
     return async (values) => {
       if (this.isEnding) throw new Error('the executor is disposed');
-      const run = this.last.then(() => this.run(packed, values));
+      const run = this.last.then(async () => {
+        const results = await this.run(packed, values);
+        // Preparing a run, TensorFlow copies and rewrites the graph; the heap it did that on goes back to the system.
+        if (isFirst) this.api.mallocTrim(0);
+        isFirst = false;
+        return results;
+      });
       this.last = run.catch(() => undefined); // the caller gets the error; the next run goes ahead
       return await run;
     };
