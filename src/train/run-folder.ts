@@ -12,6 +12,7 @@ import { CHECKPOINT_FILES } from './checkpoint.js';
  *     run.json               what ran where, on which data, how it ended
  *     metrics.jsonl          one line a logged step and a validation
  *     events/                the same numbers for TensorBoard
+ *     profile/               traces of single steps, where --profile asked for them
  *     checkpoints/step-NNNNNN/, and the links `last` and `best` to two of them
  *     model.safetensors …    once the run is finished: the files of the best checkpoint, so that the folder is a checkpoint itself
  */
@@ -49,6 +50,9 @@ export class RunFolder {
   }
   get events(): string {
     return join(this.path, 'events');
+  }
+  get profile(): string {
+    return join(this.path, 'profile');
   }
   get checkpoints(): string {
     return join(this.path, 'checkpoints');

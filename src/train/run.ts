@@ -16,6 +16,7 @@ import { createReporter, logSteps, saveCheckpoints, showProgress, validate, type
 import { trainLoop } from './loop.js';
 import { MetricsLog } from './metrics-log.js';
 import { modelCard } from './model-card.js';
+import { createProfiler, describeProfile, type Profile } from './profile.js';
 import { checkResumable, hasOtherSchedule } from './resume.js';
 import { RunFolder } from './run-folder.js';
 import { describeHost, describeVersions, ManifestFile, type RunManifest } from './run-manifest.js';
@@ -49,6 +50,8 @@ export interface TrainingRun {
   /** The run folder: a new one, or with `isResumed` one that holds a checkpoint. */
   readonly out: string;
   readonly isResumed: boolean;
+  /** Steps to measure op by op; none unless given. */
+  readonly profileSteps?: number | undefined;
   readonly backend: LoadedBackend;
   readonly context: TrainContext;
 }
@@ -64,6 +67,8 @@ export interface TrainingResult {
   readonly metrics: Metrics;
   readonly baselines: Baselines;
   readonly hasStoppedEarly: boolean;
+  /** Where profileSteps asked for one and a step could be measured. */
+  readonly profile?: Profile;
 }
 
 type AtExit = (cleanup: () => void | Promise<void>) => void;
@@ -85,7 +90,8 @@ export async function runTraining(run: TrainingRun): Promise<TrainingResult> {
 async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> {
   const { task, config: { train: config }, context, out } = run;
   const setup = await prepare(run, atExit);
-  const { folder, state, totalSteps, root, step, evaluator } = setup;
+  const { folder, state, totalSteps, root, evaluator } = setup;
+  const profiler = run.profileSteps === undefined ? undefined : createProfiler(setup.step, setup.executor, folder, run.profileSteps, (profile) => context.say(describeProfile(profile)));
   const untrained = run.isResumed ? undefined : await tryValidation(setup, config);
   const baselines = run.isResumed || !setup.hasValidation ? undefined : await run.baselines?.();
 
@@ -105,9 +111,10 @@ async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> 
     ...(setup.hasValidation ? [validate(evaluator, reporter, config)] : []),
     saveCheckpoints((path, at) => save(run, setup, manifest.content, path, at), folder, log, config, run.isResumed ? state : undefined),
     showProgress(bar, config),
+    ...(profiler ? [profiler.hook] : []),
   ];
   const isOver = (at: TrainState): boolean => isPatienceSpent(at, config.earlyStopping);
-  const { isInterrupted } = await trainLoop({ step, feed, state, hooks, totalSteps, isOver, signal: context.signal }).catch(async (error: unknown) => {
+  const { isInterrupted } = await trainLoop({ step: profiler?.step ?? setup.step, feed, state, hooks, totalSteps, isOver, signal: context.signal }).catch(async (error: unknown) => {
     await manifest.end('failed', state, error instanceof Error ? error.message : String(error));
     throw error;
   });
@@ -116,11 +123,12 @@ async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> 
     await manifest.end('interrupted', state);
     throw new InterruptedError({ file: out, found: `interrupted after step ${state.step} of ${totalSteps}, everything is saved`, hint: 'go on with --resume' });
   }
+  if (profiler && !profiler.result) context.say('no profile: every step after the first two made a graph for a batch shape that was new; take more steps');
   const used = state.best?.step ?? state.step;
   const hasStoppedEarly = state.step < totalSteps;
   await folder.publish(used);
   await manifest.end(hasStoppedEarly ? 'stopped early' : 'finished', state);
-  return { out, checkpoint: folder.checkpoint(used), step: state.step, metrics: state.best?.metrics ?? {}, baselines: manifest.content.baselines ?? {}, hasStoppedEarly };
+  return { out, checkpoint: folder.checkpoint(used), step: state.step, metrics: state.best?.metrics ?? {}, baselines: manifest.content.baselines ?? {}, hasStoppedEarly, ...(profiler?.result && { profile: profiler.result }) };
 }
 
 interface Setup {
@@ -140,7 +148,7 @@ async function prepare(run: TrainingRun, atExit: AtExit): Promise<Setup> {
   const { task, config: { train: config } } = run;
   const folder = run.isResumed ? RunFolder.open(run.out) : await RunFolder.create(run.out);
   atExit(() => folder.removeIfEmpty());
-  const executor = await createExecutor({ kind: config.executor });
+  const executor = await createExecutor({ kind: config.executor, session: config.session });
   atExit(() => executor.dispose());
   if (config.precision === 'bf16' && executor.kind === 'eager')
     throw new ConfigError({ key: 'train.precision', found: 'bf16, which the eager executor does not have', hint: 'set train.precision to f32, or train.executor to graph' });

@@ -1,26 +1,24 @@
 import type { AnnotationResult } from '../../tasks/annotation/results.js';
 import { locateRun } from '../locate-run.js';
 import { defineGroup, defineVerb, type VerbResult } from '../verb.js';
+import { profileSteps, trainingOptions } from './training-options.js';
 
 const annotation = defineVerb({
   command: 'annotation',
   describe: 'teach a pretrained model to label cell types; scores it beside simple methods on held-out cells',
   options: (y) =>
-    y
-      .option('config', { type: 'string', requiresArg: true, describe: 'YAML file; with --resume default: the config.yaml of the run' })
-      .option('out', { type: 'string', requiresArg: true, describe: 'run folder, a checkpoint folder when done; default: runs/<name of the config>' })
-      .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'key.path=value over the file: tune.kind=head' })
-      .option('resume', { type: 'boolean', default: false, describe: 'go on from the last checkpoint of the run folder' })
+    trainingOptions(y, 'tune.kind=head')
       .option('seeds', { type: 'number', default: 1, describe: 'trainings, from train.seed on: mean and standard deviation on the same split' })
       .example('$0 finetune annotation --config configs/annotation.yaml --set data.corpus=pbmc.corpus --set checkpoint=runs/pretrain --out runs/pbmc', ''),
-  async run({ config: file, out, set, resume, seeds }, context) {
+  async run({ config: file, out, set, resume, seeds, profile }, context) {
+    const numProfiled = await profileSteps(profile);
     const { ConfigError } = await import('../../errors.js');
     if (!(Number.isInteger(seeds) && seeds > 0)) throw new ConfigError({ key: '--seeds', found: String(seeds), expected: 'a whole number above 0' });
     const { path, folder } = locateRun({ file, out, isResumed: resume, example: 'configs/debug/annotation.yaml' });
     const [{ loadConfig }, { AnnotationConfig }] = await Promise.all([import('../../config/load.js'), import('../../tasks/annotation/config.js')]);
     const config = await loadConfig(AnnotationConfig, path, set);
     const { finetuneAnnotation } = await import('../../tasks/annotation/finetune.js');
-    return describeResult(await finetuneAnnotation({ config, out: folder, isResumed: resume, numSeeds: seeds, context }));
+    return describeResult(await finetuneAnnotation({ config, out: folder, isResumed: resume, numSeeds: seeds, profileSteps: numProfiled, context }));
   },
 });
 

@@ -1,24 +1,22 @@
 import { locateRun } from '../locate-run.js';
 import { defineVerb } from '../verb.js';
+import { profileSteps, trainingOptions } from './training-options.js';
 
 /** `scdiva pretrain`: a corpus in, a run folder out. */
 export const pretrain = defineVerb({
   command: 'pretrain',
   describe: 'train a model on a corpus by masked diffusion',
   options: (y) =>
-    y
-      .option('config', { type: 'string', requiresArg: true, describe: 'YAML file; with --resume default: the config.yaml of the run' })
-      .option('out', { type: 'string', requiresArg: true, describe: 'run folder; default: runs/<name of the config>' })
-      .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'key.path=value over the file: train.steps=100' })
-      .option('resume', { type: 'boolean', default: false, describe: 'go on from the last checkpoint of the run folder' })
+    trainingOptions(y, 'train.steps=100')
       .example('$0 pretrain --config configs/debug/pretrain.yaml --set data.corpus=pbmc.corpus --out runs/pbmc', '')
       .example('$0 pretrain --resume --out runs/pbmc --set train.steps=2000', ''),
-  async run({ config: file, out, set, resume }, context) {
+  async run({ config: file, out, set, resume, profile }, context) {
+    const numProfiled = await profileSteps(profile);
     const { path, folder } = locateRun({ file, out, isResumed: resume, example: 'configs/debug/pretrain.yaml' });
     const [{ loadConfig }, { PretrainingConfig }] = await Promise.all([import('../../config/load.js'), import('../../tasks/pretraining/config.js')]);
     const config = await loadConfig(PretrainingConfig, path, set);
     const { pretrain } = await import('../../tasks/pretraining/pretrain.js');
-    const result = await pretrain({ config, out: folder, isResumed: resume, context });
+    const result = await pretrain({ config, out: folder, isResumed: resume, profileSteps: numProfiled, context });
     return { json: { ...result }, text: describe(result) };
   },
 });

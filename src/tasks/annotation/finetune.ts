@@ -26,6 +26,8 @@ export interface FinetuneAnnotation {
   readonly isResumed?: boolean;
   /** Trains that many times, from train.seed on; only initial head, order and dropout differ. */
   readonly numSeeds?: number;
+  /** Training steps of the first seed to measure op by op. */
+  readonly profileSteps?: number | undefined;
   /** Default: silent, and never interrupted. */
   readonly context?: Partial<TrainContext>;
 }
@@ -62,7 +64,7 @@ export async function finetuneAnnotation(asked: FinetuneAnnotation): Promise<Ann
     for (const [i, seed] of seeds.entries()) {
       const seedOut = i === 0 ? out : join(out, 'seeds', String(seed));
       const seedConfig = { ...config, train: { ...config.train, seed } };
-      runs.push(await trainSeed({ ...shared, config: seedConfig, out: seedOut, isResumed: isResumed && existsSync(seedOut) }));
+      runs.push(await trainSeed({ ...shared, config: seedConfig, out: seedOut, isResumed: isResumed && existsSync(seedOut), profileSteps: i === 0 ? asked.profileSteps : undefined }));
     }
     const baselines = config.baselines ? fitBaselines(request, corpus, labels, pretrained) : [];
     const result = assemble(request, corpus, labels, seeds, runs, baselines);
@@ -105,7 +107,7 @@ function sampleRows({ rows: { train } }: AnnotationLabels, seed: number): Int32A
 }
 
 async function embed({ config, context }: Request, corpus: Corpus, pretrained: Checkpoint, rows: Int32Array): Promise<EmbeddingTable> {
-  const executor = await createExecutor({ kind: config.train.executor });
+  const executor = await createExecutor({ kind: config.train.executor, session: config.train.session });
   try {
     return await EmbeddingTable.compute(corpus, rows, embeddingOptions(config, pretrained, executor, context, 'nothing was trained yet: start again'));
   } finally {

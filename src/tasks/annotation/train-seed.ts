@@ -31,6 +31,7 @@ export interface SeedSetup {
   readonly sample: Float32Array;
   readonly out: string;
   readonly isResumed: boolean;
+  readonly profileSteps?: number | undefined;
   readonly backend: LoadedBackend;
   readonly context: TrainContext;
 }
@@ -44,7 +45,7 @@ export interface SeedRun {
 
 /** Trains, calibrates on the validation split, writes the calibrated head.json and scores the test split. */
 export async function trainSeed(setup: SeedSetup): Promise<SeedRun> {
-  const { config, corpus, labels, pretrained, embeddings, sample, out, isResumed, backend, context } = setup;
+  const { config, corpus, labels, pretrained, embeddings, sample, out, isResumed, profileSteps, backend, context } = setup;
   const { modelConfig, vocabulary, preprocessing, entropy } = pretrained;
   const numClasses = labels.classes.length;
   const uncalibrated: AnnotationHeadInfo = {
@@ -66,12 +67,13 @@ export async function trainSeed(setup: SeedSetup): Promise<SeedRun> {
     data: await describeData(setup),
     out,
     isResumed,
+    profileSteps,
     backend,
     context,
   });
   // Read back from disk: calibration and scores are those of the folder the user is left with.
   const trained = await loadCheckpoint(checkpoint);
-  const executor = await createExecutor({ kind: config.train.executor });
+  const executor = await createExecutor({ kind: config.train.executor, session: config.train.session });
   try {
     const logits = await splitLogits(setup, trained, executor);
     const head = { ...uncalibrated, ...calibrate(logits.validation, codesOf(labels, labels.rows.validation), numClasses, config.unknown) };

@@ -17,6 +17,8 @@ export interface PretrainOptions {
   /** Run folder: new or empty, or with `isResumed` one to go on with. */
   readonly out: string;
   readonly isResumed?: boolean;
+  /** Training steps to measure op by op. */
+  readonly profileSteps?: number | undefined;
   /** Default: silent, and never interrupted. */
   readonly context?: Partial<TrainContext>;
 }
@@ -26,7 +28,7 @@ export interface PretrainOptions {
  * @returns where the checkpoint is, its validation scores, and what simple guesses score on the same masks
  * @throws DataError for a corpus that cannot be trained on, and what `runTraining` throws
  */
-export async function pretrain({ config, out, isResumed = false, context = {} }: PretrainOptions): Promise<TrainingResult> {
+export async function pretrain({ config, out, isResumed = false, profileSteps, context = {} }: PretrainOptions): Promise<TrainingResult> {
   const corpus = await openCorpus(config.data.corpus);
   try {
     requireTraining(corpus);
@@ -41,6 +43,7 @@ export async function pretrain({ config, out, isResumed = false, context = {} }:
       baselines: () => guess(config, corpus, task, root),
       out,
       isResumed,
+      profileSteps,
       backend,
       context: { log: silentLogger, progress: silentProgress, say() {}, signal: new AbortController().signal, ...context },
     });

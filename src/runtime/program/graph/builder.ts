@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { HostTensor } from '../program.js';
 import type { CApi, GraphDType, Output, Pointer } from './c-api.js';
+import { productOf, type Product } from './product.js';
 import { TF_TYPE, cApi, checkStatus, dtypeOfType, int64s, newTensor, packOutputs } from './c-api.js';
 
 /** A tensor in the graph: which op makes it, and what TensorFlow inferred of it. `shape` is null where it depends on values. */
@@ -30,6 +31,9 @@ export interface AddOptions {
 /** A uniform constant larger than this many values is stored as one value and filled at run time. */
 const FILL_FROM = 16;
 
+/** The most ops that TensorFlow fuses with the product before them: a conversion, a bias, an activation. */
+const MAX_FUSED = 3;
+
 /**
  * A TensorFlow graph under construction. TensorFlow fills in types and defaults, infers shapes and refuses what does not fit;
  * nothing is computed. Ops can be added at any time: a session picks up the new ones at its next run.
@@ -41,6 +45,12 @@ export class GraphBuilder {
   scope = '';
   /** Ops added so far. */
   numOps = 0;
+  /**
+   * Matrix products, by op name: what a profile is measured against. Also under the names of the next ops behind a product: one that
+   * TensorFlow fuses with a bias or an activation runs under the name of the last of them.
+   */
+  readonly products = new Map<string, Product>();
+  private readonly productBehind = new Map<Pointer, { readonly product: Product; readonly distance: number }>();
   /** Handles of variables, by the op that reads them. */
   readonly handles = new Map<Pointer, Output>();
   private readonly status: Pointer = this.api.newStatus() as Pointer;
@@ -53,7 +63,8 @@ export class GraphBuilder {
    */
   add(type: string, inputs: readonly (Output | readonly Output[])[], { attrs = [], numOutputs = 1, after = [] }: AddOptions = {}): { oper: Pointer; outputs: Node[] } {
     const { api } = this;
-    const op = api.newOperation(this.graph, type, `${this.scope}${type}_${this.numOps++}`) as Pointer;
+    const name = `${this.scope}${type}_${this.numOps++}`;
+    const op = api.newOperation(this.graph, type, name) as Pointer;
     for (const input of inputs) {
       if (isList(input)) api.addInputList(op, packOutputs(input), input.length);
       else api.addInput(op, { oper: input.oper, index: input.index });
@@ -62,7 +73,17 @@ export class GraphBuilder {
     for (const attr of attrs) this.setAttr(op, attr);
     const oper = api.finishOperation(op, this.status) as Pointer;
     checkStatus(api, this.status, (message) => new Error(message));
-    return { oper, outputs: Array.from({ length: numOutputs }, (_, index) => this.describe({ oper, index })) };
+    const outputs = Array.from({ length: numOutputs }, (_, index) => this.describe({ oper, index }));
+    this.noteProduct(name, oper, productOf(type, inputs[0] as Node | undefined, outputs[0], attrs), inputs);
+    return { oper, outputs };
+  }
+
+  private noteProduct(name: string, oper: Pointer, own: Product | undefined, inputs: readonly (Output | readonly Output[])[]): void {
+    const before = inputs.map((input) => (isList(input) ? undefined : this.productBehind.get(input.oper))).find((behind) => behind && behind.distance < MAX_FUSED);
+    const found = own ? { product: own, distance: 0 } : before && { product: before.product, distance: before.distance + 1 };
+    if (!found) return;
+    this.products.set(name, found.product);
+    this.productBehind.set(oper, found);
   }
 
   /** The single output of an op that has one. */

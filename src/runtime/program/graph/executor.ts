@@ -3,6 +3,7 @@ import type { CompileOptions, Executor, HostTensor, HostTensors, Program, Progra
 import type { GraphBackend } from './backend.js';
 import { graphBackend } from './backend.js';
 import { GraphBuilder } from './builder.js';
+import type { Product } from './product.js';
 import type { OpTime } from './profile.js';
 import { Session } from './session.js';
 import type { InputSpec, Trace } from './trace.js';
@@ -19,6 +20,9 @@ export interface GraphExecutor extends Executor {
   readonly kind: 'graph';
   /** Ops added so far by all programs and variables. */
   readonly numOps: number;
+  /** The matrix products of all programs, by the op names that `profile` gives. */
+  readonly products: ReadonlyMap<string, Product>;
+  compile(fn: ProgramFn, options: CompileOptions): GraphProgram;
   /** Measures every op of the runs made while `work` is under way; `toChromeTrace` draws them. */
   profile<T>(work: () => Promise<T>): Promise<{ result: T; opTimes: OpTime[] }>;
 }
@@ -46,11 +50,12 @@ export function createGraphExecutor(options: GraphExecutorOptions = {}): GraphEx
     compile(fn, compileOptions) {
       const { variables } = compileOptions;
       if (!(variables instanceof GraphVariables) || variables.builder !== builder) throw new Error('these variables belong to another executor');
-      return new GraphProgram(fn, backend, session, variables, { precision: options.precision ?? 'f32', ...compileOptions });
+      return new TracedProgram(fn, backend, session, variables, { precision: options.precision ?? 'f32', ...compileOptions });
     },
     get numOps() {
       return builder.numOps;
     },
+    products: builder.products,
     profile: (work) => session.profile(work),
     dispose: () => session.close(() => builder.dispose()),
   };
@@ -58,7 +63,13 @@ export function createGraphExecutor(options: GraphExecutorOptions = {}): GraphEx
 
 type Run = (values: readonly HostTensor[]) => Promise<HostTensor[]>;
 
-class GraphProgram implements Program {
+/** A program as a graph. */
+export interface GraphProgram extends Program {
+  /** Traces it for inputs of these shapes, and runs nothing. What `run` does by itself where it has to. */
+  trace(inputs: HostTensors): void;
+}
+
+class TracedProgram implements GraphProgram {
   private readonly traces = new Map<string, { trace: Trace; run: Run }>();
   private isDisposed = false;
 
@@ -70,8 +81,11 @@ class GraphProgram implements Program {
     private readonly options: CompileOptions,
   ) {}
 
+  trace(inputs: HostTensors): void {
+    this.traced(inputs);
+  }
+
   async run(inputs: HostTensors): Promise<HostTensors> {
-    if (this.isDisposed) throw new Error(`program ${this.options.name ?? ''} is disposed`);
     const { trace, run } = this.traced(inputs);
     const values = await run(trace.inputNames.map((name) => inputs[name]!));
     return Object.fromEntries(trace.outputNames.map((name, i) => [name, values[i]!]));
@@ -83,6 +97,7 @@ class GraphProgram implements Program {
   }
 
   private traced(inputs: HostTensors): { trace: Trace; run: Run } {
+    if (this.isDisposed) throw new Error(`program ${this.options.name ?? ''} is disposed`);
     const specs: InputSpec[] = Object.entries(inputs)
       .map(([name, { dtype, shape }]) => ({ name, dtype, shape }))
       .sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -1,3 +1,6 @@
+import type { Product } from './product.js';
+import { flopOf } from './product.js';
+
 /** One op's run, as TensorFlow measured it. */
 export interface OpTime {
   /** Name of the op in the graph; its prefix is the program's name. */
@@ -45,14 +48,54 @@ export function decodeOpTimes(metadata: Uint8Array): OpTime[] {
   return ops;
 }
 
+/** A stretch of time drawn above the ops: a training step, the wait for its batch. */
+export interface Span {
+  readonly name: string;
+  /** Microseconds since the epoch. */
+  readonly startUs: number;
+  readonly durationUs: number;
+}
+
 /** The trace-event format that chrome://tracing, Perfetto and TensorBoard's trace viewer open. */
-export function toChromeTrace(ops: readonly OpTime[]): string {
-  const devices = [...new Set(ops.map(({ device }) => device))];
-  const names = devices.map((device, pid) => ({ ph: 'M', name: 'process_name', pid, args: { name: device } }));
+export function toChromeTrace(ops: readonly OpTime[], spans: readonly Span[] = []): string {
+  const rows = [...(spans.length > 0 ? ['steps'] : []), ...new Set(ops.map(({ device }) => device))];
+  const names = rows.flatMap((name, pid) => [
+    { ph: 'M', name: 'process_name', pid, args: { name } },
+    { ph: 'M', name: 'process_sort_index', pid, args: { sort_index: pid } },
+  ]);
+  const steps = spans.map(({ name, startUs, durationUs }) => ({ ph: 'X', name, cat: 'step', pid: 0, tid: 0, ts: startUs, dur: durationUs }));
   const events = ops.map(({ name, type, device, threadId, startUs, durationUs }) => ({
-    ph: 'X', name: type, cat: 'op', pid: devices.indexOf(device), tid: threadId, ts: startUs, dur: durationUs, args: { name },
+    ph: 'X', name: type, cat: 'op', pid: rows.indexOf(device), tid: threadId, ts: startUs, dur: durationUs, args: { name },
   }));
-  return JSON.stringify({ displayTimeUnit: 'ms', traceEvents: [...names, ...events] });
+  return JSON.stringify({ displayTimeUnit: 'ms', traceEvents: [...names, ...steps, ...events] });
+}
+
+/** What the ops of one type cost together. */
+export interface OpTypeTime {
+  readonly type: string;
+  readonly count: number;
+  /** Summed over ops: more than the clock says where ops run side by side. */
+  readonly ms: number;
+  /** Of all op time. */
+  readonly share: number;
+  /** Rate at which matrix products ran; absent for types that are none. */
+  readonly tflopPerSec?: number;
+}
+
+/**
+ * Op time by type, the dearest first.
+ * @param products the executor's, to tell how fast its matrix products ran
+ */
+export function timesByType(ops: readonly OpTime[], products: ReadonlyMap<string, Product> = new Map()): OpTypeTime[] {
+  const sums = new Map<string, { count: number; us: number; flop: number }>();
+  for (const { name, type, durationUs } of ops) {
+    const sum = sums.get(type) ?? { count: 0, us: 0, flop: 0 };
+    sums.set(type, { count: sum.count + 1, us: sum.us + durationUs, flop: sum.flop + (/MatMul/.test(type) ? flopOf(products.get(name)) : 0) });
+  }
+  const total = [...sums.values()].reduce((all, { us }) => all + us, 0);
+  return [...sums]
+    .map(([type, { count, us, flop }]) => ({ type, count, ms: us / 1e3, share: total > 0 ? us / total : 0, ...(flop > 0 && us > 0 && { tflopPerSec: flop / us / 1e6 }) }))
+    .sort((a, b) => b.ms - a.ms);
 }
 
 // Protocol buffers' wire format.
