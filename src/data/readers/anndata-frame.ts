@@ -1,6 +1,6 @@
 import { DataError } from '../../errors.js';
+import { isCompound, type ArrayStore } from './array-store.js';
 import type { NumberArray } from './hdf5-decode.js';
-import type { Hdf5File } from './hdf5.js';
 import type { ObsColumn } from './reader.js';
 
 /** An obs or var table: names of its rows and its columns, read when asked for. */
@@ -17,7 +17,7 @@ export interface Frame {
  * `__categories` in 0.7), or one compound dataset (before; categories under `uns/<column>_categories`).
  * @param at `obs`, `var`, `raw/var` or the old `raw.var`
  */
-export function readFrame(file: Hdf5File, at: string): Frame {
+export function readFrame(file: ArrayStore, at: string): Frame {
   switch (file.kind(at)) {
     case 'group':
       return readGroupFrame(file, at);
@@ -28,7 +28,7 @@ export function readFrame(file: Hdf5File, at: string): Frame {
   }
 }
 
-function readGroupFrame(file: Hdf5File, at: string): Frame {
+function readGroupFrame(file: ArrayStore, at: string): Frame {
   const members = file.keys(at);
   const indexKey = file.stringAttribute(at, '_index') ?? ['_index', 'index'].find((key) => members.includes(key));
   if (indexKey === undefined || !members.includes(indexKey)) throw new DataError({ file: file.path, key: at, found: indexKey === undefined ? 'no index' : `the index column '${indexKey}' is missing`, hint: 'write the file again with a current anndata' });
@@ -39,9 +39,9 @@ function readGroupFrame(file: Hdf5File, at: string): Frame {
   return frame(file, at, index, keys, (key) => readColumn(file, at, key));
 }
 
-function readCompoundFrame(file: Hdf5File, at: string): Frame {
+function readCompoundFrame(file: ArrayStore, at: string): Frame {
   const table = file.dataset(at);
-  if (table.kind !== 'compound') throw new DataError({ file: file.path, key: at, found: `an array of ${table.dtype}`, expected: 'a table' });
+  if (!isCompound(table)) throw new DataError({ file: file.path, key: at, found: `an array of ${table.dtype}`, expected: 'a table' });
   const indexKey = table.fields.includes('index') ? 'index' : table.fields.find((field) => table.fieldKind(field) === 'string');
   if (indexKey === undefined) throw new DataError({ file: file.path, key: at, found: 'no index column', expected: `one of ${table.fields.join(', ')} to hold names` });
   const place = (key: string) => ({ file: file.path, key: `${at}['${key}']` });
@@ -63,7 +63,7 @@ function readCompoundFrame(file: Hdf5File, at: string): Frame {
   });
 }
 
-function frame(file: Hdf5File, at: string, index: readonly string[], keys: readonly string[], read: (key: string) => ObsColumn): Frame {
+function frame(file: ArrayStore, at: string, index: readonly string[], keys: readonly string[], read: (key: string) => ObsColumn): Frame {
   return {
     index,
     keys,
@@ -78,7 +78,7 @@ function frame(file: Hdf5File, at: string, index: readonly string[], keys: reado
 }
 
 /** One column of a group table, in any of its encodings. */
-function readColumn(file: Hdf5File, at: string, key: string): ObsColumn {
+function readColumn(file: ArrayStore, at: string, key: string): ObsColumn {
   const path = `${at}/${key}`;
   const place = { file: file.path, key: `${at}['${key}']` };
   if (file.kind(path) === 'group') {
@@ -105,7 +105,7 @@ function readColumn(file: Hdf5File, at: string, key: string): ObsColumn {
 }
 
 /** pandas' nullable arrays: `values` beside `mask`, in which true means missing. */
-function nullable(file: Hdf5File, path: string): ObsColumn {
+function nullable(file: ArrayStore, path: string): ObsColumn {
   const values = file.dataset(`${path}/values`);
   const isMissing = file.dataset(`${path}/mask`).booleans();
   switch (values.kind) {
@@ -123,7 +123,7 @@ function nullable(file: Hdf5File, path: string): ObsColumn {
 }
 
 /** Categories as text, numbers and booleans written as Python prints them. */
-function readCategories(file: Hdf5File, path: string): string[] {
+function readCategories(file: ArrayStore, path: string): string[] {
   if (file.kind(path) === 'group') return texts(nullable(file, path));
   const dataset = file.dataset(path);
   if (dataset.kind === 'string') return dataset.strings();

@@ -76,7 +76,7 @@ export function decodeNumbers(bytes: Uint8Array, metadata: Metadata, place: Plac
 }
 
 /** Pairs of 32-bit words as doubles: exact up to 2^53, far beyond any count or row number, and ten times faster than BigInt. */
-function wideIntegers(words: Uint32Array, isSigned: boolean): Float64Array {
+export function wideIntegers(words: Uint32Array, isSigned: boolean): Float64Array {
   const values = new Float64Array(words.length / 2);
   for (let i = 0; i < values.length; i++) {
     const high = words[2 * i + 1]!;

@@ -1,16 +1,20 @@
+import { fileURLToPath } from 'node:url';
 import type * as H5wasm from 'h5wasm/node';
 import type { File, Group, Metadata } from 'h5wasm/node';
 import { DataError } from '../../errors.js';
+import { ArrayStore, type StoredArray } from './array-store.js';
 import { decodeBooleans, decodeNumbers, decodeStrings, numpyDtype, type ElementKind, elementKind, type NumberArray } from './hdf5-decode.js';
 import { diagnoseHdf5 } from './hdf5-diagnosis.js';
 
 type Library = typeof H5wasm.Module;
 
-/** Filters compiled into the library. For any other it hands out wrong numbers or fails inside, so every read asks first. */
-const BUILT_IN_FILTERS = new Set([1, 2, 3, 5, 6]);
-const FILTER_NAMES: Record<number, string> = {
-  4: 'szip', 307: 'bzip2', 32000: 'lzf', 32001: 'blosc', 32004: 'lz4', 32008: 'bitshuffle', 32013: 'zfp', 32015: 'zstd', 32026: 'blosc2',
-};
+/** Filters compiled into the library: deflate, shuffle, fletcher32, n-bit, scale-offset. */
+const BUILT_IN_FILTERS = [1, 2, 3, 5, 6];
+/** Filters of h5wasm-plugins that give back exactly what was stored: bzip2, lzf, blosc, lz4, bitshuffle, zstd, blosc2. */
+const PLUGIN_FILTERS = [307, 32000, 32001, 32004, 32008, 32015, 32026];
+/** With any other the library hands out wrong numbers or fails inside, so every read asks first. */
+const READABLE_FILTERS = new Set([...BUILT_IN_FILTERS, ...PLUGIN_FILTERS]);
+const FILTER_NAMES: Record<number, string> = { 4: 'szip', 32013: 'zfp', 32017: 'sz', 32019: 'jpeg' };
 /** Strings are read this many at a time: the library keeps a copy of each in its own memory meanwhile. */
 const STRINGS_PER_READ = 1 << 16;
 
@@ -22,18 +26,20 @@ export function loadHdf5(): Promise<typeof H5wasm> {
     const library = await h5wasm.ready;
     // Without this, the C library prints its error stack on stderr and h5wasm returns whatever lay in the buffer.
     library.activate_throwing_error_handler();
+    library.insert_plugin_search_path(fileURLToPath(new URL('plugins', import.meta.resolve('h5wasm-plugins'))), 0);
     return h5wasm;
   });
   return loading;
 }
 
 /** An HDF5 file open for reading. Paths inside it are absolute, without the first slash: `obs/cell_type`. */
-export class Hdf5File {
+export class Hdf5File extends ArrayStore {
   private isOpen = true;
   private readonly listings = new Map<string, readonly string[]>();
   private readonly library: Library;
 
   private constructor(readonly path: string, private readonly file: File, private readonly h5wasm: typeof H5wasm) {
+    super();
     this.library = h5wasm.Module;
   }
 
@@ -79,22 +85,6 @@ export class Hdf5File {
     return refusing(this.path, `${at} @${name}`, () => this.entity(at).get_attribute(name, true));
   }
 
-  stringAttribute(at: string, name: string): string | undefined {
-    const value = this.attribute(at, name);
-    return typeof value === 'string' ? value : undefined;
-  }
-
-  /** An attribute of strings; undefined where there is none. */
-  stringsAttribute(at: string, name: string): string[] | undefined {
-    const value = this.attribute(at, name);
-    return Array.isArray(value) && value.every((entry) => typeof entry === 'string') ? value : undefined;
-  }
-
-  numbersAttribute(at: string, name: string): number[] | undefined {
-    const value = this.attribute(at, name);
-    return Array.isArray(value) && value.every((entry) => typeof entry === 'number') ? value : undefined;
-  }
-
   /** @throws DataError when there is no such dataset */
   dataset(at: string): Hdf5Dataset {
     if (this.kind(at) !== 'dataset') throw new DataError({ file: this.path, key: at, found: 'no such dataset', expected: `one of ${this.keys(parentOf(at)).join(', ') || 'none there'}` });
@@ -117,7 +107,7 @@ export class Hdf5File {
 }
 
 /** One array of an HDF5 file, read whole or by ranges. */
-export class Hdf5Dataset {
+export class Hdf5Dataset implements StoredArray {
   readonly shape: readonly number[];
   readonly kind: ElementKind;
   /** numpy's word: float32, int64, bool, str … */
@@ -155,15 +145,23 @@ export class Hdf5Dataset {
     return decodeNumbers(this.read(start, end), this.metadata, this.place());
   }
 
+  columns(start: number, end: number): NumberArray {
+    const [numRows = 1] = this.shape;
+    let numbers: NumberArray = new Uint8Array();
+    this.readRegion([0, start], [numRows, end - start], (bytes) => {
+      numbers = decodeNumbers(bytes, this.metadata, this.place());
+    });
+    return numbers;
+  }
+
   booleans(): boolean[] {
     return decodeBooleans(this.read(0, this.shape[0] ?? 1), this.metadata, this.place());
   }
 
-  strings(): string[] {
-    const numRows = this.shape[0] ?? 1;
+  strings(first = 0, last = this.shape[0] ?? 1): string[] {
     const all: string[] = [];
-    for (let start = 0; start < numRows; start += STRINGS_PER_READ) {
-      this.readWith(start, Math.min(numRows, start + STRINGS_PER_READ), (bytes) => {
+    for (let start = first; start < last; start += STRINGS_PER_READ) {
+      this.readWith(start, Math.min(last, start + STRINGS_PER_READ), (bytes) => {
         for (const text of decodeStrings(bytes, this.metadata, this.place(), (pointer) => this.library.UTF8ToString(pointer))) all.push(text);
       });
     }
@@ -199,7 +197,7 @@ export class Hdf5Dataset {
   /** @throws DataError naming the filter when the library lacks one this dataset is stored with */
   checkFilters(): void {
     const filters = refusing(this.file, this.path, () => this.library.get_dataset_filters(this.fileId, absolute(this.path)));
-    const missing = filters.find((filter) => !BUILT_IN_FILTERS.has(filter.id));
+    const missing = filters.find((filter) => !READABLE_FILTERS.has(filter.id));
     if (!missing) return;
     throw new DataError({
       file: this.file,
@@ -243,17 +241,22 @@ export class Hdf5Dataset {
 
   /** Reads rows [start, end) and lets `use` see the bytes while the library still holds what they point to. */
   private readWith(start: number, end: number, use: (bytes: Uint8Array) => void): void {
+    const [, ...rest] = this.shape;
+    this.readRegion(this.shape.length === 0 ? [] : [start, ...rest.map(() => 0)], this.shape.length === 0 ? [] : [end - start, ...rest], use);
+  }
+
+  /** As readWith, for the box of `size` that begins at `start`. */
+  private readRegion(start: readonly number[], size: readonly number[], use: (bytes: Uint8Array) => void): void {
     const { library, metadata, shape } = this;
     if (metadata.shape === null) return use(new Uint8Array());
-    const [numRows = 1, ...rest] = shape;
-    const elements = rest.reduce((product, size) => product * size, end - start);
+    const elements = size.reduce((product, count) => product * count, 1);
     if (elements === 0) return use(new Uint8Array());
     this.checkFilters();
     const numBytes = elements * metadata.size;
-    if (numBytes > library.MAXIMUM_MEMORY / 2) throw new DataError({ file: this.file, key: this.path, found: `${numBytes} bytes would have to be read at once`, hint: 'write the file again in smaller chunks' });
-    const isWhole = shape.length === 0 || (start === 0 && end === numRows);
-    const count = isWhole ? null : [end - start, ...rest].map(BigInt);
-    const offset = isWhole ? null : [start, ...rest.map(() => 0)].map(BigInt);
+    if (!(numBytes <= library.MAXIMUM_MEMORY / 2)) throw new DataError({ file: this.file, key: this.path, found: `${numBytes} bytes would have to be read at once`, hint: 'write the file again in smaller chunks' });
+    const isWhole = size.every((count, axis) => count === shape[axis]);
+    const count = isWhole ? null : size.map(BigInt);
+    const offset = isWhole ? null : start.map(BigInt);
     const strides = isWhole ? null : shape.map(() => 1n);
     const pointer = library._malloc(numBytes);
     if (pointer === 0) throw new DataError({ file: this.file, key: this.path, found: `no memory for ${numBytes} bytes`, hint: 'close other programs or use a machine with more memory' });

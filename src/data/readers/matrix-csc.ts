@@ -1,68 +1,29 @@
 import { DataError } from '../../errors.js';
-import { lastRowWithin, readOffsets, type SparseArrays } from './matrix-csr.js';
-import type { CellMatrix, GeneNames, MatrixKey, RowBlock, RowBlockOptions } from './reader.js';
-import { MAX_BLOCK_ENTRIES, rowRange, tidyRows, type MatrixPlace } from './row-block.js';
-import { ScratchFile } from './scratch-file.js';
+import { readOffsets, type SparseArrays } from './matrix-csr.js';
+import { TurnedMatrix, type EntrySource } from './matrix-turned.js';
+import type { MatrixPlace } from './row-block.js';
 
-/** Entries turned into rows at a time: 128 MiB. */
-const TURNED_ENTRIES = 1 << 24;
 const ENTRIES_PER_READ = 1 << 20;
-/** Passes over the file that are cheaper than writing its entries to a scratch file once. */
-const MOST_PASSES = 3;
 
-/**
- * Compressed sparse columns: the entries of one cell lie all over the file. Rows are gathered for as many cells at a time
- * as fit into a fixed budget: by one pass over the matrix each while these are few, else from a scratch file in the folder
- * for temporary files, into which one pass has sorted the entries by cell range (12 bytes an entry). Memory stays bounded
- * either way.
- */
-export class CscMatrix implements CellMatrix {
+/** Compressed sparse columns: the genes lie one after the other. */
+export class CscMatrix extends TurnedMatrix {
+  /** @param turnedEntries see TurnedMatrix */
+  constructor(arrays: SparseArrays, place: MatrixPlace, numCells: number, turnedEntries?: number) {
+    super(new CscEntries(arrays, place, numCells), place, numCells, turnedEntries);
+  }
+}
+
+class CscEntries implements EntrySource {
   readonly encoding = 'csc';
-  readonly key: MatrixKey;
   readonly dtype: string;
-  readonly numGenes: number;
-  readonly genes: GeneNames;
   private columnOffsets: ArrayLike<number> | undefined;
-  private rowOffsets: Float64Array | undefined;
 
-  /** @param turnedEntries the budget; tests lower it */
-  constructor(private readonly arrays: SparseArrays, private readonly place: MatrixPlace, readonly numCells: number, private readonly turnedEntries = TURNED_ENTRIES) {
-    this.key = place.key;
+  constructor(private readonly arrays: SparseArrays, private readonly place: MatrixPlace, private readonly numCells: number) {
     this.dtype = arrays.data.dtype;
-    this.genes = place.genes;
-    this.numGenes = place.genes.names.length;
   }
 
-  async *rowBlocks(options: RowBlockOptions = {}): AsyncGenerator<RowBlock> {
-    const { start, end, blockRows } = rowRange(this.numCells, options);
-    if (start === end) return;
-    this.columnOffsets ??= readOffsets(this.arrays, this.numGenes, this.place);
-    const offsets = (this.rowOffsets ??= this.countRows());
-    const ranges: CellRange[] = [];
-    for (let first = start; first < end; first = ranges.at(-1)!.last) {
-      const last = lastRowWithin(offsets, first, end, this.turnedEntries);
-      ranges.push({ first, last, numEntries: offsets[last]! - offsets[first]! });
-    }
-    const scratch = ranges.length > MOST_PASSES ? await this.sortIntoScratch(ranges) : undefined;
-    try {
-      const rows = new TurnedRows(Math.max(...ranges.map(({ numEntries }) => numEntries)), offsets);
-      for (const [part, range] of ranges.entries()) {
-        rows.begin(range);
-        if (scratch) for await (const { rows: cells, columns, values } of scratch.read(part)) rows.add(cells, columns, values);
-        else for (const { rows: cells, columns, values } of this.passes()) rows.add(cells, columns, values);
-        for (let row = range.first; row < range.last; ) {
-          const next = lastRowWithin(offsets, row, Math.min(range.last, row + blockRows), MAX_BLOCK_ENTRIES);
-          yield tidyRows({ firstRow: row, ...rows.take(row, next) }, this.place, options.allowNonFinite ?? false);
-          row = next;
-        }
-      }
-    } finally {
-      await scratch?.close();
-    }
-  }
-
-  /** Offsets of each row among the entries in row order. @throws DataError for a row index out of range */
-  private countRows(): Float64Array {
+  rowOffsets(): Float64Array {
+    this.checkedColumns();
     const { indices } = this.arrays;
     const counts = new Float64Array(this.numCells + 1);
     const numEntries = indices.length;
@@ -71,7 +32,7 @@ export class CscMatrix implements CellMatrix {
       for (let i = 0; i < rows.length; i++) {
         const row = rows[i]!;
         if (!(row >= 0 && row < this.numCells)) {
-          throw new DataError({ file: this.place.file, key: this.key, found: `a value in row ${row}`, expected: `rows 0 to ${this.numCells - 1}`, hint: 'the sparse matrix is damaged: write the file again' });
+          throw new DataError({ file: this.place.file, key: this.place.key, found: `a value in row ${row}`, expected: `rows 0 to ${this.numCells - 1}`, hint: 'the sparse matrix is damaged: write the file again' });
         }
         counts[row + 1]!++;
       }
@@ -80,10 +41,9 @@ export class CscMatrix implements CellMatrix {
     return counts;
   }
 
-  /** The whole matrix in the order of the file, columns ascending. */
-  private *passes(): Generator<{ rows: ArrayLike<number>; columns: Int32Array; values: ArrayLike<number> }> {
+  *entries(): Generator<{ rows: ArrayLike<number>; columns: Int32Array; values: ArrayLike<number> }> {
     const { indices, data } = this.arrays;
-    const columnOffsets = this.columnOffsets!;
+    const columnOffsets = this.checkedColumns();
     let column = 0;
     for (let from = 0; from < indices.length; from += ENTRIES_PER_READ) {
       const to = Math.min(indices.length, from + ENTRIES_PER_READ);
@@ -96,68 +56,7 @@ export class CscMatrix implements CellMatrix {
     }
   }
 
-  private async sortIntoScratch(ranges: readonly CellRange[]): Promise<ScratchFile> {
-    const partOfRow = new Int32Array(this.numCells).fill(-1);
-    ranges.forEach(({ first, last }, part) => partOfRow.fill(part, first, last));
-    const scratch = await ScratchFile.create(ranges.map(({ numEntries }) => numEntries));
-    try {
-      for (const { rows, columns, values } of this.passes()) {
-        for (let i = 0; i < columns.length; i++) {
-          const part = partOfRow[rows[i]!]!;
-          if (part >= 0 && scratch.add(part, rows[i]!, columns[i]!, values[i]!)) await scratch.flush(part);
-        }
-      }
-      await scratch.finish();
-      return scratch;
-    } catch (error) {
-      await scratch.close();
-      throw error;
-    }
-  }
-}
-
-interface CellRange {
-  readonly first: number;
-  readonly last: number;
-  readonly numEntries: number;
-}
-
-/** Entries of a range of cells in row order. The memory is used again for every range. */
-class TurnedRows {
-  private readonly columns: Int32Array;
-  private readonly values: Float32Array;
-  private range: CellRange = { first: 0, last: 0, numEntries: 0 };
-  private next = new Float64Array();
-
-  constructor(mostEntries: number, private readonly offsets: Float64Array) {
-    this.columns = new Int32Array(mostEntries);
-    this.values = new Float32Array(mostEntries);
-  }
-
-  begin(range: CellRange): void {
-    this.range = range;
-    this.next = Float64Array.from({ length: range.last - range.first }, (_, i) => this.at(range.first + i));
-  }
-
-  /** Takes the entries of this range from among others. */
-  add(rows: ArrayLike<number>, columns: ArrayLike<number>, values: ArrayLike<number>): void {
-    const { first } = this.range;
-    for (let i = 0; i < rows.length; i++) {
-      const row = rows[i]! - first;
-      if (row < 0 || row >= this.next.length) continue;
-      const slot = this.next[row]!++;
-      this.columns[slot] = columns[i]!;
-      this.values[slot] = values[i]!;
-    }
-  }
-
-  take(row: number, end: number): { offsets: Float64Array; columns: Int32Array; values: Float32Array } {
-    const [from, to] = [this.at(row), this.at(end)];
-    return { offsets: Float64Array.from({ length: end - row + 1 }, (_, i) => this.at(row + i) - from), columns: this.columns.subarray(from, to), values: this.values.subarray(from, to) };
-  }
-
-  /** Where the entries of a row begin. */
-  private at(row: number): number {
-    return this.offsets[row]! - this.offsets[this.range.first]!;
+  private checkedColumns(): ArrayLike<number> {
+    return (this.columnOffsets ??= readOffsets(this.arrays, this.place.numColumns, this.place));
   }
 }

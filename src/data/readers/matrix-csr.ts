@@ -1,14 +1,14 @@
 import { DataError } from '../../errors.js';
-import type { Hdf5Dataset } from './hdf5.js';
+import type { StoredArray } from './array-store.js';
 import type { CellMatrix, GeneNames, MatrixKey, RowBlock, RowBlockOptions } from './reader.js';
 import { MAX_BLOCK_ENTRIES, rowRange, tidyRows, type MatrixPlace } from './row-block.js';
 import { RowWindow } from './row-window.js';
 
 /** The three arrays of a compressed sparse matrix: by rows (cells) or by columns (genes). */
 export interface SparseArrays {
-  readonly data: Hdf5Dataset;
-  readonly indices: Hdf5Dataset;
-  readonly indptr: Hdf5Dataset;
+  readonly data: StoredArray;
+  readonly indices: StoredArray;
+  readonly indptr: StoredArray;
 }
 
 /** Compressed sparse rows: the cells lie one after the other. */

@@ -1,5 +1,5 @@
 import type { CellMatrix, GeneNames, MatrixKey, RowBlock, RowBlockOptions } from './reader.js';
-import type { Hdf5Dataset } from './hdf5.js';
+import type { StoredArray } from './array-store.js';
 import { compressDense, MAX_BLOCK_ENTRIES, rowRange, type MatrixPlace } from './row-block.js';
 import { RowWindow } from './row-window.js';
 
@@ -12,7 +12,7 @@ export class DenseMatrix implements CellMatrix {
   readonly numGenes: number;
   readonly genes: GeneNames;
 
-  constructor(private readonly dataset: Hdf5Dataset, private readonly place: MatrixPlace) {
+  constructor(private readonly dataset: StoredArray, private readonly place: MatrixPlace) {
     this.key = place.key;
     this.dtype = dataset.dtype;
     this.numCells = dataset.shape[0]!;

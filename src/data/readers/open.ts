@@ -1,33 +1,79 @@
+import { stat } from 'node:fs/promises';
 import { DataError } from '../../errors.js';
-import { H5adFile } from './h5ad.js';
-import { Hdf5File } from './hdf5.js';
+import { AnnDataFile } from './anndata.js';
+import { Subtree } from './array-store.js';
+import { IsolatedStore, type IsolationOptions } from './isolated-store.js';
+import { LoomFile } from './loom.js';
+import { MtxFolder } from './mtx.js';
 import type { CellFile } from './reader.js';
+import { parseReference } from './reference.js';
+import { TableFile } from './table.js';
 import { TenxFile, tenxLayout } from './tenx.js';
+import { firstBytes } from './text-stream.js';
+import { isZarrFolder } from './zarr-folder.js';
+
+const HDF5_SIGNATURE = Buffer.from([0x89, 0x48, 0x44, 0x46]);
+const MTX = /\.mtx(\.gz)?$/i;
+const TABLE = /\.(csv|tsv|txt|tab)(\.gz)?$/i;
+/** The modality of a MuData file that holds expression, as muon and scanpy call it. */
+const EXPRESSION_MODALITY = 'rna';
 
 /**
- * Opens a file of cells: AnnData (.h5ad) or 10x (.h5), told apart by what is in it, not by its name. Nothing but names
- * and the table of contents is read yet. The caller closes it.
+ * Opens cells in any of the formats of docs/formats.md, told apart by what is in the file; only text needs its ending (.mtx, .csv, .tsv).
+ * Nothing but names and tables of contents is read yet, save for tables of text. The caller closes it.
+ * @param text a path, perhaps with # and a part: see parseReference
  * @throws DataError for a file that is missing, damaged or of another kind
  */
-export async function openCellFile(path: string): Promise<CellFile> {
-  const file = await Hdf5File.open(path);
+export async function openCellFile(text: string, options: IsolationOptions = {}): Promise<CellFile> {
+  const { path, part } = parseReference(text);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) {
+    if (isZarrFolder(path)) return openTree(text, IsolatedStore.open(path, 'zarr', options), part, 'zarr');
+    refusePart(text, part);
+    return MtxFolder.open(path);
+  }
+  const isHdf5 = found !== undefined && HDF5_SIGNATURE.equals(await firstBytes(path, HDF5_SIGNATURE.length));
+  if (found !== undefined && found.size > 0 && !isHdf5 && TABLE.test(path)) return TableFile.open(text, path, part);
+  if (found !== undefined && found.size > 0 && !isHdf5 && MTX.test(path)) {
+    refusePart(text, part);
+    return MtxFolder.open(path);
+  }
+  return openTree(text, IsolatedStore.open(path, 'hdf5', options), part, 'h5ad');
+}
+
+/** What is in a tree of arrays, by the names at its root. */
+function openTree(text: string, store: IsolatedStore, part: string | undefined, format: 'h5ad' | 'zarr'): CellFile {
   try {
-    const layout = tenxLayout(file);
-    if (layout) return new TenxFile(file, layout);
     // MuData has obs and var of its own above those of its modalities.
-    if (file.kind('obs') && file.kind('var') && !file.kind('mod')) return new H5adFile(file);
-    throw foreignLayout(file);
+    if (store.kind('mod') === 'group') return openModality(store, part, format);
+    const layout = tenxLayout(store, part);
+    if (layout) return new TenxFile(store, layout);
+    refusePart(text, part);
+    if (store.kind('obs') && store.kind('var')) return new AnnDataFile(store, format);
+    if (store.kind('matrix') === 'dataset' && store.kind('row_attrs') === 'group' && store.kind('col_attrs') === 'group') return new LoomFile(store);
+    throw foreignLayout(store);
   } catch (error) {
-    file.close();
+    store.close();
     throw error;
   }
 }
 
-function foreignLayout(file: Hdf5File): DataError {
-  const parts = file.keys('/');
-  const holds = `holds ${parts.slice(0, 8).join(', ') || 'nothing'}`;
-  if (parts.includes('mod')) return new DataError({ file: file.path, found: `is a MuData file of ${file.keys('mod').join(', ')}`, expected: 'one modality', hint: "in Python: mudata.read(FILE)['rna'].write_h5ad(NEW)" });
-  if (parts.includes('row_attrs') && parts.includes('col_attrs')) return new DataError({ file: file.path, found: 'is a loom file', expected: '.h5ad or 10x .h5', hint: 'in Python: anndata.io.read_loom(FILE).write_h5ad(NEW)' });
+function openModality(store: IsolatedStore, part: string | undefined, format: 'h5ad' | 'zarr'): CellFile {
+  const modalities = store.keys('mod');
+  const name = part ?? EXPRESSION_MODALITY;
+  if (!modalities.includes(name)) {
+    throw new DataError({ file: store.path, found: `is a MuData file without a modality '${name}'`, expected: `one of ${modalities.join(', ') || '(it has none)'}`, hint: `name the one that holds expression: '${store.path}#${modalities[0] ?? 'rna'}'` });
+  }
+  const others = modalities.filter((modality) => modality !== name);
+  return new AnnDataFile(new Subtree(store, `mod/${name}`), format === 'h5ad' ? 'h5mu' : 'zarr', others.length > 0 ? [`reads the modality ${name}; left out: ${others.join(', ')}`] : []);
+}
+
+function refusePart(text: string, part: string | undefined): void {
+  if (part !== undefined) throw new DataError({ file: text, found: `has no parts, so none '${part}'`, expected: 'a path without #' });
+}
+
+function foreignLayout(store: IsolatedStore): DataError {
+  const parts = store.keys('/');
   const missing = ['obs', 'var'].filter((part) => !parts.includes(part));
-  return new DataError({ file: file.path, found: `is HDF5 but neither AnnData nor 10x: it ${holds} and has no ${missing.join(' and no ')}`, expected: 'an .h5ad or 10x .h5 file' });
+  return new DataError({ file: store.path, found: `is neither AnnData, MuData, loom nor 10x: it holds ${parts.slice(0, 8).join(', ') || 'nothing'} and has no ${missing.join(' and no ')}`, expected: 'one of the formats of docs/formats.md' });
 }

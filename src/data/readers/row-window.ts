@@ -1,5 +1,5 @@
 import type { NumberArray } from './hdf5-decode.js';
-import type { Hdf5Dataset } from './hdf5.js';
+import type { StoredArray } from './array-store.js';
 
 /** Elements kept in memory for one dataset at a time, unless the caller asks for more in one go. */
 const WINDOW_ELEMENTS = 1 << 20;
@@ -18,7 +18,7 @@ export class RowWindow {
   private readonly chunkRows: number;
   private readonly windowRows: number;
 
-  constructor(private readonly dataset: Hdf5Dataset) {
+  constructor(private readonly dataset: StoredArray) {
     this.rowElements = Math.max(1, dataset.shape.slice(1).reduce((product, size) => product * size, 1));
     const chunk = dataset.chunks?.[0] ?? 1;
     this.chunkRows = chunk * this.rowElements > LARGEST_WINDOW ? 1 : chunk;

@@ -1,6 +1,6 @@
 import { DataError } from '../../errors.js';
+import type { ArrayStore } from './array-store.js';
 import { areEnsemblIds } from './gene-columns.js';
-import type { Hdf5File } from './hdf5.js';
 import { CsrMatrix } from './matrix-csr.js';
 import type { CellFile, CellMatrix, GeneNames, MatrixInfo, MatrixKey, ObsColumn } from './reader.js';
 import type { MatrixPlace } from './row-block.js';
@@ -17,15 +17,20 @@ export interface TenxLayout {
   readonly featureTypesAt: string | undefined;
 }
 
-/** The layout of a 10x file; undefined for any other. @throws DataError for one with several genomes */
-export function tenxLayout(file: Hdf5File): TenxLayout | undefined {
-  if (file.kind('matrix/features/id') === 'dataset') {
+/**
+ * The layout of a 10x file; undefined for any other.
+ * @param wanted the genome to read, of several in one file
+ * @throws DataError for one with several genomes and none chosen, and for one that is not there
+ */
+export function tenxLayout(file: ArrayStore, wanted?: string): TenxLayout | undefined {
+  if (wanted === undefined && file.kind('matrix/features/id') === 'dataset') {
     return { at: 'matrix', idsAt: 'matrix/features/id', namesAt: 'matrix/features/name', featureTypesAt: file.kind('matrix/features/feature_type') && 'matrix/features/feature_type' };
   }
   const genomes = file.keys('/').filter((group) => ['barcodes', 'genes', 'indptr', 'indices', 'data'].every((part) => file.kind(`${group}/${part}`) === 'dataset'));
-  const [genome] = genomes;
-  if (genome === undefined) return undefined;
-  if (genomes.length > 1) throw new DataError({ file: file.path, found: `holds ${genomes.length} genomes: ${genomes.join(', ')}`, expected: 'one', hint: "write the one you want as .h5ad, in Python: scanpy.read_10x_h5(FILE, genome='…').write_h5ad(NEW)" });
+  if (genomes.length === 0) return undefined;
+  if (wanted === undefined && genomes.length > 1) throw new DataError({ file: file.path, found: `holds ${genomes.length} genomes: ${genomes.join(', ')}`, expected: 'one', hint: `name the one you want: '${file.path}#${genomes[0]}'` });
+  const genome = wanted ?? genomes[0]!;
+  if (!genomes.includes(genome)) throw new DataError({ file: file.path, found: `holds no genome '${genome}'`, expected: `one of ${genomes.join(', ')}` });
   return { at: genome, idsAt: `${genome}/genes`, namesAt: `${genome}/gene_names`, featureTypesAt: undefined };
 }
 
@@ -46,7 +51,7 @@ export class TenxFile implements CellFile {
   private readonly geneOfColumn: Int32Array | undefined;
 
   /** @throws DataError when its parts do not fit each other */
-  constructor(private readonly file: Hdf5File, private readonly layout: TenxLayout) {
+  constructor(private readonly file: ArrayStore, private readonly layout: TenxLayout) {
     this.path = file.path;
     this.cellIds = file.dataset(`${layout.at}/barcodes`).strings();
     this.numCells = this.cellIds.length;

@@ -6,6 +6,7 @@ import { DataError } from '../../../src/errors.js';
 import { checkValues, chooseMatrix, type ChooseOptions } from '../../../src/data/inspect/choose-matrix.js';
 import { openCellFile } from '../../../src/data/readers/open.js';
 import { hasShared, shared } from '../../support/shared.js';
+import { writeWithUnknownFilter } from '../../support/unknown-filter.js';
 import { writeSmallH5ad, type SmallH5ad, type SmallMatrix } from '../../support/small-h5ad.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'scdiva-choose-'));
@@ -69,8 +70,10 @@ describe('chooseMatrix', () => {
   });
 
   it('refuses an unreadable matrix that was asked for, with its own reason', async () => {
-    const file = await openCellFile(new URL('../../fixtures/h5ad-storage/storage.h5ad', import.meta.url).pathname);
-    await expect(chooseMatrix(file, { matrix: 'layers/lzf' })).rejects.toThrow(/HDF5 filter 32000/);
+    const path = join(folder, 'filter.h5ad');
+    writeWithUnknownFilter(path);
+    const file = await openCellFile(path);
+    await expect(chooseMatrix(file, { matrix: 'layers/lzf' })).rejects.toThrow(/zfp \(HDF5 filter 32013\)/);
     expect((await chooseMatrix(file)).why).toMatch(/layers\/lzf cannot be read/);
     file.close();
   });

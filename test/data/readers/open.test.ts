@@ -7,6 +7,7 @@ import { DataError } from '../../../src/errors.js';
 import { loadHdf5 } from '../../../src/data/readers/hdf5.js';
 import { openCellFile } from '../../../src/data/readers/open.js';
 import type { CellMatrix } from '../../../src/data/readers/reader.js';
+import { writeWithUnknownFilter } from '../../support/unknown-filter.js';
 import { behindUserBlock, writeSmallH5ad, writeSmallLegacy, writeSmallTenx } from '../../support/small-h5ad.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'scdiva-open-'));
@@ -53,9 +54,9 @@ describe('openCellFile', () => {
       file.close();
       return expect(openCellFile(path)).rejects;
     };
-    await (await other('mod', 'mod/rna', 'obs', 'var')).toThrow(/MuData file of rna.*mudata\.read/);
-    await (await other('row_attrs', 'col_attrs')).toThrow(/loom file/);
-    await (await other('weights', 'obs')).toThrow(/neither AnnData nor 10x: it holds obs, weights and has no var/);
+    await (await other('mod', 'mod/prot', 'obs', 'var')).toThrow(/MuData file without a modality 'rna' \(expected one of prot; name the one that holds expression: '.*cells.h5ad#prot'/);
+    await (await other('row_attrs', 'col_attrs')).toThrow(/neither AnnData, MuData, loom nor 10x: it holds col_attrs, row_attrs/);
+    await (await other('weights', 'obs')).toThrow(/neither AnnData, MuData, loom nor 10x: it holds obs, weights and has no var/);
   });
 
   it('names the columns and matrices there are when one is missing', async () => {
@@ -96,15 +97,16 @@ describe('openCellFile', () => {
 describe('stored numbers', () => {
   const counts = [[1, 0, 5], [2, 7, 0], [0, 3, 300], [9, 0, 1]];
 
-  it.each(['big_endian_float', 'big_endian_int', 'half', 'int64', 'uint16', 'scale_offset'])('are read from %s', async (layer) => {
+  it.each(['big_endian_float', 'big_endian_int', 'half', 'int64', 'uint16', 'scale_offset', 'lzf'])('are read from %s', async (layer) => {
     const file = await openCellFile(storage);
     expect(await rows(file.matrix(`layers/${layer}`))).toEqual(counts);
     file.close();
   });
 
-  it('are refused when a filter is missing, where the library itself would hand out wrong numbers', async () => {
-    const file = await openCellFile(storage);
-    await expect(rows(file.matrix('layers/lzf'))).rejects.toThrow(/storage.h5ad: layers\/lzf: is compressed with lzf \(HDF5 filter 32000\).*compression='gzip'/);
+  it('are refused when nothing unpacks them, where the library itself would hand out wrong numbers', async () => {
+    writeWithUnknownFilter(path);
+    const file = await openCellFile(path);
+    await expect(rows(file.matrix('layers/lzf'))).rejects.toThrow(/cells.h5ad: layers\/lzf: is compressed with zfp \(HDF5 filter 32013\).*compression='gzip'/);
     file.close();
   });
 });

@@ -1,16 +1,15 @@
 import { DataError } from '../../errors.js';
 import { readFrame, type Frame } from './anndata-frame.js';
+import type { ArrayStore } from './array-store.js';
 import { readGeneNames } from './gene-columns.js';
-import type { Hdf5File } from './hdf5.js';
 import { DenseMatrix } from './matrix-dense.js';
 import { CscMatrix } from './matrix-csc.js';
 import { CsrMatrix } from './matrix-csr.js';
 import type { CellFile, CellMatrix, GeneNames, MatrixInfo, MatrixKey, ObsColumn } from './reader.js';
 import type { MatrixPlace } from './row-block.js';
 
-/** An AnnData file (.h5ad) of any version since 0.5. */
-export class H5adFile implements CellFile {
-  readonly format = 'h5ad';
+/** AnnData of any version since 0.5, in an HDF5 file or a Zarr folder, or one modality of MuData. */
+export class AnnDataFile implements CellFile {
   readonly path: string;
   readonly numCells: number;
   readonly cellIds: readonly string[];
@@ -22,13 +21,12 @@ export class H5adFile implements CellFile {
   private readonly geneNames = new Map<string, GeneNames>();
 
   /** @throws DataError for a file without obs or var, or whose matrices do not fit them */
-  constructor(private readonly file: Hdf5File) {
+  constructor(private readonly file: ArrayStore, readonly format: 'h5ad' | 'zarr' | 'h5mu', notes: string[] = []) {
     this.path = file.path;
     this.obsFrame = readFrame(file, 'obs');
     this.cellIds = this.obsFrame.index;
     this.obsKeys = this.obsFrame.keys;
     this.numCells = this.cellIds.length;
-    const notes: string[] = [];
     this.stored = findMatrices(file, notes);
     for (const matrix of this.stored) this.checkShape(matrix);
     this.matrices = this.stored.map(({ key, shape, encoding, dtype }) => ({ key, numGenes: shape[1]!, encoding, dtype }));
@@ -85,7 +83,7 @@ interface StoredMatrix {
   readonly shape: readonly number[];
 }
 
-function findMatrices(file: Hdf5File, notes: string[]): StoredMatrix[] {
+function findMatrices(file: ArrayStore, notes: string[]): StoredMatrix[] {
   const candidates = [
     { key: 'X', at: 'X', varAt: 'var' },
     ...file.keys('layers').map((name) => ({ key: `layers/${name}`, at: `layers/${name}`, varAt: 'var' })),
@@ -101,7 +99,7 @@ function findMatrices(file: Hdf5File, notes: string[]): StoredMatrix[] {
 }
 
 /** Shape and encoding of a matrix; undefined where there is none or it is none we know. */
-export function matrixLayout(file: Hdf5File, at: string): Pick<StoredMatrix, 'encoding' | 'dtype' | 'shape'> | undefined {
+export function matrixLayout(file: ArrayStore, at: string): Pick<StoredMatrix, 'encoding' | 'dtype' | 'shape'> | undefined {
   const kind = file.kind(at);
   if (kind === 'dataset') {
     const { kind: elements, dtype, shape } = file.dataset(at);

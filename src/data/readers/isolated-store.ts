@@ -1,0 +1,226 @@
+import { DataError, type ErrorFacts } from '../../errors.js';
+import { ArrayStore, type CompoundArray, type StoredArray } from './array-store.js';
+import type { ElementKind, NumberArray } from './hdf5-decode.js';
+import { SyncWorker, WorkerTimeout } from './sync-worker.js';
+
+/**
+ * HDF5 files and Zarr folders, read in a worker thread. The libraries that unpack them are compiled C: on a damaged file they can loop
+ * for ever, and after a failure the HDF5 library keeps the file open and answers later questions from what it remembers. So each file
+ * gets a library in a known state, one that fails is thrown away with its worker, and one that does not answer is stopped.
+ */
+
+export type StoreFormat = 'hdf5' | 'zarr';
+
+/** What the worker can be asked. */
+export type StoreRequest =
+  | { readonly ask: 'open'; readonly format: StoreFormat; readonly path: string }
+  | { readonly ask: 'close' }
+  | { readonly ask: 'kind' | 'keys' | 'dataset' | 'booleans'; readonly at: string }
+  | { readonly ask: 'attribute' | 'referenced'; readonly at: string; readonly name: string }
+  | { readonly ask: 'numbers' | 'columns' | 'strings'; readonly at: string; readonly start: number; readonly end: number }
+  | { readonly ask: 'fieldNumbers' | 'fieldBooleans' | 'fieldStrings'; readonly at: string; readonly field: string };
+
+/** What an array is, without its contents. */
+export interface ArrayDescription {
+  readonly shape: readonly number[];
+  readonly kind: ElementKind;
+  readonly dtype: string;
+  readonly chunks: readonly number[] | undefined;
+  /** Of records only. */
+  readonly fields?: readonly { readonly name: string; readonly kind: ElementKind; readonly dtype: string }[];
+}
+
+/** Texts on their way between threads: one long text is copied at the speed of memory, a list of short ones is not. */
+export type PackedStrings = { readonly joined: string; readonly count: number } | { readonly list: readonly string[] };
+
+/** Why the worker refused. `facts`: a refusal of ours, word for word; else a failure nobody foresaw. */
+export interface StoreFailure {
+  readonly facts?: ErrorFacts;
+  readonly message: string;
+}
+
+/** A read of at most this many elements takes seconds at worst, on the slowest disk: no answer after ANSWER_LIMIT_MS is none at all. */
+const ELEMENTS_PER_ASK = 1 << 24;
+const STRINGS_PER_ASK = 1 << 18;
+const ANSWER_LIMIT_MS = 60_000;
+
+const WORKER = new URL('./store-worker.js', import.meta.url);
+/** A worker whose last file gave no trouble, kept because starting one takes a quarter of a second. */
+let idle: SyncWorker | undefined;
+
+export interface IsolationOptions {
+  /** Milliseconds after which a call that has not returned is given up. Default one minute. */
+  readonly answerLimitMs?: number;
+}
+
+export class IsolatedStore extends ArrayStore {
+  /** doubtful: the worker refused something, and its library may not have cleaned up. gone: it was stopped. */
+  private state: 'sound' | 'doubtful' | 'gone' | 'closed' = 'sound';
+  private readonly answers = new Map<string, unknown>();
+
+  private constructor(readonly path: string, private readonly worker: SyncWorker, private readonly limitMs: number) {
+    super();
+  }
+
+  /** @throws DataError when the file cannot be opened */
+  static open(path: string, format: StoreFormat, { answerLimitMs = ANSWER_LIMIT_MS }: IsolationOptions = {}): IsolatedStore {
+    const worker = idle ?? new SyncWorker(WORKER);
+    idle = undefined;
+    const store = new IsolatedStore(path, worker, answerLimitMs);
+    try {
+      store.ask({ ask: 'open', format, path });
+      return store;
+    } catch (error) {
+      store.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    if (this.state === 'closed') return;
+    try {
+      if (this.state === 'sound') this.ask({ ask: 'close' });
+    } finally {
+      if (this.state === 'sound' && idle === undefined) idle = this.worker;
+      else if (this.state !== 'gone') this.worker.stop();
+      this.state = 'closed';
+    }
+  }
+
+  kind(at: string): 'group' | 'dataset' | undefined {
+    return this.remembered({ ask: 'kind', at }) as 'group' | 'dataset' | undefined;
+  }
+
+  keys(at: string): readonly string[] {
+    return this.remembered({ ask: 'keys', at }) as readonly string[];
+  }
+
+  attribute(at: string, name: string): unknown {
+    return this.remembered({ ask: 'attribute', at, name });
+  }
+
+  referenced(at: string, name: string): string | undefined {
+    return this.remembered({ ask: 'referenced', at, name }) as string | undefined;
+  }
+
+  dataset(at: string): StoredArray {
+    const description = this.remembered({ ask: 'dataset', at }) as ArrayDescription;
+    return description.kind === 'compound' ? new IsolatedTable(at, description, (request) => this.ask(request)) : new IsolatedArray(at, description, (request) => this.ask(request));
+  }
+
+  private remembered(request: StoreRequest): unknown {
+    const key = JSON.stringify(request);
+    if (!this.answers.has(key)) this.answers.set(key, this.ask(request));
+    return this.answers.get(key);
+  }
+
+  private ask(request: StoreRequest): unknown {
+    if (this.state === 'closed') throw new Error(`${this.path} is closed`);
+    if (this.state === 'gone') throw this.noAnswer(request);
+    let answer;
+    try {
+      answer = this.worker.ask(request, this.limitMs);
+    } catch (error) {
+      this.state = 'gone';
+      throw error instanceof WorkerTimeout ? this.noAnswer(request) : error;
+    }
+    if ('value' in answer) return answer.value;
+    this.state = 'doubtful';
+    const { facts, message } = answer.error as StoreFailure;
+    throw facts ? new DataError(facts) : new Error(message);
+  }
+
+  private noAnswer(request: StoreRequest): DataError {
+    return new DataError({ file: this.path, key: 'at' in request ? request.at : undefined, found: `cannot be read: what unpacks it gave no answer for ${this.limitMs / 1000} s`, hint: 'the file is damaged, or its disk hangs: copy or download it again' });
+  }
+}
+
+type Ask = (request: StoreRequest) => unknown;
+
+class IsolatedArray implements StoredArray {
+  readonly shape: readonly number[];
+  readonly kind: ElementKind;
+  readonly dtype: string;
+  readonly chunks: readonly number[] | undefined;
+
+  constructor(readonly path: string, description: ArrayDescription, protected readonly ask: Ask) {
+    this.shape = description.shape;
+    this.kind = description.kind;
+    this.dtype = description.dtype;
+    this.chunks = description.chunks;
+  }
+
+  get length(): number {
+    return this.shape.reduce((product, size) => product * size, 1);
+  }
+
+  numbers(start = 0, end = this.shape[0] ?? 1): NumberArray {
+    const rowElements = this.shape.slice(1).reduce((product, size) => product * size, 1);
+    const step = Math.max(1, Math.floor(ELEMENTS_PER_ASK / Math.max(1, rowElements)));
+    if (end - start <= step) return this.ask({ ask: 'numbers', at: this.path, start, end }) as NumberArray;
+    const first = this.ask({ ask: 'numbers', at: this.path, start, end: start + step }) as NumberArray;
+    const all = new (first.constructor as new (length: number) => NumberArray)((end - start) * rowElements);
+    all.set(first);
+    for (let from = start + step; from < end; from += step) all.set(this.ask({ ask: 'numbers', at: this.path, start: from, end: Math.min(end, from + step) }) as NumberArray, (from - start) * rowElements);
+    return all;
+  }
+
+  columns(start: number, end: number): NumberArray {
+    return this.ask({ ask: 'columns', at: this.path, start, end }) as NumberArray;
+  }
+
+  booleans(): boolean[] {
+    return this.ask({ ask: 'booleans', at: this.path }) as boolean[];
+  }
+
+  strings(start = 0, end = this.shape[0] ?? 1): string[] {
+    const all: string[] = [];
+    for (let from = start; from < end; from += STRINGS_PER_ASK) {
+      for (const text of unpack(this.ask({ ask: 'strings', at: this.path, start: from, end: Math.min(end, from + STRINGS_PER_ASK) }) as PackedStrings)) all.push(text);
+    }
+    return all;
+  }
+}
+
+class IsolatedTable extends IsolatedArray implements CompoundArray {
+  override readonly kind = 'compound';
+  readonly fields: readonly string[];
+  private readonly members: NonNullable<ArrayDescription['fields']>;
+
+  constructor(path: string, description: ArrayDescription, ask: Ask) {
+    super(path, description, ask);
+    this.members = description.fields ?? [];
+    this.fields = this.members.map(({ name }) => name);
+  }
+
+  fieldKind(field: string): ElementKind {
+    return this.members.find(({ name }) => name === field)!.kind;
+  }
+
+  fieldDtype(field: string): string {
+    return this.members.find(({ name }) => name === field)!.dtype;
+  }
+
+  fieldNumbers(field: string): NumberArray {
+    return this.ask({ ask: 'fieldNumbers', at: this.path, field }) as NumberArray;
+  }
+
+  fieldBooleans(field: string): boolean[] {
+    return this.ask({ ask: 'fieldBooleans', at: this.path, field }) as boolean[];
+  }
+
+  fieldStrings(field: string): string[] {
+    return unpack(this.ask({ ask: 'fieldStrings', at: this.path, field }) as PackedStrings);
+  }
+}
+
+const SEPARATOR = '\0';
+
+export function pack(texts: readonly string[]): PackedStrings {
+  return texts.some((text) => text.includes(SEPARATOR)) ? { list: texts } : { joined: texts.join(SEPARATOR), count: texts.length };
+}
+
+function unpack(packed: PackedStrings): string[] {
+  if ('list' in packed) return [...packed.list];
+  return packed.count === 0 ? [] : packed.joined.split(SEPARATOR);
+}
