@@ -6,7 +6,7 @@ export const dataInspect = defineVerb({
   describe: 'what is in a file: values, genes, labels, and what is wrong with it',
   options: (y) =>
     y
-      .positional('file', { type: 'string', demandOption: true, describe: '.h5ad or 10x .h5' })
+      .positional('file', { type: 'string', demandOption: true, describe: '.h5ad, .h5mu, Zarr, 10x .h5 or .mtx folder, loom, .csv or .tsv' })
       .option('genes', { type: 'string', describe: 'genes.tsv of a corpus or checkpoint: says how much of the file it covers' }),
   async run({ file, genes }, { progress }) {
     const [{ inspectFile }, { describeInspection }, { Vocabulary }] = await Promise.all([import('../../data/inspect/inspect.js'), import('../../data/inspect/describe.js'), import('../../data/genes/vocabulary.js')]);
