@@ -108,7 +108,7 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   const hashes = await Promise.all(files.map(({ path }) => hashSource(path)));
   const sources = files.map((file, i): CorpusSource => {
     const from = fileScales[i]!;
-    return { file, matrix: matrices[i]!, sha256: hashes[i]!, ...mappings[i]!, scale: from, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
+    return { file, matrix: matrices[i]!, sha256: hashes[i]!, ...mappings[i]!, scale: from, cellTotal: chosen[i]!.cellTotal, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
   });
   const build: BuildRecord = {
     version: FORMAT_VERSION,

@@ -8,7 +8,8 @@ import type { CellFile, GeneNames, MatrixInfo, MatrixKey } from '../readers/read
 import { chooseAmong, judgeMatrices, type ChosenMatrix, type JudgedMatrix } from './choose-matrix.js';
 import { findLabels, type LabelCandidate } from './labels.js';
 import { fullStatistics } from './statistics.js';
-import { guessValueKind, thousands, type ValueKind } from './value-kind.js';
+import { thousands } from './format.js';
+import { guessValueKind, type ValueKind } from './value-kind.js';
 
 /** What is in a file, and what would become of it. Plain data: this is what `--json` prints. */
 export interface FileInspection {
