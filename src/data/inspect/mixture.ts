@@ -53,11 +53,11 @@ export class MixtureCollector {
     const chosen = inPeaks > this.numFractions ? [logPeaks.map(asLog)] : [logPeaks.map(asLog), sumPeaks.map((peak): RowGroup => ({ kind: 'total', ...peak }))];
     const totals = chosen.flat();
     // A cell of 1,000 molecules has whole numbers even as CPM: it belongs to its peak.
-    const wholeInPeaks = sumPeaks.reduce((n, { total }) => n + massAround(this.wholeSums, binOf(total), PEAK_REACH), 0);
+    const wholeInPeaks = totals.reduce((n, { kind, total }) => n + (kind === 'total' ? massAround(this.wholeSums, binOf(total!), PEAK_REACH) : 0), 0);
     const certain = [
       ...(this.numWhole - wholeInPeaks >= least ? [{ kind: 'whole', numRows: this.numWhole - wholeInPeaks } as const] : []),
       ...(this.numNegative >= least ? [{ kind: 'negative', numRows: this.numNegative } as const] : []),
-      ...totals,
+      ...totals.map((group) => (group.kind === 'total' ? { ...group, numRows: group.numRows + massAround(this.wholeSums, binOf(group.total!), PEAK_REACH) } : group)),
     ];
     // Fractions without a common total go with any normalised rows, and with negative ones; not with whole numbers.
     const rest = this.numFractions - totals.reduce((n, { numRows }) => n + numRows, 0);
@@ -71,10 +71,10 @@ function asLog(peak: { numRows: number; total: number }): RowGroup {
 }
 
 export function describeGroups(groups: readonly RowGroup[]): string {
-  return groups.map(({ kind, numRows, total }) => `${thousands(numRows)} ${WORDS[kind]}${total === undefined ? '' : ` ${number(Number(total.toPrecision(2)))}`}`).join(', ');
+  return groups.map(({ kind, numRows, total }) => `${thousands(numRows)} ${total === undefined ? WORDS[kind] : `that sum to about ${number(Number(total.toPrecision(2)))}${kind === 'logTotal' ? ' after exp(v) - 1' : ''}`}`).join(', ');
 }
 
-const WORDS = { whole: 'with whole numbers', negative: 'with negative values', fractions: 'with fractions', total: 'that sum to about', logTotal: 'that sum to about (after exp(v) - 1)' };
+const WORDS: Partial<Record<RowGroup['kind'], string>> = { whole: 'with whole numbers', negative: 'with negative values', fractions: 'with fractions' };
 
 function binOf(sum: number): number {
   return Math.min(NUM_BINS - 1, Math.max(0, Math.round((Math.log(sum) - FIRST_LOG) * BINS_PER_LOG)));
@@ -91,9 +91,19 @@ function peaks(histogram: Int32Array, least: number): { numRows: number; total: 
     if (numRows < least || numRows === 0) break;
     const nearby = massAround(histogram, best, CLEAR_REACH) - massAround(histogram, best, PEAK_REACH);
     left.fill(0, Math.max(0, best - CLEAR_REACH), best + CLEAR_REACH + 1);
-    if (nearby <= MOST_NEARBY * numRows) found.push({ numRows, total: Math.exp(best / BINS_PER_LOG + FIRST_LOG) });
+    if (nearby <= MOST_NEARBY * numRows) found.push({ numRows, total: Math.exp(centre(histogram, best) / BINS_PER_LOG + FIRST_LOG) });
   }
   return found;
+}
+
+/** Mean bin of a peak. */
+function centre(histogram: Int32Array, bin: number): number {
+  let [mass, sum] = [0, 0];
+  for (let i = Math.max(0, bin - PEAK_REACH); i <= Math.min(NUM_BINS - 1, bin + PEAK_REACH); i++) {
+    mass += histogram[i]!;
+    sum += histogram[i]! * i;
+  }
+  return sum / mass;
 }
 
 function massAround(histogram: Int32Array, bin: number, reach: number): number {
