@@ -16,6 +16,8 @@ const { values: flags } = parseArgs({
     precision: { type: 'string', default: 'bf16' },
     executor: { type: 'string', default: 'graph' },
     dropout: number(0),
+    recompute: { type: 'boolean', default: false },
+    kernels: { type: 'boolean', default: true },
     hidden: number(512),
     heads: number(8),
     layers: number(12),
@@ -27,6 +29,7 @@ const { values: flags } = parseArgs({
     seed: number(0),
     profile: { type: 'string' },
   },
+  allowNegative: true,
 });
 const fail = (message) => {
   console.error(message);
@@ -50,7 +53,7 @@ const { crossEntropy } = await import('../dist/runtime/ops/cross-entropy.js');
 const { gatherRows } = await import('../dist/runtime/ops/embedding.js');
 const { ModelConfig } = await import('../dist/model/config.js');
 const { initialParameters } = await import('../dist/model/parameters.js');
-const { cellEmbedding, hiddenStates, geneHidden, predictedValues } = await import('../dist/model/scdiva.js');
+const { latentStates, predictedValues, slotStates } = await import('../dist/model/scdiva.js');
 const { applyGradients, initialOptimizerState, stepScalars } = await import('../dist/train/optimizer.js');
 const { TrainConfig } = await import('../dist/train/config.js');
 
@@ -64,18 +67,17 @@ const train = TrainConfig.parse({ steps: numSteps });
 
 const batch = randomBatch();
 const parameters = initialParameters(config, V, rng.fork('parameters'));
-const executor = await createExecutor({ kind: flags.executor, precision: flags.precision });
+const executor = await createExecutor({ kind: flags.executor, precision: flags.precision, session: { fusedKernels: flags.kernels } });
 const state = flags.task === 'train' ? initialOptimizerState(train, parameters, Object.keys(parameters)) : {};
 const variables = await executor.createVariables({ ...parameters, ...state });
 const names = Object.keys(parameters);
 
-const encode = (p, inputs, dropoutSeed) => hiddenStates(p, { geneIds: inputs.geneIds, values: inputs.values, isReplaced: inputs.isReplaced }, config, ids, { dropoutSeed });
-const embed = (p, inputs) => ({ outputs: { value: tf.sum(cellEmbedding(encode(p, inputs))) } });
+const cells = ({ geneIds, values, isReplaced }) => ({ geneIds, values, isReplaced });
+const embed = (p, inputs) => ({ outputs: { value: tf.sum(latentStates(p, cells(inputs), config, ids)) } });
 const trainStep = (all, inputs) => {
   const { loss, grads } = gradients(
     (p) => {
-      const states = tf.reshape(geneHidden(encode(p, inputs, config.dropout > 0 ? inputs.seed : undefined)), [B * L, config.hiddenDim]);
-      const rows = gatherRows(states, inputs.maskedAt); // [M, D]
+      const rows = slotStates(p, cells(inputs), inputs.maskedAt, config, ids, { dropoutSeed: config.dropout > 0 ? inputs.seed : undefined, recomputesBlocks: flags.recompute }); // [M, D]
       const targets = gatherRows(tf.reshape(inputs.geneIds, [B * L]), inputs.maskedAt);
       const wanted = gatherRows(tf.reshape(inputs.values, [B * L]), inputs.maskedAt);
       const identity = tf.mean(crossEntropy(rows, p['gene_head.weight'], targets));

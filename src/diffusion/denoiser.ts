@@ -2,10 +2,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { ModelConfig } from '../model/config.js';
 import type { GeneIdLayout } from '../model/gene-ids.js';
-import { geneLogits, hiddenStates, predictedValues } from '../model/scdiva.js';
+import { geneLogits, predictedValues, slotStates } from '../model/scdiva.js';
 import type { Executor, HostTensor, HostTensors, Variables } from '../runtime/program/program.js';
 import { numLossRows } from './forward.js';
-import { slotRows } from './loss.js';
 import type { PartialCells } from './partial-cells.js';
 
 /** What the model believes of unknown slots. */
@@ -28,8 +27,7 @@ const HEAD_ROWS = 64;
  */
 export function createDenoiser(executor: Executor, variables: Variables, config: ModelConfig, ids: GeneIdLayout): Denoiser {
   const states = executor.compile((parameters, inputs) => {
-    const hidden = hiddenStates(parameters, inputs as Record<'geneIds' | 'values' | 'isReplaced' | 'isSummarised', tf.Tensor2D>, config, ids);
-    const rows = slotRows(hidden, inputs['slots'] as tf.Tensor1D); // [M, D]
+    const rows = slotStates(parameters, inputs as Record<'geneIds' | 'values' | 'isReplaced' | 'isSummarised', tf.Tensor2D>, inputs['slots'] as tf.Tensor1D, config, ids); // [M, D]
     return { outputs: { rows, values: predictedValues(parameters, rows) } };
   }, { variables, name: 'denoise/states' });
   const head = executor.compile((parameters, { rows }) => ({ outputs: { logits: geneLogits(parameters, rows as tf.Tensor2D) } }), { variables, name: 'denoise/head' });

@@ -2,10 +2,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { ModelConfig } from '../model/config.js';
 import type { GeneIdLayout } from '../model/gene-ids.js';
-import { geneHidden, hiddenStates, predictedValues } from '../model/scdiva.js';
+import { predictedValues, slotStates } from '../model/scdiva.js';
 import { take } from '../model/take.js';
 import { crossEntropy } from '../runtime/ops/cross-entropy.js';
-import { gatherRows } from '../runtime/ops/embedding.js';
 import type { Tensors } from '../runtime/program/program.js';
 import type { DiffusionConfig } from './config.js';
 
@@ -33,18 +32,8 @@ export function diffusionLoss(
 ): DualLoss {
   return tf.tidy(() => {
     const cells = { geneIds: inputs['geneIds'] as tf.Tensor2D, values: inputs['values'] as tf.Tensor2D, isReplaced: inputs['isReplaced'] as tf.Tensor2D };
-    const hidden = hiddenStates(parameters, cells, model.config, model.ids, { dropoutSeed });
-    const rows = slotRows(hidden, inputs['lossPositions'] as tf.Tensor1D);
+    const rows = slotStates(parameters, cells, inputs['lossPositions'] as tf.Tensor1D, model.config, model.ids, { dropoutSeed });
     return dualLoss(parameters, rows, inputs['targetIds'] as tf.Tensor1D, inputs['targetValues'] as tf.Tensor1D, inputs['lossWeights'] as tf.Tensor1D, valueWeight) as DualLoss & tf.TensorContainerObject;
-  });
-}
-
-/** The states of chosen gene slots. @param hidden [B, L + 1, D] @param positions [M] int32, b · L + l @returns [M, D] */
-export function slotRows(hidden: tf.Tensor3D, positions: tf.Tensor1D): tf.Tensor2D {
-  return tf.tidy(() => {
-    const slots = geneHidden(hidden); // [B, L, D]
-    const [numCells, seqLen, hiddenDim] = slots.shape;
-    return gatherRows(tf.reshape(slots, [numCells * seqLen, hiddenDim]), positions) as tf.Tensor2D; // [M, D]
   });
 }
 

@@ -10,10 +10,11 @@ import { linear } from '../runtime/ops/linear.js';
 import { rmsNorm } from '../runtime/ops/rms-norm.js';
 import { rotaryTable } from '../runtime/ops/rotary.js';
 import type { Tensors } from '../runtime/program/program.js';
-import { block, type BlockContext } from './block.js';
+import { block, type BlockContext, type KeptPositions } from './block.js';
 import { encodeGenes, isRealGene, latentToken, maskedGenes } from './cell-encoder.js';
 import type { ModelConfig } from './config.js';
 import type { GeneIdLayout } from './gene-ids.js';
+import { recomputedBlock } from './recomputed-block.js';
 import { take } from './take.js';
 
 export interface ModelInputs {
@@ -33,7 +34,11 @@ export interface ModelInputs {
 export interface ForwardOptions {
   /** [2] int32: switches dropout on. Without it the pass is deterministic. */
   readonly dropoutSeed?: tf.Tensor1D | undefined;
+  /** Keep one tensor a block for the backward pass and compute the others anew: less memory, a third more time. */
+  readonly recomputesBlocks?: boolean | undefined;
 }
+
+type PaddingIds = Pick<GeneIdLayout, 'padId' | 'padFillId'>;
 
 /**
  * The denoiser: last hidden states of [LAT] and every gene slot, after the final norm. States at padding mean nothing.
@@ -41,13 +46,34 @@ export interface ForwardOptions {
  * @param ids ids that are padding
  * @returns [B, L + 1, D] float32
  */
-export function hiddenStates(
-  parameters: Tensors,
-  inputs: ModelInputs,
-  config: ModelConfig,
-  ids: Pick<GeneIdLayout, 'padId' | 'padFillId'>,
-  { dropoutSeed }: ForwardOptions = {},
-): tf.Tensor3D {
+export function hiddenStates(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): tf.Tensor3D {
+  return forward(parameters, inputs, config, ids, options) as tf.Tensor3D;
+}
+
+/** `cellEmbedding(hiddenStates(…))` without computing the gene slots of the last block. @returns [B, D] */
+export function latentStates(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): tf.Tensor2D {
+  return tf.tidy(() => {
+    const [numCells] = inputs.geneIds.shape;
+    const latent = forward(parameters, inputs, config, ids, options, { numQueries: 1 }); // [B, 1, D]
+    return tf.reshape(latent, [numCells, config.hiddenDim]);
+  });
+}
+
+/**
+ * The states of chosen gene slots, without computing the others in the last block.
+ * @param positions [M] int32, b · L + l of slot l of cell b
+ * @returns [M, D]
+ */
+export function slotStates(parameters: Tensors, inputs: ModelInputs, positions: tf.Tensor1D, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): tf.Tensor2D {
+  return tf.tidy(() => {
+    const seqLen = inputs.geneIds.shape[1];
+    // A row of [LAT] stands before the genes of each cell: b · L + l → b · (L + 1) + 1 + l.
+    const rows = tf.add(tf.add(positions, tf.floorDiv(positions, tf.scalar(seqLen, 'int32'))), tf.scalar(1, 'int32')) as tf.Tensor1D;
+    return forward(parameters, inputs, config, ids, options, { rows }) as tf.Tensor2D;
+  });
+}
+
+function forward(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, ids: PaddingIds, { dropoutSeed, recomputesBlocks }: ForwardOptions, kept?: KeptPositions): tf.Tensor {
   return tf.tidy(() => {
     const { geneIds, values, isReplaced } = inputs;
     const [numCells, seqLen] = geneIds.shape;
@@ -58,11 +84,13 @@ export function hiddenStates(
       numHeads: config.numHeads,
       canAttend: tf.concat([tf.ones([numCells, 1]), isReal], 1) as tf.Tensor2D, // [B, T]
       rotary: rotaryTable(seqLen + 1, config.hiddenDim / config.numHeads, config.ropeTheta),
-      dropoutSite: (index) => (dropoutSeed ? { rate: config.dropout, seed: dropoutSeed, index } : undefined),
+      dropout: dropoutSeed && { rate: config.dropout, seed: dropoutSeed },
     };
-    let x = tf.concat([latent, maskedGenes(parameters, clean, isReplaced)], 1) as tf.Tensor3D; // [B, T, D]
-    for (let layer = 0; layer < config.numLayers; layer++) x = block(parameters, layer, x, context);
-    return rmsNorm(x, take(parameters, 'final_norm.weight')) as tf.Tensor3D;
+    const run = recomputesBlocks ? recomputedBlock : block;
+    let x: tf.Tensor = tf.concat([latent, maskedGenes(parameters, clean, isReplaced)], 1); // [B, T, D]
+    for (let layer = 0; layer < config.numLayers; layer++)
+      x = run(parameters, layer, x as tf.Tensor3D, context, layer === config.numLayers - 1 ? kept : undefined);
+    return rmsNorm(x, take(parameters, 'final_norm.weight'));
   });
 }
 

@@ -4,7 +4,7 @@ import { ConfigError } from '../errors.js';
 import type { CellBatch } from '../data/batch.js';
 import type { Vocabulary } from '../data/genes/vocabulary.js';
 import type { ModelConfig } from '../model/config.js';
-import { cellEmbedding, hiddenStates } from '../model/scdiva.js';
+import { latentStates, type ForwardOptions } from '../model/scdiva.js';
 import type { Executor, HostTensors, Tensors } from '../runtime/program/program.js';
 
 /** Parts of the model that the cell embedding does not depend on: they predict masked genes. */
@@ -22,17 +22,16 @@ export function cellInputs({ numCells: B, seqLen: L, geneIds, values }: CellBatc
 
 /**
  * The cell embedding as a pure function of parameters and `cellInputs`: the [LAT] state of the unmasked cell.
- * @param dropoutSeed [2] int32; none outside training
+ * @param options dropout and recomputation, for training
  * @returns [B, D]
  */
-export function embedCells(parameters: Tensors, inputs: Tensors, config: ModelConfig, vocabulary: Vocabulary, dropoutSeed?: tf.Tensor1D): tf.Tensor2D {
+export function embedCells(parameters: Tensors, inputs: Tensors, config: ModelConfig, vocabulary: Vocabulary, options: ForwardOptions = {}): tf.Tensor2D {
   return tf.tidy(() => {
     const geneIds = inputs['geneIds'] as tf.Tensor2D;
     const values = inputs['values'] as tf.Tensor2D;
     // The mask vectors play no part here, and their gradient would be zero: zeros stand in for them, so that they need not be there.
     const noMask = tf.zeros([config.hiddenDim]);
-    const hidden = hiddenStates({ ...parameters, gene_mask_emb: noMask, value_mask_emb: noMask }, { geneIds, values, isReplaced: tf.zerosLike(values) }, config, vocabulary, { dropoutSeed });
-    return cellEmbedding(hidden);
+    return latentStates({ ...parameters, gene_mask_emb: noMask, value_mask_emb: noMask }, { geneIds, values, isReplaced: tf.zerosLike(values) }, config, vocabulary, options);
   });
 }
 

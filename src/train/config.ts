@@ -39,6 +39,7 @@ export const TrainConfig = z
     batchSize: z.int().positive().default(32).describe('cells an optimiser step'),
     accumulation: z.int().positive().default(1).describe('micro-batches a step is computed in: same result, less memory'),
     precision: z.enum(['f32', 'bf16']).default('f32').describe('bf16: matrix products in bfloat16, the rest in float32'),
+    gradientCheckpointing: z.boolean().default(false).describe('compute the insides of each block anew on the way back: far less memory, about a third more time'),
     executor: z.enum(['auto', 'eager', 'graph']).default('auto'),
     session: SessionConfig.prefault({}).describe('how TensorFlow runs graphs; the eager executor knows nothing of it'),
     seed: z.int().min(0).default(0),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
 import { DiffusionConfig } from '../../src/diffusion/config.js';
 import { maskGenes, numMasked } from '../../src/diffusion/forward.js';
-import { diffusionLoss, dualLoss, slotRows, weightedMean } from '../../src/diffusion/loss.js';
+import { diffusionLoss, dualLoss, weightedMean } from '../../src/diffusion/loss.js';
 import { Rng } from '../../src/rng.js';
 import { createEagerExecutor } from '../../src/runtime/program/eager.js';
 import { gradients } from '../../src/runtime/program/gradients.js';
@@ -34,11 +34,6 @@ describe('the dual loss', () => {
     expectClose(out.identityLoss, identity, { rtol: 1e-5 });
     expectClose(out.valueLoss, value, { rtol: 1e-5 });
     expectClose(out.loss, identity + 10 * value, { rtol: 1e-5 });
-  });
-
-  it('reads the state of the slot a position names, not of [LAT]', () => {
-    const hidden = tf.tensor3d(Array.from({ length: 2 * 4 * 2 }, (_, i) => i), [2, 4, 2]);
-    expectClose(slotRows(hidden, tf.tensor1d([0, 2, 3], 'int32')), { dtype: 'float32', shape: [3, 2], data: [2, 3, 6, 7, 10, 11] }, {});
   });
 
   it('does not change with the number of filling rows', () => {

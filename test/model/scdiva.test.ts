@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
-import { cellEmbedding, geneHidden, geneLogits, hiddenStates, predictedValues, type ModelInputs } from '../../src/model/scdiva.js';
+import { cellEmbedding, geneHidden, geneLogits, hiddenStates, latentStates, predictedValues, slotStates, type ModelInputs } from '../../src/model/scdiva.js';
 import { gradients } from '../../src/runtime/program/gradients.js';
 import type { Tensors } from '../../src/runtime/program/program.js';
 import { checkGradients, leakedTensors } from '../support/check-gradients.js';
@@ -105,6 +105,34 @@ describe('hiddenStates', () => {
     const seed = tf.tensor1d([1, 2], 'int32');
     const step = () => gradients((at) => ({ loss: tf.sum(tf.square(hiddenStates(at, inputs, tinyConfig, tinyIds, { dropoutSeed: seed }))) as tf.Scalar, aux: {} }), trunk());
     expect(leakedTensors(() => step() as unknown as tf.TensorContainer)).toBe(0);
+  });
+});
+
+describe('latentStates and slotStates', () => {
+  const all = (at: Tensors) => hiddenStates({ ...parameters, ...at }, inputs, tinyConfig, tinyIds);
+  /** Value and gradients of a projection. */
+  const look = (fn: (at: Tensors) => tf.Tensor) => {
+    const { aux, grads } = gradients((at) => {
+      const value = fn(at);
+      return { loss: tf.sum(tf.mul(value, tf.reshape(tf.sin(tf.range(1, 1 + value.size)), value.shape))) as tf.Scalar, aux: { value } };
+    }, trunk());
+    return { ...grads, ...aux };
+  };
+  const expectEqual = (found: Tensors, expected: Tensors) => {
+    for (const [name, tensor] of Object.entries(expected)) expectClose(found[name]!, tensor, { atol: 2e-5, rtol: 1e-4 });
+  };
+
+  it('are the rows of hiddenStates, gradients included', () => {
+    const positions = tf.tensor1d([0, 3, 6, 7, 11, 14, 3], 'int32'); // of three cells; one of them twice
+    expectEqual(look((at) => latentStates({ ...parameters, ...at }, inputs, tinyConfig, tinyIds)), look((at) => cellEmbedding(all(at))));
+    expectEqual(look((at) => slotStates({ ...parameters, ...at }, inputs, positions, tinyConfig, tinyIds)), look((at) => tf.gather(tf.reshape(geneHidden(all(at)), [21, 12]), positions)));
+  });
+
+  it('are the same with blocks computed a second time on the way back, dropout included', () => {
+    const dropoutSeed = tf.tensor1d([3, 1], 'int32');
+    const positions = tf.tensor1d([2, 9], 'int32');
+    const states = (recomputesBlocks: boolean) => look((at) => slotStates({ ...parameters, ...at }, inputs, positions, tinyConfig, tinyIds, { dropoutSeed, recomputesBlocks }));
+    expectEqual(states(true), states(false));
   });
 });
 

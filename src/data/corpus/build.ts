@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { ConfigError, DataError, OutputError } from '../../errors.js';
-import { asOutputError, makeFolder } from '../../files.js';
+import { asOutputError, makeFolder, sha256File } from '../../files.js';
 import type { Progress } from '../../progress.js';
 import { vocabularyFromGenes } from '../genes/build-vocabulary.js';
 import { geneIdKind } from '../genes/gene-ids.js';
@@ -12,7 +12,6 @@ import type { ValueScale } from '../loader/config.js';
 import { valueScale } from '../loader/value-scale.js';
 import { openCellFile } from '../readers/open.js';
 import type { CellFile, GeneNames } from '../readers/reader.js';
-import { hashSource } from '../readers/reference.js';
 import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
 import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
 import { findDuplicates } from './duplicates.js';
@@ -71,7 +70,7 @@ export interface BuildOptions {
  *   OutputError where the folder cannot be written; InterruptedError after `signal`
  */
 export async function buildCorpus(files: readonly string[], options: BuildOptions): Promise<CorpusManifest> {
-  if (files.length === 0) throw new ConfigError({ key: 'files', found: 'none', expected: 'at least one file of cells' });
+  if (files.length === 0) throw new ConfigError({ key: 'files', found: 'none', expected: 'at least one .h5ad or .h5' });
   const opened: CellFile[] = [];
   try {
     for (const path of files) opened.push(await openCellFile(path));
@@ -105,10 +104,10 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   const filterKeys = [...new Set([...Object.keys(keep), ...Object.keys(drop)])];
   const numRows = matrices.reduce((n, { numCells }) => n + numCells, 0);
   const leftOut = ruledOutByObs(numRows, filterKeys.map((key) => joinObs(files, key, true)), keep, drop);
-  const hashes = await Promise.all(files.map(({ path }) => hashSource(path)));
+  const hashes = await Promise.all(files.map(({ path }) => sha256File(path)));
   const sources = files.map((file, i): CorpusSource => {
     const from = fileScales[i]!;
-    return { file, matrix: matrices[i]!, sha256: hashes[i]!, ...mappings[i]!, scale: from, cellTotal: chosen[i]!.cellTotal, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
+    return { file, matrix: matrices[i]!, sha256: hashes[i]!, ...mappings[i]!, scale: from, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
   });
   const build: BuildRecord = {
     version: FORMAT_VERSION,

@@ -1,5 +1,5 @@
 import { columns } from '../inspect/describe.js';
-import { number, thousands } from '../inspect/format.js';
+import { number, thousands } from '../inspect/value-kind.js';
 import type { Corpus } from './corpus.js';
 import { SPLITS, type CorpusManifest, type SourceEntry, type Split } from './manifest.js';
 

@@ -6,7 +6,7 @@ import { silentProgress, type Progress, type ProgressBar } from '../../progress.
 import { LOWEST_COVERAGE } from '../genes/mapping.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { checkValues } from '../inspect/choose-matrix.js';
-import { thousands } from '../inspect/format.js';
+import { thousands } from '../inspect/value-kind.js';
 import type { ValueScale } from '../loader/config.js';
 import type { RawCell } from '../loader/depth.js';
 import { RowTranslator } from '../loader/row-translator.js';
@@ -37,8 +37,6 @@ export interface CorpusSource {
   readonly isRenamed?: Uint8Array | undefined;
   /** Of the values in the file. */
   readonly scale: ValueScale;
-  /** What every cell of the file sums to (log1p: after exp(v) - 1), as far as the cells looked at show one total. */
-  readonly cellTotal?: number | undefined;
   /** From there to the corpus's scale; absent where they are the same. */
   readonly conversion?: Conversion | undefined;
 }
@@ -173,14 +171,14 @@ class Pass {
     const firstRow = this.records.length * build.shardCells;
     let open = new OpenShard(build.shardCells, vocabulary.size, this.knowledge.valueType, 0);
     bar.update(firstRow);
-    for (const [s, { file, matrix, vocabularyIds, scale: sourceScale, cellTotal, conversion, isRenamed }] of sources.entries()) {
+    for (const [s, { file, matrix, vocabularyIds, scale: sourceScale, conversion, isRenamed }] of sources.entries()) {
       const offset = this.firstRowOfSource[s]!;
       const start = Math.max(0, firstRow - offset);
       if (start >= matrix.numCells) continue;
       const translator = new RowTranslator(vocabularyIds, vocabulary.size, scale);
       const filter = new CellFilter(build, sourceScale, file, matrix);
       for await (const read of matrix.rowBlocks({ start })) {
-        checkValues(read, { valueKind: sourceScale.kind, ...(cellTotal !== undefined && { cellTotal }) }, file, matrix);
+        checkValues(read, { valueKind: sourceScale.kind }, file, matrix);
         const block = conversion ? convertBlock(read, conversion) : read;
         for (let r = 0; r < block.numRows; r++) {
           const row = offset + block.firstRow + r;

@@ -77,6 +77,9 @@ function choiceOf(text: string | undefined): BackendChoice {
   return choice;
 }
 
+/** In a staged folder. */
+export const FRAMEWORK = 'tensorflow/libtensorflow_framework.so.2';
+
 export interface StagedVariant {
   readonly variant: Variant;
   readonly folder: string;
@@ -112,7 +115,7 @@ export interface NativeLibraryPaths {
  */
 export function nativeLibraryPaths(): NativeLibraryPaths {
   const { folder } = requireStaged();
-  return { cc: join(folder, 'tensorflow/libtensorflow_cc.so.2'), framework: join(folder, 'tensorflow/libtensorflow_framework.so.2') };
+  return { cc: join(folder, 'tensorflow/libtensorflow_cc.so.2'), framework: join(folder, FRAMEWORK) };
 }
 
 function firstLine(error: unknown): string {

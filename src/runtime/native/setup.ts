@@ -5,6 +5,8 @@ import { silentProgress } from '../../progress.js';
 import { compileAddon, findCompiler } from './addon.js';
 import { cacheFolder, stageKey } from './cache-folder.js';
 import { checkCudaPins, linkSolver } from './cuda.js';
+import { buildKernels } from '../kernels/build.js';
+import { FRAMEWORK } from './load.js';
 import { obstacle, thisPlatform } from './platform.js';
 import { probe, type Probed } from './probe.js';
 import { cudaWheels, isHeader, isLibrary, tensorflowWheels, type Variant } from './release.js';
@@ -26,7 +28,9 @@ export async function setUpNative({ variant, ...options }: SetUpOptions): Promis
   const never = obstacle(thisPlatform());
   if (never) throw new SetupError({ ...never, hint: 'the WebAssembly backend runs here without any set-up' });
   const staged = await stage(distribution(variant, options), cacheFolder(), options);
-  return { ...staged, variant, ...(await probe(staged.folder)) };
+  const probed = await probe(staged.folder);
+  if (!probed.hasGpu) await buildKernels(join(staged.folder, FRAMEWORK), options);
+  return { ...staged, variant, ...probed };
 }
 
 /** Peak: the unpacked libraries, the addon's build, and the wheels until the end. */

@@ -1,6 +1,7 @@
 // M rows (loss positions), m of them at a time, D hidden, V classes (gene vocabulary)
 import * as tf from '@tensorflow/tfjs-core';
 import { inLowPrecision } from '../program/autocast.js';
+import { canFuse, fused } from './fused.js';
 import { after } from './order.js';
 
 export interface CrossEntropyLimits {
@@ -26,8 +27,9 @@ const LIMITS: CrossEntropyLimits = { pieceEntries: 1 << 24, keptEntries: 1 << 26
 export function crossEntropy(rows: tf.Tensor2D, head: tf.Tensor2D, targets: tf.Tensor1D, { pieceEntries, keptEntries }: CrossEntropyLimits = LIMITS): tf.Tensor1D {
   return tf.tidy(() => {
     const size = rows.shape[0] * head.shape[0];
-    const bounds = pieceBounds(rows.shape[0], Math.ceil(size / pieceEntries));
     const isKept = size <= keptEntries;
+    // The fused op works in the place of the logits: there is nothing to bound when they are kept anyway.
+    const bounds = pieceBounds(rows.shape[0], isKept && canFuse() ? 1 : Math.ceil(size / pieceEntries));
     const run = tf.customGrad((...args) => {
       const [rows, head, save] = args as unknown as [tf.Tensor2D, tf.Tensor2D, tf.GradSaveFunc];
       const pieces: Likelihood[] = [];
@@ -57,6 +59,10 @@ interface Likelihood {
 function likelihood(rows: tf.Tensor2D, head: tf.Tensor2D, targets: tf.Tensor1D): Likelihood {
   const numRows = rows.shape[0];
   const logits = tf.matMul(rows, head, false, true); // [m, V]
+  if (canFuse()) {
+    const [nll, residuals] = fused('ScdivaCrossEntropy', [[logits, 'low'], [targets, 'int']], {}, [{ shape: [numRows], precision: 'full' }, { shape: logits.shape, precision: 'low' }]);
+    return { nll: nll as tf.Tensor1D, residuals: residuals as tf.Tensor2D };
+  }
   const probabilities = tf.softmax(logits); // float32
   // log Σ exp from the largest entry, whose probability is never below 1/V: no logarithm of an underflow.
   const logSum = tf.sub(tf.max(logits, 1), tf.log(tf.max(probabilities, 1))); // [m]

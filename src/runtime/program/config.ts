@@ -21,6 +21,7 @@ export const SessionConfig = z.strictObject({
   gpuMemoryFraction: z.number().positive().max(1).optional().describe('largest share of a GPU\'s memory to take'),
   softPlacement: z.boolean().default(true).describe('run an op that a GPU lacks on the CPU'),
   xla: z.boolean().default(false).describe('compile clusters of ops with XLA'),
+  fusedKernels: z.boolean().default(true).describe('on a CPU, ops of our own for what stands between matrix products'),
   optimizeGraph: z.boolean().default(true).describe('let TensorFlow (grappler) rewrite graphs before they run: faster steps, but some seconds more for each new batch shape'),
   rewrites: GraphRewrites.prefault({}).describe('which rewrites, where optimizeGraph is true'),
 });

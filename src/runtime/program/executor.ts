@@ -20,5 +20,9 @@ export interface ExecutorOptions {
 export async function createExecutor({ kind, ...options }: ExecutorOptions): Promise<Executor> {
   if (kind === 'eager' || (kind === 'auto' && tf.getBackend() !== 'tensorflow')) return createEagerExecutor();
   const { createGraphExecutor } = await import('./graph/executor.js');
+  if (options.session?.fusedKernels !== false) {
+    const { loadKernels } = await import('../kernels/load.js');
+    await loadKernels();
+  }
   return createGraphExecutor(options);
 }

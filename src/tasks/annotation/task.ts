@@ -51,7 +51,7 @@ export function createAnnotationTask(setup: AnnotationSetup): Task {
   const weightOfClass = classWeights(labels.classSizes, config.classWeights);
 
   const logits = (state: Tensors, inputs: Tensors, dropoutSeed?: tf.Tensor1D): tf.Tensor2D => {
-    const embedding = (inputs['embedding'] as tf.Tensor2D | undefined) ?? embedCells(state, inputs, modelConfig, vocabulary, dropoutSeed); // [B, D]
+    const embedding = (inputs['embedding'] as tf.Tensor2D | undefined) ?? embedCells(state, inputs, modelConfig, vocabulary, { dropoutSeed, recomputesBlocks: config.train.gradientCheckpointing }); // [B, D]
     return headLogits(state, embedding, dropoutSeed && { rate: config.head.dropout, seed: dropoutSeed, index: HEAD_DROPOUT_INDEX });
   };
   /** Labels unseen in training have no logit: they weigh nothing in the loss, and are scored as wrong. */

@@ -4,9 +4,9 @@ import type { Corpus } from '../../data/corpus/corpus.js';
 import type { Vocabulary } from '../../data/genes/vocabulary.js';
 import { createLoader } from '../../data/loader/loader.js';
 import { drawTimes, maskGenes, numMasked } from '../../diffusion/forward.js';
-import { dualLoss, slotRows, weightedMean } from '../../diffusion/loss.js';
+import { dualLoss, weightedMean } from '../../diffusion/loss.js';
 import { initialParameters } from '../../model/parameters.js';
-import { geneLogits, hiddenStates } from '../../model/scdiva.js';
+import { geneLogits, slotStates, type ForwardOptions } from '../../model/scdiva.js';
 import type { Rng } from '../../rng.js';
 import type { Tensors } from '../../runtime/program/program.js';
 import type { ModelDescription } from '../../train/checkpoint.js';
@@ -75,10 +75,10 @@ export function createPretrainingTask(config: PretrainingConfig, corpus: Corpus,
 }
 
 /** The last hidden states of the slots the loss is about. [M, D] */
-function maskedRows(state: Tensors, inputs: Tensors, { model }: PretrainingConfig, vocabulary: Vocabulary): tf.Tensor2D {
+function maskedRows(state: Tensors, inputs: Tensors, { model, train }: PretrainingConfig, vocabulary: Vocabulary): tf.Tensor2D {
   const cells = { geneIds: inputs['geneIds'] as tf.Tensor2D, values: inputs['values'] as tf.Tensor2D, isReplaced: inputs['isReplaced'] as tf.Tensor2D };
-  const hidden = hiddenStates(state, cells, model, vocabulary, { dropoutSeed: inputs['dropoutSeed'] as tf.Tensor1D | undefined });
-  return slotRows(hidden, inputs['lossPositions'] as tf.Tensor1D);
+  const options: ForwardOptions = { dropoutSeed: inputs['dropoutSeed'] as tf.Tensor1D | undefined, recomputesBlocks: train.gradientCheckpointing };
+  return slotStates(state, cells, inputs['lossPositions'] as tf.Tensor1D, model, vocabulary, options);
 }
 
 /** Logits held at once while counting right guesses: 64 MB of float32. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
 import { Rng } from '../../../src/rng.js';
-import { linear } from '../../../src/runtime/ops/linear.js';
+import { linear, linearSideBySide } from '../../../src/runtime/ops/linear.js';
 import { swiGlu } from '../../../src/runtime/ops/swiglu.js';
 import { checkGradients, randomTensor } from '../../support/check-gradients.js';
 import { expectClose } from '../../support/expect-close.js';
@@ -22,14 +22,27 @@ describe('linear', () => {
   });
 });
 
+describe('linearSideBySide', () => {
+  it('gives what the projections give one by one, and their gradients', () => {
+    const rng = Rng.fromSeed(5);
+    const at = [randomTensor(rng, [2, 2, 3]), randomTensor(rng, [4, 3]), randomTensor(rng, [2, 3])];
+    const weights = randomTensor(rng, [2, 2, 6]);
+    const one = (x: tf.Tensor, a: tf.Tensor, b: tf.Tensor) => linearSideBySide(x, [a, b]);
+    const each = (x: tf.Tensor, a: tf.Tensor, b: tf.Tensor) => tf.concat([linear(x, a), linear(x, b)], -1);
+    const values = (fn: typeof one) => [fn(at[0]!, at[1]!, at[2]!), ...tf.grads((x, a, b) => tf.sum(tf.mul(fn(x!, a!, b!), weights)))(at)];
+    const expected = values(each);
+    values(one).forEach((value, i) => expectClose(value, expected[i]!, { atol: 1e-5 }));
+  });
+});
+
 describe('swiGlu', () => {
   it('is gate · sigmoid(gate) · up', () => {
-    expectClose(swiGlu(tf.tensor1d([0, 2, -30]), tf.tensor1d([5, 3, 1])), [0, (6 * 1) / (1 + Math.exp(-2)), 0], { atol: 1e-6 });
-    expect(swiGlu(tf.ones([2, 3]), tf.ones([2, 3])).shape).toEqual([2, 3]);
+    expectClose(swiGlu(tf.tensor1d([0, 2, -30, 5, 3, 1])), [0, (6 * 1) / (1 + Math.exp(-2)), 0], { atol: 1e-6 });
+    expect(swiGlu(tf.ones([2, 6])).shape).toEqual([2, 3]);
   });
 
   it('has the gradient of finite differences', () => {
     const rng = Rng.fromSeed(4);
-    checkGradients(({ gate, up }) => swiGlu(gate!, up!), { gate: randomTensor(rng, [2, 5]), up: randomTensor(rng, [2, 5]) });
+    checkGradients(({ x }) => swiGlu(x!), { x: randomTensor(rng, [2, 10]) });
   });
 });

@@ -11,7 +11,7 @@ useTensorFlow();
 
 describe('rmsNorm', () => {
   it('gives rows of mean square 1 times the weight', () => {
-    const out = rmsNorm(tf.tensor2d([3, 4, 0, 0, 30, 40, 0, 0], [2, 4]), tf.tensor1d([1, 1, 1, 2]), 0);
+    const out = rmsNorm(tf.tensor2d([3, 4, 0, 0, 30, 40, 0, 0], [2, 4]), tf.tensor1d([1, 1, 1, 2]), { epsilon: 0 });
     expectClose(out, { dtype: 'float32', shape: [2, 4], data: [1.2, 1.6, 0, 0, 1.2, 1.6, 0, 0] }, { atol: 1e-6 });
   });
 

@@ -62,9 +62,10 @@ describe.runIf(hasNative)('a program compiled for bf16', () => {
     const site = (seed: tf.Tensor) => ({ rate: 0.1, seed: seed as tf.Tensor1D, index: 0 });
     const out = await run(({ x }) => {
       const seed = tf.tensor1d([5, 6], 'int32');
-      const [zeros, ones] = [tf.zeros([B, H, T, K]), tf.ones([B, H, T, K])] as [tf.Tensor4D, tf.Tensor4D];
+      const [zeros, ones] = [tf.zeros([B, T, 2 * H * K]), tf.ones([B, T, H * K])];
+      const rotary = { cos: tf.ones([T, K / 2]) as tf.Tensor2D, sin: tf.zeros([T, K / 2]) as tf.Tensor2D };
       // Equal scores: each position gets the mean of 64 kept ones, 1 on average.
-      const attended = attention(zeros, zeros, ones, tf.ones([B, T]), site(seed));
+      const attended = attention(tf.concat([zeros, ones], -1) as tf.Tensor3D, { numHeads: H, rotary, canAttend: tf.ones([B, T]), site: site(seed) });
       return { outputs: { attended: tf.mean(attended), plain: tf.mean(inLowPrecision(() => dropout(tf.ones([300, 300]), site(seed)))), x: x! } };
     });
     expect(Math.abs(out['attended']! - 1)).toBeLessThan(6 * Math.sqrt(0.1 / 0.9 / (H * T * T)) + 2 ** -9);

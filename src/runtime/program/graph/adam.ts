@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { fused } from '../../ops/fused.js';
 import type { GraphBackend } from './backend.js';
 import type { Output } from './c-api.js';
 import { TraceError } from './trace-error.js';
@@ -23,18 +24,24 @@ export function adamInPlace(backend: GraphBackend, inputs: tf.NamedTensorInfoMap
     const all = [tf.scalar(0), tf.scalar(0), tf.div(stepSize, rootScale), tf.sub(1, momentRate), tf.sub(1, squareRate), tf.div(epsilon, rootScale)];
     return all.map((scalar) => backend.nodeOf(scalar)) as unknown as tf.TensorContainer;
   }) as unknown as Output[];
-  const [gradient] = backend.op('MulNoNan', [tensor('grad'), tensor('gradScale')]); // 0 where the scale is 0, NaN or not
+  const gradient = scaled(backend, tensor('grad'), tensor('gradScale'));
   const after = reads.map(({ oper }) => oper);
   if (inputs['decay']) {
     const decayed = backend.nodeOf(tf.tidy(() => tf.mul(tensor('parameter'), tensor('decay'))));
     after.push(builder.add('AssignVariableOp', [handles[0]!, decayed], { after: [reads[0]!.oper], numOutputs: 0 }).oper);
   }
-  const { oper } = builder.add('ResourceApplyAdam', [...handles, ...scalars, backend.nodeOf(gradient!)], { after, numOutputs: 0 });
-  gradient!.dispose();
+  const { oper } = builder.add('ResourceApplyAdam', [...handles, ...scalars, backend.nodeOf(gradient)], { after, numOutputs: 0 });
+  gradient.dispose();
   return handles.map((handle, i) => {
     const { dtype, shape } = reads[i]!;
     const read = builder.add('ReadVariableOp', [handle], { attrs: [{ kind: 'type', name: 'dtype', value: 'float32' }], after: [oper] }).outputs[0]!;
     backend.updatesInPlace.set(read.oper, { handle, oper });
     return backend.wrap({ ...read, dtype, shape });
   });
+}
+
+/** The gradient times its scale in float32; 0 where the scale is 0, NaN or not. */
+function scaled(backend: GraphBackend, grad: tf.Tensor, scale: tf.Tensor): tf.Tensor {
+  if (backend.isFusing) return fused('ScdivaScaled', [[grad, 'either'], [scale, 'full']], {}, [{ shape: grad.shape, precision: 'full' }])[0]!;
+  return backend.op('MulNoNan', [grad, scale])[0]!;
 }

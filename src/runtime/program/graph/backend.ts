@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { SetupError } from '../../../errors.js';
 import { ADAM } from '../../ops/adam.js';
+import { FUSED, fused, type FusedAttrs, type FusingBackend } from '../../ops/fused.js';
 import { AFTER } from '../../ops/order.js';
 import { SUM_OF_SQUARES } from '../../ops/sum-of-squares.js';
 import { adamInPlace } from './adam.js';
@@ -9,6 +10,7 @@ import type { HostTensor } from '../program.js';
 import type { Attr, GraphBuilder, Node } from './builder.js';
 import type { GraphDType, Output, Pointer } from './c-api.js';
 import { TF_TYPE, dtypeOfType } from './c-api.js';
+import { fusedKernel } from './fused-kernel.js';
 import { TraceError } from './trace-error.js';
 
 /** Name under which tracing registers with TensorFlow.js. It is active while a function is traced, never otherwise. */
@@ -62,15 +64,24 @@ const SEEN_AS = { float32: 'float32', bfloat16: 'float32', int32: 'int32', uint8
 /** Ops that draw from a generator inside TensorFlow: other values at every call, and others again after a resume. */
 const STATEFUL_RANDOM = new Set(['Multinomial', 'RandomUniform', 'RandomStandardNormal', 'TruncatedNormal', 'RandomUniformInt', 'RandomShuffle', 'RandomGamma', 'RandomPoissonV2']);
 
-export interface GraphBackend extends tf.KernelBackend {
+export interface RecordOptions {
+  /** Matrix products, and what stands between them, in bfloat16. */
+  readonly bf16: boolean;
+  /** Use the ops of kernels/, which must be loaded. */
+  readonly isFusing: boolean;
+}
+
+export interface GraphBackend extends tf.KernelBackend, FusingBackend {
   /** Runs `fn` with every TensorFlow.js op added to `builder` instead of computed. Not re-entrant. */
-  record<T>(builder: GraphBuilder, options: { bf16: boolean }, fn: () => T): T;
+  record<T>(builder: GraphBuilder, options: RecordOptions, fn: () => T): T;
   /** The TensorFlow.js tensor that stands for `node`. */
   wrap(node: Node): tf.Tensor;
   /** What stands behind a tensor made while recording. */
   nodeOf(tensor: tf.TensorInfo): Node;
   /** The graph under construction. */
   recording(): GraphBuilder;
+  /** Whether the program under construction multiplies in bfloat16. */
+  readonly isLow: boolean;
   /** What updates variables where they stand, by the op that reads their new values: such a result needs no assignment, and must be an update. */
   readonly updatesInPlace: Map<Pointer, InPlaceUpdate>;
   /** x as the output of an op that waits for `earlier`. */
@@ -119,9 +130,14 @@ export function graphBackend(): GraphBackend {
   tf.registerKernel({
     kernelName: SUM_OF_SQUARES,
     backendName: GRAPH_BACKEND,
-    // Half the sum of squares, without a tensor of squares.
-    kernelFunc: ({ inputs }) => tf.tidy(() => tf.mul(backend.op('L2Loss', [inputs['x']!])[0]!, 2)),
+    kernelFunc: ({ inputs }) => {
+      const x = inputs['x'] as tf.Tensor;
+      if (backend.isFusing) return fused('ScdivaSumOfSquares', [[x, 'either']], {}, [{ shape: [], precision: 'full' }])[0]!;
+      // Half the sum of squares, without a tensor of squares.
+      return tf.tidy(() => tf.mul(backend.op('L2Loss', [x])[0]!, 2));
+    },
   });
+  tf.registerKernel({ kernelName: FUSED, backendName: GRAPH_BACKEND, kernelFunc: ({ inputs, attrs }) => fusedKernel(backend, inputs, attrs as unknown as FusedAttrs) });
   tf.registerKernel({ kernelName: ADAM, backendName: GRAPH_BACKEND, kernelFunc: ({ inputs }) => adamInPlace(backend, inputs) });
   return (registered = backend);
 }
@@ -134,7 +150,8 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
   class TracingBackend extends NodeBackendBase implements GraphBackend {
     readonly updatesInPlace = new Map<Pointer, InPlaceUpdate>();
     private builder: GraphBuilder | undefined;
-    private bf16 = false;
+    isLow = false;
+    isFusing = false;
     private violation: TraceError | undefined;
 
     constructor() {
@@ -147,12 +164,13 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
       });
     }
 
-    record<T>(builder: GraphBuilder, { bf16 }: { bf16: boolean }, fn: () => T): T {
+    record<T>(builder: GraphBuilder, { bf16, isFusing }: RecordOptions, fn: () => T): T {
       if (this.builder) throw new Error('a function being traced cannot trace another');
       const outer = tf.getBackend();
       const random = Math.random;
       this.builder = builder;
-      this.bf16 = bf16;
+      this.isLow = bf16;
+      this.isFusing = isFusing;
       // Every unseeded generator of TensorFlow.js starts from here.
       Math.random = () => {
         throw new TraceError('Math.random', 'a random number drawn in JavaScript would be the same at every step', 'feed a seed and draw in the graph: runtime/ops/random');
@@ -219,7 +237,7 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
       const to = attrs.find((attr) => attr.name === 'DstT');
       if (to?.kind !== 'type') throw new TraceError('Cast', 'no type to convert to');
       const isNewFloat = to.value === 'float32' && node.dtype !== 'float32' && node.dtype !== 'bfloat16';
-      return this.recording().cast(node, this.bf16 && isNewFloat && runsLow('Cast') ? 'bfloat16' : to.value);
+      return this.recording().cast(node, this.isLow && isNewFloat && runsLow('Cast') ? 'bfloat16' : to.value);
     }
 
     /** Converts float inputs to what the op runs in; see autocast.ts. */
@@ -227,7 +245,7 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
       const isFloat = (node: Node) => node.dtype === 'float32' || node.dtype === 'bfloat16';
       const floats = nodes.filter(isFloat);
       const moves = MOVES.has(type) && floats.length > 0 && floats.every((node) => node.dtype === 'bfloat16');
-      const isLow = this.bf16 && floats.length > 0 && (runsLow(type) || moves);
+      const isLow = this.isLow && floats.length > 0 && (runsLow(type) || moves);
       const dtype = isLow ? 'bfloat16' : 'float32';
       return { args: nodes.map((node) => (isFloat(node) ? this.recording().cast(node, dtype) : node)), isLow };
     }

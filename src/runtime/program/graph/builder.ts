@@ -26,6 +26,8 @@ export interface AddOptions {
   readonly numOutputs?: number;
   /** Ops that must have run before. */
   readonly after?: readonly Pointer[];
+  /** Shapes of the outputs, for ops that TensorFlow cannot infer them for. */
+  readonly shapes?: readonly (readonly number[])[];
 }
 
 /** A uniform constant larger than this many values is stored as one value and filled at run time. */
@@ -61,7 +63,7 @@ export class GraphBuilder {
    * @param inputs in the op's own order; an array stands for a list input
    * @throws Error with TensorFlow's message when the op does not exist or does not take these
    */
-  add(type: string, inputs: readonly (Output | readonly Output[])[], { attrs = [], numOutputs = 1, after = [] }: AddOptions = {}): { oper: Pointer; outputs: Node[] } {
+  add(type: string, inputs: readonly (Output | readonly Output[])[], { attrs = [], numOutputs = 1, after = [], shapes = [] }: AddOptions = {}): { oper: Pointer; outputs: Node[] } {
     const { api } = this;
     const name = `${this.scope}${type}_${this.numOps++}`;
     const op = api.newOperation(this.graph, type, name) as Pointer;
@@ -73,6 +75,10 @@ export class GraphBuilder {
     for (const attr of attrs) this.setAttr(op, attr);
     const oper = api.finishOperation(op, this.status) as Pointer;
     checkStatus(api, this.status, (message) => new Error(message));
+    for (const [index, shape] of shapes.entries()) {
+      api.setOutputShape(this.graph, { oper, index }, int64s(shape), shape.length, this.status);
+      checkStatus(api, this.status, (message) => new Error(message));
+    }
     const outputs = Array.from({ length: numOutputs }, (_, index) => this.describe({ oper, index }));
     this.noteProduct(name, oper, productOf(type, inputs[0] as Node | undefined, outputs[0], attrs), inputs);
     return { oper, outputs };

@@ -73,6 +73,7 @@ function bind() {
     finishOperation: inCc('TF_FinishOperation', 'void *', 'void *', 'void *'),
     outputNumDims: inCc('TF_GraphGetTensorNumDims', 'int', 'void *', output, 'void *'),
     outputShape: inCc('TF_GraphGetTensorShape', 'void', 'void *', output, 'void *', 'int', 'void *'),
+    setOutputShape: inCc('TF_GraphSetTensorShape', 'void', 'void *', output, 'void *', 'int', 'void *'),
     outputType: inCc('TF_OperationOutputType', 'int', output),
 
     newSessionOptions: inCc('TF_NewSessionOptions', 'void *'),

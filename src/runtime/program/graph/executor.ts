@@ -1,3 +1,4 @@
+import { areKernelsLoaded } from '../../kernels/load.js';
 import { SessionConfig } from '../config.js';
 import type { CompileOptions, Executor, HostTensor, HostTensors, Program, ProgramFn } from '../program.js';
 import type { GraphBackend } from './backend.js';
@@ -39,7 +40,9 @@ export interface GraphExecutor extends Executor {
 export function createGraphExecutor(options: GraphExecutorOptions = {}): GraphExecutor {
   const backend = graphBackend();
   const builder = new GraphBuilder();
-  const session = new Session(builder.graph, SessionConfig.parse(options.session ?? {}));
+  const config = SessionConfig.parse(options.session ?? {});
+  const session = new Session(builder.graph, config);
+  const isFusing = config.fusedKernels && areKernelsLoaded();
   return {
     kind: 'graph',
     async createVariables(initial) {
@@ -50,7 +53,7 @@ export function createGraphExecutor(options: GraphExecutorOptions = {}): GraphEx
     compile(fn, compileOptions) {
       const { variables } = compileOptions;
       if (!(variables instanceof GraphVariables) || variables.builder !== builder) throw new Error('these variables belong to another executor');
-      return new TracedProgram(fn, backend, session, variables, { precision: options.precision ?? 'f32', ...compileOptions });
+      return new TracedProgram(fn, backend, session, variables, { precision: options.precision ?? 'f32', ...compileOptions }, isFusing);
     },
     get numOps() {
       return builder.numOps;
@@ -79,6 +82,7 @@ class TracedProgram implements GraphProgram {
     private readonly session: Session,
     private readonly variables: GraphVariables,
     private readonly options: CompileOptions,
+    private readonly isFusing: boolean,
   ) {}
 
   trace(inputs: HostTensors): void {
@@ -105,7 +109,7 @@ class TracedProgram implements GraphProgram {
     const key = `${this.variables.variables.size}|${specs.map(({ name, dtype, shape }) => `${name}:${dtype}[${shape}]`).join()}`;
     let traced = this.traces.get(key);
     if (!traced) {
-      const made = trace(this.fn, this.backend, this.variables, specs, { name: this.options.name ?? 'program', bf16: this.options.precision === 'bf16' });
+      const made = trace(this.fn, this.backend, this.variables, specs, { name: this.options.name ?? 'program', bf16: this.options.precision === 'bf16', isFusing: this.isFusing });
       this.traces.set(key, (traced = { trace: made, run: this.session.prepare(made) }));
     }
     return traced;

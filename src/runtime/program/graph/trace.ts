@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor, ProgramFn, Tensors } from '../program.js';
-import type { GraphBackend } from './backend.js';
+import type { GraphBackend, RecordOptions } from './backend.js';
 import type { Node } from './builder.js';
 import type { RunSignature } from './session.js';
 import { TraceError } from './trace-error.js';
@@ -29,13 +29,13 @@ interface Found {
  * @param name prefix of the new ops' names
  * @throws TraceError where `fn` does what a graph cannot; whatever `fn` throws itself
  */
-export function trace(fn: ProgramFn, backend: GraphBackend, variables: GraphVariables, inputs: readonly InputSpec[], { name, bf16 }: { name: string; bf16: boolean }): Trace {
+export function trace(fn: ProgramFn, backend: GraphBackend, variables: GraphVariables, inputs: readonly InputSpec[], { name, ...options }: RecordOptions & { name: string }): Trace {
   const { builder } = variables;
   builder.scope = `${name.replace(/[^A-Za-z0-9.]+/g, '_').replace(/^_+/, '')}/`;
   const feeds = inputs.map(({ dtype, shape }) => builder.placeholder(dtype, shape));
   const numTensors = tf.memory().numTensors;
 
-  const { outputs, updates, inPlace } = backend.record(builder, { bf16 }, () =>
+  const { outputs, updates, inPlace } = backend.record(builder, options, () =>
     tf.tidy(() => {
       const read = Object.fromEntries([...variables.variables].map(([variable, { read }]) => [variable, backend.wrap(read)]));
       const fed = Object.fromEntries(inputs.map((input, i) => [input.name, backend.wrap(feeds[i]!)]));
