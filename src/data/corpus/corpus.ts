@@ -8,6 +8,7 @@ import { silentProgress, type Progress } from '../../progress.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import type { ValueScale } from '../loader/config.js';
 import type { RawCell } from '../loader/depth.js';
+import { readCellColumns, readCodes, readNumGenes, type CellColumns } from './cell-columns.js';
 import { readRegion } from './file-region.js';
 import { readGeneTable } from './gene-table.js';
 import { GENES_FILE, readManifest, SPLITS, type CorpusManifest, type Split } from './manifest.js';
@@ -42,6 +43,8 @@ export interface Corpus {
   splitRows(split: Split): Int32Array;
   /** [numCells] stored genes of each cell. */
   numGenesPerCell(): Int32Array;
+  /** Genes, library sizes and labels of the cells, shard by shard: one shard is in memory at a time. */
+  cellColumns(): Iterable<CellColumns>;
   /** Cell names as in the source files, for all rows or for some. */
   cellIds(rows?: Int32Array): readonly string[];
   /** One cell's raw values: views that the next call overwrites. */
@@ -128,10 +131,23 @@ class OpenedCorpus implements Corpus {
     const numGenes = new Int32Array(this.numCells);
     let row = 0;
     this.forEachShard((fd, layout) => {
-      const indptr = new Int32Array(readRegion(fd, { offset: layout.indptr.offset, bytes: (layout.numCells + 1) * 4 }).buffer);
-      for (let i = 0; i < layout.numCells; i++) numGenes[row++] = indptr[i + 1]! - indptr[i]!;
+      numGenes.set(readNumGenes(fd, layout), row);
+      row += layout.numCells;
     });
     return numGenes;
+  }
+
+  *cellColumns(): Iterable<CellColumns> {
+    for (const layout of this.layouts) {
+      const fd = openSync(layout.file, 'r');
+      try {
+        yield readCellColumns(fd, layout);
+      } catch (cause) {
+        throw unreadable(layout, cause);
+      } finally {
+        closeSync(fd);
+      }
+    }
   }
 
   cellIds(rows?: Int32Array): readonly string[] {
@@ -177,14 +193,8 @@ class OpenedCorpus implements Corpus {
     const codes = new Int32Array(this.numCells);
     let row = 0;
     this.forEachShard((fd, layout) => {
-      const column = layout.dictionaries.find((dictionary) => dictionary.key === key);
-      if (!column) throw new DataError({ file: layout.file, key, found: 'no such column, but corpus.json lists it', hint: 'build the corpus again' });
-      const { buffer } = readRegion(fd, { offset: column.codes.offset, bytes: layout.numCells * column.bytesPerCode });
-      const stored = column.bytesPerCode === 1 ? new Int8Array(buffer) : column.bytesPerCode === 2 ? new Int16Array(buffer) : new Int32Array(buffer);
-      const isPresent = readRegion(fd, column.validity);
-      for (let i = 0; i < layout.numCells; i++) {
-        codes[row++] = isPresent.length === 0 || (isPresent[i >> 3]! >> (i & 7)) & 1 ? stored[i]! : -1;
-      }
+      codes.set(readCodes(fd, layout, key), row);
+      row += layout.numCells;
     });
     this.codes.set(key, codes);
     return codes;
@@ -196,11 +206,14 @@ class OpenedCorpus implements Corpus {
       try {
         visit(fd, layout);
       } catch (cause) {
-        if (cause instanceof DataError) throw cause;
-        throw new DataError({ file: layout.file, found: `cannot be read: ${(cause as Error).message}`, hint: 'build the corpus again', cause });
+        throw unreadable(layout, cause);
       } finally {
         closeSync(fd);
       }
     }
   }
+}
+
+function unreadable({ file }: ShardLayout, cause: unknown): DataError {
+  return cause instanceof DataError ? cause : new DataError({ file, found: `cannot be read: ${(cause as Error).message}`, hint: 'build the corpus again', cause });
 }

@@ -1,6 +1,8 @@
 import { columns } from '../inspect/describe.js';
 import { number, thousands } from '../inspect/value-kind.js';
 import type { Corpus } from './corpus.js';
+import { TEST, TRAIN, VALIDATION } from './split.js';
+import { CellStatistics, type Histogram, type Quantiles } from './cell-statistics.js';
 import { SPLITS, type CorpusManifest, type SourceEntry, type Split } from './manifest.js';
 
 /** What a corpus holds. Plain data: this is what `scdiva data stats --json` prints. */
@@ -20,20 +22,15 @@ export interface CorpusDescription {
   readonly splitCells: CorpusManifest['splitCells'];
   /** Quantiles over cells of the number of genes with a value. */
   readonly genesPerCell: Quantiles;
+  /** The same of the sum of the whole source row, genes outside the vocabulary included; the quartiles to half a percent. */
+  readonly librarySize: Quantiles;
+  readonly histograms: { readonly genesPerCell: Histogram; readonly librarySize: Histogram };
   readonly labels: readonly LabelDescription[];
   readonly sources: CorpusManifest['sources'];
   /** Genes that serialisation favours most: lowest smoothed entropy over the training cells. */
   readonly mostDiscriminative: readonly GeneDescription[];
   /** Genes with the highest entropy: expressed evenly in the training cells. */
   readonly mostEven: readonly GeneDescription[];
-}
-
-export interface Quantiles {
-  readonly min: number;
-  readonly q25: number;
-  readonly median: number;
-  readonly q75: number;
-  readonly max: number;
 }
 
 export interface LabelDescription {
@@ -58,6 +55,9 @@ export function describeCorpus(corpus: Corpus): CorpusDescription {
   const describeGene = (id: number): GeneDescription => ({ ...vocabulary.gene(id), numCells: statistics.numDetected[id]!, mean: statistics.mean[id]!, entropy: entropy[id]! });
   const seen = vocabulary.genes.map((_, i) => i + vocabulary.firstGeneId).filter((id) => statistics.numDetected[id]! > 0);
   const byEntropy = seen.sort((a, b) => entropy[a]! - entropy[b]! || a - b);
+  const cells = new CellStatistics(manifest.obs.map(({ key, categories }) => ({ key, numCategories: categories.length })));
+  for (const columns of corpus.cellColumns()) cells.add(columns);
+  const [genesPerCell, librarySize] = [cells.genesPerCell(), cells.librarySize()];
   return {
     corpus: corpus.path,
     fingerprint: corpus.fingerprint,
@@ -71,34 +71,43 @@ export function describeCorpus(corpus: Corpus): CorpusDescription {
     sizeBytes: manifest.shards.reduce((sum, { bytes }) => sum + bytes, manifest.genes.bytes),
     numShards: manifest.shards.length,
     splitCells: manifest.splitCells,
-    genesPerCell: quantiles(corpus.numGenesPerCell()),
-    labels: corpus.obsKeys.map((key) => describeLabel(corpus, key)),
+    genesPerCell: genesPerCell.quantiles,
+    librarySize: librarySize.quantiles,
+    histograms: { genesPerCell: genesPerCell.histogram, librarySize: librarySize.histogram },
+    labels: corpus.obsKeys.map((key) => describeLabel(key, corpus.labelNames(key), cells)),
     sources: manifest.sources,
     mostDiscriminative: byEntropy.slice(0, NUM_GENES_SHOWN).map(describeGene),
     mostEven: byEntropy.slice(-NUM_GENES_SHOWN).reverse().map(describeGene),
   };
 }
 
-function describeLabel(corpus: Corpus, key: string): LabelDescription {
-  const codes = corpus.labelCodes(key);
-  const names = corpus.labelNames(key);
-  const classes = names.map((name) => ({ name, train: 0, validation: 0, test: 0 }));
-  let numMissing = 0;
-  for (const split of SPLITS) {
-    for (const row of corpus.splitRows(split)) {
-      if (codes[row]! < 0) numMissing++;
-      else classes[codes[row]!]![split]++;
-    }
-  }
-  const size = (entry: (typeof classes)[number]): number => entry.train + entry.validation + entry.test;
-  return { key, numMissing, classes: classes.sort((a, b) => size(b) - size(a)) };
+/** Every gene of the vocabulary, in its order. */
+export function describeGenes({ vocabulary, statistics, entropy }: Corpus): GeneDescription[] {
+  return vocabulary.genes.map((gene, i) => {
+    const id = i + vocabulary.firstGeneId;
+    return { ...gene, numCells: statistics.numDetected[id]!, mean: statistics.mean[id]!, entropy: entropy[id]! };
+  });
 }
 
-/** Nearest-rank quantiles; a corpus has at least one cell. */
-function quantiles(values: Int32Array): Quantiles {
-  const sorted = values.slice().sort();
-  const at = (share: number): number => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
-  return { min: at(0), q25: at(0.25), median: at(0.5), q75: at(0.75), max: at(1) };
+/** Per gene, over the training cells: how many express it, its mean log-normalised value and its smoothed entropy. */
+export function genesTsv(genes: readonly GeneDescription[]): string {
+  return `symbol\tensembl_id\tnum_cells\tmean\tentropy\n${genes.map(({ symbol, ensemblId, numCells, mean, entropy }) => `${symbol}\t${ensemblId}\t${numCells}\t${mean}\t${entropy}\n`).join('')}`;
+}
+
+function describeLabel(key: string, names: readonly string[], statistics: CellStatistics): LabelDescription {
+  const { classes, missing } = statistics.classes(key);
+  const described = names.map((name, i) => ({ name, train: classes[i]![TRAIN]!, validation: classes[i]![VALIDATION]!, test: classes[i]![TEST]! }));
+  const size = (entry: (typeof described)[number]): number => entry.train + entry.validation + entry.test;
+  return { key, numMissing: missing.reduce((a, b) => a + b, 0), classes: described.sort((a, b) => size(b) - size(a)) };
+}
+
+/** The quartiles are known to half a percent: no more digits than that. */
+function roundedTotal(total: number): number {
+  return total >= 100 ? Math.round(total) : Number(total.toPrecision(3));
+}
+
+function valuesOf(quantiles: Quantiles, round: (value: number) => number): Quantiles {
+  return { min: round(quantiles.min), q25: round(quantiles.q25), median: round(quantiles.median), q75: round(quantiles.q75), max: round(quantiles.max) };
 }
 
 /** Rows of a class table shown before the rest is summed up. */
@@ -106,7 +115,8 @@ const NUM_CLASSES_SHOWN = 30;
 
 /** A corpus as a page for people. */
 export function corpusPage(found: CorpusDescription): string {
-  const { genesPerCell: genes, splitCells } = found;
+  const { genesPerCell: genes, librarySize, splitCells } = found;
+  const library = valuesOf(librarySize, roundedTotal);
   return [
     `${found.corpus}: ${thousands(found.numCells)} cells × ${thousands(found.numGenes)} genes, ${thousands(found.numValues)} values`,
     '',
@@ -115,6 +125,7 @@ export function corpusPage(found: CorpusDescription): string {
       ['files', `${found.numShards} ${found.numShards === 1 ? 'shard' : 'shards'}, ${number(found.sizeBytes / 2 ** 20)} MiB`],
       ['split', SPLITS.map((split) => `${split} ${thousands(splitCells[split])}`).join(', ')],
       ['genes a cell', `${thousands(genes.median)} in the median, ${thousands(genes.min)} to ${thousands(genes.max)}, half of the cells ${thousands(genes.q25)} to ${thousands(genes.q75)}`],
+      ['library size', `${number(library.median)} in the median, ${number(library.min)} to ${number(library.max)}, half of the cells ${number(library.q25)} to ${number(library.q75)}`],
       ['genes seen', `${thousands(found.numGenesSeen)} in the training cells`],
     ]),
     '',
