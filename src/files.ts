@@ -7,8 +7,9 @@ import { OutputError } from './errors.js';
 /**
  * Writes under a temporary name beside `path`, fsyncs, renames: a reader sees the old file or the new one, never half of one.
  * @param data the whole, or pieces in order for what is too large to hold at once
+ * @param options sync false: without the fsync; the file may be lost or empty after a power cut, never after a killed process
  */
-export async function writeFileAtomic(path: string, data: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<void> {
+export async function writeFileAtomic(path: string, data: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>, { sync = true } = {}): Promise<void> {
   const temporary = temporaryName(path);
   try {
     await makeFolder(dirname(path));
@@ -17,7 +18,7 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array | 
       const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
       // Each call continues where the one before it ended.
       for await (const piece of pieces) await handle.writeFile(piece);
-      await handle.sync();
+      if (sync) await handle.sync();
     } finally {
       await handle.close();
     }
@@ -89,9 +90,11 @@ export function temporaryName(path: string): string {
   return `${path.replace(/\/+$/, '')}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
+const HASH_PIECE = 1 << 20;
+
 export async function sha256File(path: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Uint8Array);
+  for await (const chunk of createReadStream(path, { highWaterMark: HASH_PIECE })) hash.update(chunk as Uint8Array);
   return hash.digest('hex');
 }
 

@@ -9,9 +9,10 @@ const src = resolve(dirname(fileURLToPath(import.meta.url)), '../src');
  * Who may import whom: each layer sees itself and what its list names. ARCHITECTURE.md draws the same picture; a change here
  * is a change there.
  */
-const BASE = ['errors', 'rng', 'log', 'progress', 'files'];
+const BASE = ['errors', 'thread-errors', 'rng', 'log', 'progress', 'files'];
 const LAYERS: Record<string, readonly string[]> = {
   errors: [],
+  'thread-errors': ['errors'],
   rng: [],
   log: [],
   progress: [],

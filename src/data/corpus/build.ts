@@ -1,4 +1,5 @@
 import { readdir, rm } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { ConfigError, DataError, OutputError } from '../../errors.js';
 import { asOutputError, makeFolder, sha256File } from '../../files.js';
 import type { Progress } from '../../progress.js';
@@ -11,12 +12,12 @@ import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
 import { valueScale } from '../loader/value-scale.js';
 import { openCellFile } from '../readers/open.js';
-import type { CellFile, GeneNames } from '../readers/reader.js';
+import type { CellFile, CellMatrix, GeneNames } from '../readers/reader.js';
 import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
 import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
 import { findDuplicates } from './duplicates.js';
 import { isOurs, readJournal, removeFiles } from './journal.js';
-import { FORMAT_VERSION, MANIFEST_FILE, readManifest, type BuildRecord, type CorpusManifest } from './manifest.js';
+import { FORMAT_VERSION, MANIFEST_FILE, readManifest, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
 import { joinObs, labelLikeKeys } from './obs-columns.js';
 import type { Fractions } from './split.js';
 import { LEFT_OUT_AS_DUPLICATE, NOT_LEFT_OUT, writeCorpus, type CorpusSource } from './write-corpus.js';
@@ -59,6 +60,10 @@ export interface BuildOptions {
   readonly dropDuplicates?: boolean | undefined;
   /** Source rows a shard; default 8,192. */
   readonly shardCells?: number | undefined;
+  /** Threads that read and write, 0: this one does. Default: one for each processor, none for a small build. The bytes written are the same. */
+  readonly numWorkers?: number | undefined;
+  /** Default true: the corpus is on the disk when the build ends. false leaves flushing to the operating system. */
+  readonly sync?: boolean | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -104,14 +109,12 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   const filterKeys = [...new Set([...Object.keys(keep), ...Object.keys(drop)])];
   const numRows = matrices.reduce((n, { numCells }) => n + numCells, 0);
   const leftOut = ruledOutByObs(numRows, filterKeys.map((key) => joinObs(files, key, true)), keep, drop);
-  const hashes = await Promise.all(files.map(({ path }) => sha256File(path)));
   const sources = files.map((file, i): CorpusSource => {
     const from = fileScales[i]!;
-    return { file, matrix: matrices[i]!, sha256: hashes[i]!, ...mappings[i]!, scale: from, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
+    return { file, matrix: matrices[i]!, ...mappings[i]!, scale: from, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
   });
-  const build: BuildRecord = {
+  const build: BuildChoices = {
     version: FORMAT_VERSION,
-    sources: sources.map(({ sha256, matrix, scale: from }) => ({ sha256, matrix: matrix.key, scale: from })),
     scale,
     vocabularyHash: vocabulary.hash,
     geneTableHash: geneTable?.hash ?? null,
@@ -130,20 +133,33 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
     shardCells: options.shardCells ?? 8192,
   };
   for (const { scale: from, file, matrix } of sources) new CellFilter(build, from, file, matrix); // refuses what it cannot answer before anything is read
-  if (existing.kind === 'finished') return sameBuild(out, existing.manifest.build, build, existing.manifest);
-  const earlier = existing.kind === 'unfinished' ? sameBuild(out, existing.header.build, build, { knowledge: existing.header.knowledge, records: existing.records }) : undefined;
+  // Hashing reads every file once more. A new build does not wait for it.
+  const record = Promise.all(files.map(({ path }) => sha256File(path))).then((hashes): BuildRecord => ({ ...build, sources: sources.map(({ matrix, scale: from }, i) => ({ sha256: hashes[i]!, matrix: matrix.key, scale: from })) }));
+  record.catch(() => {}); // reported where it is awaited
+  if (existing.kind === 'finished') return sameBuild(out, existing.manifest.build, await record, existing.manifest);
+  const earlier = existing.kind === 'unfinished' ? sameBuild(out, existing.header.build, await record, { knowledge: existing.header.knowledge, records: existing.records }) : undefined;
   if (build.dropDuplicates) {
     const duplicates = await findDuplicates(sources, vocabulary, { isLeftOut: (row) => leftOut[row] !== NOT_LEFT_OUT, progress: options.progress, signal: options.signal });
     for (const row of duplicates) leftOut[row] = LEFT_OUT_AS_DUPLICATE;
   }
+  const numThreads = threadsFor(matrices, numRows, options.numWorkers);
   await makeFolder(out);
   try {
-    return await writeCorpus({ folder: out, build, sources, vocabulary, scale, obs, splitBy, leftOut, progress: options.progress, signal: options.signal }, earlier);
+    return await writeCorpus({ folder: out, build, record, numThreads, sync: options.sync ?? true, sources, vocabulary, scale, obs, splitBy, leftOut, progress: options.progress, signal: options.signal }, earlier);
   } catch (error) {
     // Wrong input: there is nothing to continue. After an interruption or a full disk there is.
     if (error instanceof DataError) await removeUnfinished(out);
     throw error;
   }
+}
+
+/** Below this many rows a build is over before its threads have started. */
+const WORTH_THREADS = 20_000;
+
+/** A column-compressed matrix is turned into rows in one pass that threads cannot share. */
+function threadsFor(matrices: readonly CellMatrix[], numRows: number, asked: number | undefined): number {
+  if (matrices.some(({ encoding }) => encoding === 'csc')) return 0;
+  return asked ?? (numRows < WORTH_THREADS ? 0 : availableParallelism());
 }
 
 type FolderState =

@@ -70,6 +70,8 @@ export const BuildRecord = z.strictObject({
   shardCells: count,
 });
 export type BuildRecord = z.infer<typeof BuildRecord>;
+/** A build record before the sources are hashed. */
+export type BuildChoices = Omit<BuildRecord, 'sources'>;
 
 /** corpus.json. Says nothing of the machine or the hour: the same input and options give the same bytes. */
 export const CorpusManifest = z.strictObject({

@@ -1,52 +1,67 @@
-import type { GeneIds, RawCell } from '../loader/depth.js';
+import type { CellValues, GeneIds, RawCell } from '../loader/depth.js';
 
 const LARGEST_COUNT = 65_535;
 /** Vocabularies up to this size have ids of 16 bits. */
 const NARROW_IDS = 65_536;
+const FIRST_CAPACITY = 1 << 16;
 
-/** Collects the cells of one shard in growing arrays. */
+/** R cells, one after the other; NNZ stored values. */
+export interface CollectedCells {
+  /** [R] source row of each cell, counted over all files. */
+  readonly rows: Int32Array;
+  /** [R + 1] */
+  readonly indptr: Int32Array;
+  /** [R] */
+  readonly total: Float64Array;
+  /** [NNZ] */
+  readonly geneIds: GeneIds;
+  /** [NNZ] */
+  readonly values: CellValues;
+}
+
+/** Collects the cells of one shard after the other, in arrays that grow and are used again. */
 export class ShardBuilder {
   private readonly isCounts: boolean;
   private numCells = 0;
   private numValues = 0;
   private geneIds: GeneIds;
-  private values: Uint16Array | Float32Array;
+  private values: CellValues;
   private readonly indptr: Int32Array;
   private readonly totals: Float64Array;
-  /** Source row of each cell, counted over all files. */
   private readonly rows: Int32Array;
 
-  /** @param capacityValues a guess; the arrays grow */
-  constructor(maxCells: number, vocabularySize: number, valueType: 'uint16' | 'float32', capacityValues: number) {
+  constructor(maxCells: number, vocabularySize: number, valueType: 'uint16' | 'float32') {
     this.isCounts = valueType === 'uint16';
     this.indptr = new Int32Array(maxCells + 1);
     this.totals = new Float64Array(maxCells);
     this.rows = new Int32Array(maxCells);
-    this.geneIds = vocabularySize <= NARROW_IDS ? new Uint16Array(capacityValues) : new Int32Array(capacityValues);
-    this.values = this.isCounts ? new Uint16Array(capacityValues) : new Float32Array(capacityValues);
+    this.geneIds = vocabularySize <= NARROW_IDS ? new Uint16Array(FIRST_CAPACITY) : new Int32Array(FIRST_CAPACITY);
+    this.values = this.isCounts ? new Uint16Array(FIRST_CAPACITY) : new Float32Array(FIRST_CAPACITY);
+  }
+
+  /** Begins the next shard: what `finish` gave before is overwritten from now on. */
+  start(): void {
+    this.numCells = 0;
+    this.numValues = 0;
   }
 
   /** @returns false where a count does not fit into 16 bits: the cell is not added */
   add(row: number, { geneIds, values, total }: RawCell): boolean {
-    const n = geneIds.length;
     const start = this.numValues;
-    this.reserve(start + n);
-    const [toIds, toValues, largest] = [this.geneIds, this.values, this.isCounts ? LARGEST_COUNT : Infinity];
-    for (let i = 0; i < n; i++) {
-      const value = values[i]!;
-      if (value > largest) return false;
-      toIds[start + i] = geneIds[i]!;
-      toValues[start + i] = value;
-    }
+    const end = start + geneIds.length;
+    if (this.isCounts) for (let i = 0; i < values.length; i++) if (values[i]! > LARGEST_COUNT) return false;
+    this.reserve(end);
+    this.geneIds.set(geneIds, start);
+    this.values.set(values, start);
     this.rows[this.numCells] = row;
     this.totals[this.numCells] = total;
-    this.numValues = start + n;
-    this.indptr[++this.numCells] = this.numValues;
+    this.numValues = end;
+    this.indptr[++this.numCells] = end;
     return true;
   }
 
-  /** Views of what was collected; the builder is not used again. */
-  finish(): { rows: Int32Array; indptr: Int32Array; total: Float64Array; geneIds: GeneIds; values: Uint16Array | Float32Array } {
+  /** Views of what was collected. */
+  finish(): CollectedCells {
     return {
       rows: this.rows.subarray(0, this.numCells),
       indptr: this.indptr.subarray(0, this.numCells + 1),

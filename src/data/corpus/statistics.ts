@@ -1,5 +1,5 @@
 import type { ValueScale } from '../loader/config.js';
-import { observe, type RawCell } from '../loader/depth.js';
+import { observe, type CellValues, type GeneIds, type RawCell } from '../loader/depth.js';
 
 /**
  * Population statistics of genes, over the training split alone: what a model learns from must not know the held-out cells.
@@ -29,12 +29,20 @@ export interface GeneStatistics {
   readonly rawEntropy: Float32Array;
 }
 
-/** Sums that any number of cells can be added to, in pieces that are merged later. */
-export class GeneAccumulator {
-  private numCells = 0;
-  private readonly numDetected: Int32Array;
+/** What cells add up to; pieces add up to the whole. */
+export interface GeneSums {
+  readonly numCells: number;
+  /** [V] */
+  readonly numDetected: Int32Array;
   /** [2 V] for each gene Σ x and Σ x ln x, side by side: a cell touches its genes all over the table. */
-  private readonly sums: Float64Array;
+  readonly sums: Float64Array;
+}
+
+/** Sums that any number of cells can be added to, in pieces that are merged later. */
+export class GeneAccumulator implements GeneSums {
+  numCells = 0;
+  readonly numDetected: Int32Array;
+  readonly sums: Float64Array;
   private readonly scale: ValueScale;
   private readonly tableX = new Float64Array(TABLE_SIZE);
   private readonly tableXLogX = new Float64Array(TABLE_SIZE);
@@ -74,8 +82,21 @@ export class GeneAccumulator {
     }
   }
 
+  /** Adds those of many cells that are wanted. */
+  addRows({ indptr, geneIds, values, total }: { readonly indptr: Int32Array; readonly geneIds: GeneIds; readonly values: CellValues; readonly total: Float64Array }, isWanted: (i: number) => boolean): void {
+    for (let i = 0; i + 1 < indptr.length; i++) {
+      const [start, end] = [indptr[i]!, indptr[i + 1]!];
+      if (isWanted(i)) this.add({ geneIds: geneIds.subarray(start, end), values: values.subarray(start, end), total: total[i]! });
+    }
+  }
+
+  /** The sums alone, as another thread can take them. */
+  plain(): GeneSums {
+    return { numCells: this.numCells, numDetected: this.numDetected, sums: this.sums };
+  }
+
   /** Adds what another accumulator has seen. */
-  merge(other: GeneAccumulator): void {
+  merge(other: GeneSums): void {
     this.numCells += other.numCells;
     for (let g = 0; g < this.numDetected.length; g++) this.numDetected[g]! += other.numDetected[g]!;
     for (let i = 0; i < this.sums.length; i++) this.sums[i]! += other.sums[i]!;

@@ -1,26 +1,23 @@
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError, InterruptedError } from '../../errors.js';
-import { syncFolder, writeFileAtomic } from '../../files.js';
+import { sha256File, syncFolder, writeFileAtomic } from '../../files.js';
 import { silentProgress, type Progress, type ProgressBar } from '../../progress.js';
 import { LOWEST_COVERAGE } from '../genes/mapping.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
-import { checkValues } from '../inspect/choose-matrix.js';
 import { thousands } from '../inspect/value-kind.js';
 import type { ValueScale } from '../loader/config.js';
-import type { RawCell } from '../loader/depth.js';
-import { RowTranslator } from '../loader/row-translator.js';
-import type { CellFile, CellMatrix, RowBlock } from '../readers/reader.js';
-import { CellFilter, type DropReason } from './cell-filter.js';
-import { convertBlock, type Conversion } from './convert-values.js';
+import type { CellFile, CellMatrix } from '../readers/reader.js';
+import type { Conversion } from './convert-values.js';
 import { encodeGeneTable } from './gene-table.js';
 import { Journal, JOURNAL_FILE, removeFiles, type Knowledge, type ShardRecord, type SourceTally } from './journal.js';
-import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, SPLITS, type BuildRecord, type CorpusManifest, type ShardEntry, type SourceEntry } from './manifest.js';
+import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, SPLITS, type BuildChoices, type BuildRecord, type CorpusManifest, type ShardEntry, type SourceEntry } from './manifest.js';
 import { dropSmallClasses, refuseSingletons } from './obs-columns.js';
 import { RowReader } from './row-reader.js';
-import { ShardBuilder } from './shard-builder.js';
+import { ThreadCrew, type ShardCrew } from './shard-crew.js';
 import { readShardLayout } from './shard-layout.js';
-import { encodeShard, type DictionaryColumn } from './shard-writer.js';
+import { ShardMaker, type ShardContext, type ShardRequest, type ShardResult } from './shard-maker.js';
+import type { DictionaryColumn } from './shard-writer.js';
 import { assignSplits, isPartEmpty, unrepresentedClass } from './split.js';
 import { ENTROPY_PSEUDO_CELLS, GeneAccumulator, STATISTICS_TARGET_SUM } from './statistics.js';
 
@@ -28,7 +25,6 @@ import { ENTROPY_PSEUDO_CELLS, GeneAccumulator, STATISTICS_TARGET_SUM } from './
 export interface CorpusSource {
   readonly file: CellFile;
   readonly matrix: CellMatrix;
-  readonly sha256: string;
   /** [numGenes] vocabulary id of each column, -1 = none. */
   readonly vocabularyIds: Int32Array;
   readonly numMatched: number;
@@ -46,7 +42,9 @@ export const [NOT_LEFT_OUT, LEFT_OUT_BY_OBS, LEFT_OUT_AS_DUPLICATE] = [0, 1, 2] 
 
 export interface CorpusPlan {
   readonly folder: string;
-  readonly build: BuildRecord;
+  readonly build: BuildChoices;
+  /** The same with the hashes of the sources, which are read while the work goes on. */
+  readonly record: Promise<BuildRecord>;
   readonly sources: readonly CorpusSource[];
   readonly vocabulary: Vocabulary;
   readonly scale: ValueScale;
@@ -55,6 +53,9 @@ export interface CorpusPlan {
   readonly splitBy: DictionaryColumn | undefined;
   /** [source rows] NOT_LEFT_OUT, LEFT_OUT_BY_OBS or LEFT_OUT_AS_DUPLICATE. */
   readonly leftOut: Uint8Array;
+  /** Threads that make shards; 0: this one does. */
+  readonly numThreads: number;
+  readonly sync: boolean;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -80,9 +81,6 @@ export async function writeCorpus(plan: CorpusPlan, earlier: EarlierWork | undef
 
 type Outcome = { readonly manifest: CorpusManifest } | { readonly betterKnowledge: Knowledge };
 
-/** A count over 65,535 among values that were to be stored in 16 bits. */
-class CountTooLarge extends Error {}
-
 /** One pass over the sources, from the first shard that is not there yet. */
 class Pass {
   private readonly records: ShardRecord[];
@@ -94,7 +92,8 @@ class Pass {
   private readonly splits: Int32Array;
   private readonly statistics: GeneAccumulator;
   private readonly knowledge: Knowledge;
-  private writing: Promise<void> = Promise.resolve();
+  /** Appends to the journal, in order; begins once the sources are hashed. */
+  private journalling: Promise<void> = Promise.resolve();
 
   constructor(private readonly plan: CorpusPlan, { knowledge, records }: EarlierWork) {
     const { build, obs, sources, vocabulary, scale } = plan;
@@ -119,19 +118,23 @@ class Pass {
   async run(): Promise<Outcome> {
     const { plan, knowledge } = this;
     await this.keepCompleteShards();
-    const journal = await Journal.create(plan.folder, { build: plan.build, knowledge }, this.records);
+    const kept = [...this.records];
+    const opening = plan.record.then((build) => Journal.create(plan.folder, { build, knowledge }, kept));
+    this.journalling = opening.then(() => {});
+    this.journalling.catch(() => {}); // reported where it is awaited
     const bar = (plan.progress ?? silentProgress).start('Build corpus', this.numRows, 'cells');
+    let isTooLarge: boolean;
     try {
-      await this.writeShards(journal, bar);
-    } catch (error) {
-      await this.writing.catch(() => {});
-      if (error instanceof CountTooLarge) return { betterKnowledge: { ...knowledge, valueType: 'float32' } };
-      throw error;
+      isTooLarge = await this.writeShards(opening, bar);
     } finally {
       bar.stop();
-      await journal.close();
+      // What was made is written down whatever ended the work.
+      await this.journalling.catch(() => {});
+      await opening.then((journal) => journal.close(), () => {});
     }
-    return this.knowingBetter() ?? { manifest: await this.finish() };
+    await this.journalling;
+    if (isTooLarge) return { betterKnowledge: { ...knowledge, valueType: 'float32' } };
+    return this.knowingBetter() ?? { manifest: await this.finish(await plan.record) };
   }
 
   /** Keeps the shards that are whole, from the first on, and adds their cells to the statistics. */
@@ -141,7 +144,7 @@ class Pass {
       if (shard) {
         const file = join(this.plan.folder, shard.file);
         const size = await stat(file).then((found) => found.size, () => -1);
-        if (size !== shard.bytes) break;
+        if (size !== shard.bytes || (await sha256File(file)) !== shard.sha256) break;
         const reader = new RowReader([readShardLayout(file)]);
         this.addStatistics(shard.numCells, this.keptRows(complete, this.records[complete]!), (i) => reader.read(i));
         reader.close();
@@ -166,65 +169,74 @@ class Pass {
     this.statistics.merge(ofShard);
   }
 
-  private async writeShards(journal: Journal, bar: ProgressBar): Promise<void> {
-    const { sources, vocabulary, scale, build, leftOut, signal } = this.plan;
-    const firstRow = this.records.length * build.shardCells;
-    let open = new OpenShard(build.shardCells, vocabulary.size, this.knowledge.valueType, 0);
-    bar.update(firstRow);
-    for (const [s, { file, matrix, vocabularyIds, scale: sourceScale, conversion, isRenamed }] of sources.entries()) {
-      const offset = this.firstRowOfSource[s]!;
-      const start = Math.max(0, firstRow - offset);
-      if (start >= matrix.numCells) continue;
-      const translator = new RowTranslator(vocabularyIds, vocabulary.size, scale);
-      const filter = new CellFilter(build, sourceScale, file, matrix);
-      for await (const read of matrix.rowBlocks({ start })) {
-        checkValues(read, { valueKind: sourceScale.kind }, file, matrix);
-        const block = conversion ? convertBlock(read, conversion) : read;
-        for (let r = 0; r < block.numRows; r++) {
-          const row = offset + block.firstRow + r;
-          if (leftOut[row] === NOT_LEFT_OUT) {
-            const cell = translator.translate(block, r);
-            const sumRenamed = isRenamed ? sumOfColumns(block, r, isRenamed, scale) : 0;
-            open.add(s, row, cell, { sumMatched: translator.matched, sumRenamed }, filter.judge(read, r, cell.geneIds.length));
-          }
-          if ((row + 1) % build.shardCells !== 0 && row + 1 < this.numRows) continue;
-          const full = open;
-          open = new OpenShard(build.shardCells, vocabulary.size, this.knowledge.valueType, full.numValues);
-          // The next shard is collected while this one is written.
-          await this.writing;
-          if (signal?.aborted) throw new InterruptedError({ file: this.plan.folder, found: `interrupted after ${row + 1 - build.shardCells} of ${this.numRows} cells`, hint: 'the same command continues from there' });
-          this.writing = this.writeShard(full, journal);
-          this.writing.catch(() => {}); // reported where it is awaited
+  /** Has the missing shards made, several at a time, and takes them in order. @returns whether a count was too large for its type */
+  private async writeShards(opening: Promise<Journal>, bar: ProgressBar): Promise<boolean> {
+    const { build, signal, folder } = this.plan;
+    const numShards = Math.ceil(this.numRows / build.shardCells);
+    let numRead = this.records.length * build.shardCells;
+    bar.update(numRead);
+    const crew = this.crew(numShards - this.records.length, (numRows) => bar.update((numRead += numRows)));
+    const underWay: Promise<ShardResult>[] = [];
+    try {
+      for (let next = this.records.length; this.records.length < numShards; ) {
+        for (; next < numShards && underWay.length < crew.width; next++) {
+          const made = crew.make(this.request(next));
+          made.catch(() => {}); // reported where it is awaited
+          underWay.push(made);
         }
-        bar.update(offset + block.firstRow + block.numRows, file.path);
+        const result = await underWay.shift()!;
+        if ('isTooLarge' in result) return true;
+        this.statistics.merge(result.statistics);
+        this.records.push(result.record);
+        this.journalling = this.journalling.then(async () => (await opening).append(result.record));
+        this.journalling.catch(() => {}); // reported where it is awaited
+        if (signal?.aborted && this.records.length < numShards) {
+          throw new InterruptedError({ file: folder, found: `interrupted after ${this.records.length * build.shardCells} of ${this.numRows} cells`, hint: 'the same command continues from there' });
+        }
       }
+      return false;
+    } finally {
+      await crew.close();
+      await Promise.allSettled(underWay);
     }
-    await this.writing;
   }
 
-  private async writeShard(open: OpenShard, journal: Journal): Promise<void> {
-    const { folder, sources } = this.plan;
-    const { rows, ...columns } = open.builder.finish();
-    const index = this.records.length;
-    let shard: ShardEntry | null = null;
-    if (rows.length > 0) {
-      this.addStatistics(rows.length, rows, (i) => {
-        const [start, end] = [columns.indptr[i]!, columns.indptr[i + 1]!];
-        return { geneIds: columns.geneIds.subarray(start, end), values: columns.values.subarray(start, end), total: columns.total[i]! };
-      });
-      const cellIds = Array.from(rows, (row) => {
-        const s = this.firstRowOfSource.findLastIndex((first) => first <= row);
-        return sources[s]!.file.cellIds[row - this.firstRowOfSource[s]!]!;
-      });
-      const pick = (codes: Int32Array): Int32Array => rows.map((row) => codes[row]!);
-      const encoded = await encodeShard({ ...columns, cellIds, split: pick(this.splits), obs: this.obs.map((column) => ({ ...column, codes: pick(column.codes) })) }, new Map([['scdiva.corpus', String(FORMAT_VERSION)]]));
-      const file = `shard-${String(index).padStart(5, '0')}.arrow`;
-      await writeFileAtomic(join(folder, file), encoded.chunks);
-      shard = { file, numCells: rows.length, numValues: columns.geneIds.length, bytes: encoded.bytes, sha256: encoded.sha256 };
-    }
-    const record: ShardRecord = { shard, droppedRows: open.droppedRows, tallies: Object.fromEntries(open.tallies) };
-    await journal.append(record);
-    this.records.push(record);
+  private crew(numShards: number, onRows: (numRows: number) => void): ShardCrew {
+    const { plan, knowledge } = this;
+    const context: ShardContext = {
+      folder: plan.folder,
+      shardCells: plan.build.shardCells,
+      filters: plan.build,
+      scale: plan.scale,
+      valueType: knowledge.valueType,
+      vocabularySize: plan.vocabulary.size,
+      sync: plan.sync,
+      sources: plan.sources.map(({ file, matrix, vocabularyIds, isRenamed, scale, conversion }) => ({ path: file.path, matrix: matrix.key, numCells: matrix.numCells, vocabularyIds, isRenamed, scale, conversion })),
+      obs: this.obs.map(({ key, categories }) => ({ key, categories })),
+    };
+    const numThreads = Math.min(plan.numThreads, numShards);
+    if (numThreads > 0) return new ThreadCrew(context, numThreads, onRows);
+    const maker = new ShardMaker(context, { open: async (s) => plan.sources[s]!, isSequential: true, onRows });
+    return { width: 2, make: (request) => maker.make(request), close: async () => {} };
+  }
+
+  private request(index: number): ShardRequest {
+    const { build, leftOut, sources } = this.plan;
+    const first = index * build.shardCells;
+    const end = Math.min(this.numRows, first + build.shardCells);
+    const cellIds: string[] = [];
+    sources.forEach(({ file }, s) => {
+      const offset = this.firstRowOfSource[s]!;
+      const [from, to] = [Math.max(0, first - offset), Math.min(file.numCells, end - offset)];
+      for (let row = from; row < to; row++) cellIds.push(file.cellIds[row]!);
+    });
+    return {
+      index,
+      cellIds,
+      isLeftOut: leftOut.slice(first, end).map((fate) => (fate === NOT_LEFT_OUT ? 0 : 1)),
+      splits: this.splits.slice(first, end),
+      codes: this.obs.map(({ codes }) => codes.slice(first, end)),
+    };
   }
 
   /** Whether the cells that were dropped on the way spoil what was promised of the split. */
@@ -240,10 +252,10 @@ class Pass {
     return isSpoilt ? { betterKnowledge: { ...knowledge, excludedRows: droppedRows } } : undefined;
   }
 
-  private async finish(): Promise<CorpusManifest> {
-    const { folder, vocabulary, build, scale } = this.plan;
+  private async finish(build: BuildRecord): Promise<CorpusManifest> {
+    const { folder, vocabulary, scale } = this.plan;
     const shards = this.records.flatMap(({ shard }) => shard ?? []);
-    const sources = this.plan.sources.map((source, s) => this.sourceEntry(source, s));
+    const sources = this.plan.sources.map((source, s) => this.sourceEntry(source, build.sources[s]!.sha256, s));
     const sum = (of: (shard: ShardEntry) => number): number => shards.reduce((total, shard) => total + of(shard), 0);
     const dropped = new Set(this.records.flatMap(({ droppedRows }) => droppedRows));
     const isInCorpus = (row: number): boolean => this.plan.leftOut[row] === NOT_LEFT_OUT && !dropped.has(row);
@@ -279,7 +291,7 @@ class Pass {
   }
 
   /** @throws DataError where the vocabulary sees next to nothing of the expression in a file */
-  private sourceEntry({ file, matrix, sha256, numMatched, numDistinct, isRenamed, scale }: CorpusSource, s: number): SourceEntry {
+  private sourceEntry({ file, matrix, numMatched, numDistinct, isRenamed, scale }: CorpusSource, sha256: string, s: number): SourceEntry {
     const tallies = this.records.flatMap(({ tallies }) => tallies[s] ?? []);
     const sum = (key: keyof SourceTally): number => tallies.reduce((total, tally) => total + tally[key], 0);
     const leftOut = this.plan.leftOut.subarray(this.firstRowOfSource[s]!, this.firstRowOfSource[s + 1]!);
@@ -315,15 +327,6 @@ function countOf(values: Uint8Array, wanted: number): number {
   return values.reduce((n, value) => n + (value === wanted ? 1 : 0), 0);
 }
 
-/** Linear expression of a row in the columns that are marked. */
-function sumOfColumns(block: RowBlock, row: number, isMarked: Uint8Array, { kind }: ValueScale): number {
-  let sum = 0;
-  for (let i = block.indptr[row]!; i < block.indptr[row + 1]!; i++) {
-    if (isMarked[block.indices[i]!] === 1) sum += kind === 'log1p' ? Math.expm1(block.values[i]!) : block.values[i]!;
-  }
-  return sum;
-}
-
 /** Says which filter took most of the cells: that one is the mistake. */
 function noCellLeft(sources: readonly SourceEntry[]): DataError {
   const reasons = [
@@ -337,42 +340,3 @@ function noCellLeft(sources: readonly SourceEntry[]): DataError {
   const [key, words, hint] = reasons.reduce((most, next) => (total(next[0]) > total(most[0]) ? next : most));
   return new DataError({ file: sources[0]!.file, found: `no cell is left: ${thousands(total(key))} of ${thousands(sources.reduce((n, { numCells }) => n + numCells, 0))} ${words}`, hint });
 }
-
-/** The shard being collected, with its share of the accounts. */
-class OpenShard {
-  readonly builder: ShardBuilder;
-  readonly droppedRows: number[] = [];
-  readonly tallies = new Map<string, SourceTally>();
-  numValues = 0;
-
-  constructor(maxCells: number, vocabularySize: number, valueType: Knowledge['valueType'], capacityValues: number) {
-    this.builder = new ShardBuilder(maxCells, vocabularySize, valueType, Math.max(1 << 16, Math.ceil(capacityValues * 1.1)));
-  }
-
-  /** @param reason why the cell is dropped; undefined: it is kept */
-  add(source: number, row: number, cell: RawCell, sums: Pick<SourceTally, 'sumMatched' | 'sumRenamed'>, reason: DropReason | undefined): void {
-    const tally = this.tallyOf(source);
-    tally.sumAll += cell.total;
-    tally.sumMatched += sums.sumMatched;
-    tally.sumRenamed += sums.sumRenamed;
-    if (reason) {
-      this.droppedRows.push(row);
-      tally[TALLY_OF[reason]]++;
-      return;
-    }
-    if (!this.builder.add(row, cell)) throw new CountTooLarge();
-    this.numValues += cell.geneIds.length;
-    tally.numCellsKept++;
-  }
-
-  private tallyOf(source: number): SourceTally {
-    const key = String(source);
-    const found = this.tallies.get(key);
-    if (found) return found;
-    const tally: SourceTally = { numCellsKept: 0, numCellsWithoutGenes: 0, numCellsBelowMinGenes: 0, numCellsBelowMinCounts: 0, numCellsAboveMaxMito: 0, sumAll: 0, sumMatched: 0, sumRenamed: 0 };
-    this.tallies.set(key, tally);
-    return tally;
-  }
-}
-
-const TALLY_OF = { withoutGenes: 'numCellsWithoutGenes', belowMinGenes: 'numCellsBelowMinGenes', belowMinCounts: 'numCellsBelowMinCounts', aboveMaxMito: 'numCellsAboveMaxMito' } as const satisfies Record<DropReason, keyof SourceTally>;

@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { DataError } from '../../errors.js';
+import { revivedError } from '../../thread-errors.js';
 import type { UnlabelledBatch } from './batch-maker.js';
 import type { WorkerInput, WorkerReply, WorkerRequest } from './worker.js';
 
@@ -67,8 +67,7 @@ export class WorkerPool {
     const request = this.pending[worker]!.shift();
     if (!request) return;
     if ('batch' in reply) request.resolve(reply.batch);
-    else if ('facts' in reply) request.reject(new DataError(reply.facts));
-    else request.reject(new Error(`in a loader thread: ${reply.stack}`));
+    else request.reject(revivedError(reply.error));
   }
 
   private fail(error: Error): void {

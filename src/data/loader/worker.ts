@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { ScDivaError, type ErrorFacts } from '../../errors.js';
+import { describeError, type PlainError } from '../../thread-errors.js';
 import { RowReader } from '../corpus/row-reader.js';
 import type { ShardLayout } from '../corpus/shard-layout.js';
 import { BatchMaker, type BatchMakerOptions, type UnlabelledBatch } from './batch-maker.js';
@@ -17,7 +17,7 @@ export interface WorkerRequest {
   readonly longest: number;
 }
 
-export type WorkerReply = { readonly batch: UnlabelledBatch } | { readonly facts: ErrorFacts; readonly errorName: string } | { readonly stack: string };
+export type WorkerReply = { readonly batch: UnlabelledBatch } | { readonly error: PlainError };
 
 const input = workerData as WorkerInput;
 const reader = new RowReader(input.layouts);
@@ -30,9 +30,6 @@ parentPort!.on('message', ({ rows, longest }: WorkerRequest) => {
     const buffers = [geneIds, values, numGenes, cellIndex, ...(cleanValues ? [cleanValues] : [])].map(({ buffer }) => buffer as ArrayBuffer);
     parentPort!.postMessage({ batch } satisfies WorkerReply, buffers);
   } catch (error) {
-    // An error object loses its class and its cause on the way; the facts are plain and make the same message again.
-    const reply: WorkerReply =
-      error instanceof ScDivaError ? { facts: { ...error.facts, cause: undefined }, errorName: error.name } : { stack: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-    parentPort!.postMessage(reply);
+    parentPort!.postMessage({ error: describeError(error) } satisfies WorkerReply);
   }
 });

@@ -151,9 +151,20 @@ describe('building', () => {
     return { file: join(folder, 'cells.h5ad'), out: join(folder, 'out') };
   };
 
-  it('continues an interrupted build and ends with the bytes of an unbroken one', async () => {
+  it('writes the same bytes whatever the number of threads', async () => {
+    const folder = await newFolder();
+    const files = [3, 4].map((seed) => join(folder, `${seed}.h5ad`));
+    for (const [i, seed] of [3, 4].entries()) await writeSmallH5ad(files[i]!, randomCells(seed, 55, 20));
+    const builds = [0, 1, 3].map((numWorkers) => ({ numWorkers, out: join(folder, `out-${numWorkers}`) }));
+    for (const build of builds) await buildCorpus(files, { shardCells: 10, minGenes: 5, ...build });
+    const [alone, ...others] = await Promise.all(builds.map(({ out }) => folderBytes(out)));
+    expect(Object.keys(alone!).length).toBeGreaterThan(11);
+    for (const other of others) expect(other).toEqual(alone);
+  });
+
+  it.each([0, 2])('continues an interrupted build and ends with the bytes of an unbroken one, with %i threads', async (numWorkers) => {
     const { file, out } = await start(randomCells(3, 90, 20));
-    const options = { shardCells: 10, label: 'cell_type' };
+    const options = { shardCells: 10, label: 'cell_type', numWorkers };
     await buildCorpus([file], { out: `${out}-unbroken`, ...options });
     const abort = new AbortController();
     abort.abort();
@@ -191,7 +202,7 @@ describe('building', () => {
     const rows = content.x!.rows.map((row) => [...row]);
     rows[8500]![2] = 0.5;
     const { file, out } = await start({ ...content, x: { rows, encoding: 'csr' } });
-    await expect(buildCorpus([file], { out, shardCells: 1000 })).rejects.toThrow(/X: 0\.5 at cell 'cell-8500', gene 'GENE2' \(expected integers/);
+    for (const numWorkers of [0, 2]) await expect(buildCorpus([file], { out, shardCells: 1000, numWorkers })).rejects.toThrow(/X: 0\.5 at cell 'cell-8500', gene 'GENE2' \(expected integers/);
     expect(existsSync(out)).toBe(false);
   });
 
