@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { ConfigError, OutputError } from '../errors.js';
 import { asOutputError, sha256File, temporaryName } from '../files.js';
 import { openCellFile } from '../data/readers/open.js';
+import { sourceName } from '../data/readers/reference.js';
 import { writeAnnotatedH5ad, type Annotations, type UnsValue } from '../data/writers/h5ad.js';
 import { UNKNOWN_LABEL } from '../tasks/annotation/predictions.js';
 import { CHECKPOINT_FILES } from '../train/checkpoint.js';
@@ -112,7 +113,7 @@ export async function provenanceOf({ checkpoint }: ScDiVa, version: string, uses
 export function planOutputs(files: readonly string[], out: string): FileJob[] {
   const isFolder = files.length > 1 || /[/\\]$/.test(out) || (existsSync(out) && statSync(out).isDirectory());
   if (files.length > 1 && existsSync(out) && !statSync(out).isDirectory()) throw new OutputError({ file: out, found: `is a file, but there are ${files.length} results`, hint: 'name a folder' });
-  const jobs = files.map((input) => ({ input, output: isFolder ? join(out, `${basename(input).replace(/\.(h5ad|h5)$/i, '')}.h5ad`) : out }));
+  const jobs = files.map((input) => ({ input, output: isFolder ? join(out, `${sourceName(input)}.h5ad`) : out }));
   const twice = jobs.find(({ output }, i) => jobs.findIndex((other) => other.output === output) !== i);
   if (twice) throw new ConfigError({ key: 'FILE', found: `two files named ${basename(twice.input)}`, hint: 'run them one after the other, with another --out' });
   return jobs;

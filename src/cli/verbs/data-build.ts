@@ -6,7 +6,7 @@ export const dataBuild = defineVerb({
   describe: 'make a corpus of one or more files, with a train, validation and test split',
   options: (y) =>
     y
-      .positional('files', { type: 'string', array: true, demandOption: true, describe: '.h5ad or 10x .h5' })
+      .positional('files', { type: 'string', array: true, demandOption: true, describe: '.h5ad, .h5mu, Zarr, 10x .h5 or .mtx folder, loom, .csv or .tsv' })
       .option('out', { type: 'string', demandOption: true, requiresArg: true, describe: 'corpus folder; an interrupted build of the same files continues' })
       .option('matrix', { type: 'string', requiresArg: true, describe: 'X, raw/X or layers/<name>; default: as data inspect says' })
       .option('value-kind', { choices: ['counts', 'cpm', 'log1p'] as const, describe: 'what the values are, where the numbers do not tell' })

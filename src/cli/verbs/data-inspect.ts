@@ -6,12 +6,14 @@ export const dataInspect = defineVerb({
   describe: 'what is in a file: values, genes, labels, and what is wrong with it',
   options: (y) =>
     y
-      .positional('file', { type: 'string', demandOption: true, describe: '.h5ad or 10x .h5' })
-      .option('genes', { type: 'string', describe: 'genes.tsv of a corpus or checkpoint: says how much of the file it covers' }),
-  async run({ file, genes }, { progress }) {
-    const [{ inspectFile }, { describeInspection }, { Vocabulary }] = await Promise.all([import('../../data/inspect/inspect.js'), import('../../data/inspect/describe.js'), import('../../data/genes/vocabulary.js')]);
-    const vocabulary = genes === undefined ? undefined : await Vocabulary.read(genes);
-    const inspection = await inspectFile(file, { progress, ...(vocabulary && { vocabulary }) });
+      .positional('file', { type: 'string', demandOption: true, describe: '.h5ad, .h5mu, Zarr, 10x .h5 or .mtx folder, loom, .csv or .tsv' })
+      .option('genes', { alias: 'vocabulary', type: 'string', requiresArg: true, describe: 'genes.tsv, or the folder of a corpus: says how much of the file it covers' })
+      .option('checkpoint', { type: 'string', requiresArg: true, conflicts: 'genes', describe: 'the same for the genes of a checkpoint' })
+      .option('gene-table', { type: 'string', requiresArg: true, describe: 'what genes are and were called (scdiva data genes): finds more of them' }),
+  async run({ file, genes, checkpoint, geneTable }, { progress }) {
+    const [{ inspectFile }, { describeInspection }, { geneTableOf, vocabularyOf }] = await Promise.all([import('../../data/inspect/inspect.js'), import('../../data/inspect/describe.js'), import('../build-flags.js')]);
+    const [vocabulary, table] = [await vocabularyOf({ genes, checkpoint }), await geneTableOf(geneTable)];
+    const inspection = await inspectFile(file, { progress, ...(vocabulary && { vocabulary }), ...(table && { geneTable: table }) });
     return { json: { ...inspection }, text: describeInspection(inspection) };
   },
 });

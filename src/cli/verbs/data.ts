@@ -1,6 +1,10 @@
 import { defineGroup } from '../verb.js';
 import { dataBuild } from './data-build.js';
+import { dataGenes } from './data-genes.js';
 import { dataInspect } from './data-inspect.js';
+import { dataOverlap } from './data-overlap.js';
 import { dataStats } from './data-stats.js';
+import { dataVerify } from './data-verify.js';
+import { dataVocabulary } from './data-vocabulary.js';
 
-export const data = defineGroup('data', 'look into files, build and describe corpora', [dataInspect, dataBuild, dataStats]);
+export const data = defineGroup('data', 'look into files, build and describe corpora', [dataInspect, dataBuild, dataStats, dataVerify, dataOverlap, dataGenes, dataVocabulary]);

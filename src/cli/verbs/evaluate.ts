@@ -6,7 +6,7 @@ const annotation = defineVerb({
   options: (y) =>
     y
       .option('checkpoint', { type: 'string', demandOption: true, describe: 'folder that scdiva finetune annotation wrote' })
-      .option('data', { type: 'string', demandOption: true, describe: '.h5ad or 10x .h5 with labels' })
+      .option('data', { type: 'string', demandOption: true, describe: 'file of cells with labels' })
       .option('label', { type: 'string', demandOption: true, describe: 'obs column with the true labels' })
       .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
       .option('threshold', { type: 'number', describe: 'smallest confidence of a label [the checkpoint’s]' })

@@ -5,7 +5,7 @@ export const generate = defineVerb({
   describe: 'complete cells: hide or add genes and fill them in by reverse diffusion',
   options: (y) =>
     y
-      .positional('file', { type: 'string', demandOption: true, describe: '.h5ad or 10x .h5' })
+      .positional('file', { type: 'string', demandOption: true, describe: '.h5ad, .h5mu, Zarr, 10x .h5 or .mtx folder, loom, .csv or .tsv' })
       .option('checkpoint', { type: 'string', demandOption: true, describe: 'checkpoint or run folder' })
       .option('out', { type: 'string', demandOption: true, describe: 'the .h5ad to write: one row for each completion' })
       .option('mask-ratio', { type: 'number', describe: 'share of each cell’s genes to hide and generate anew [0]' })

@@ -13,7 +13,7 @@ export interface ReadingFlags {
 
 export function readingOptions(y: Argv): Argv<ReadingFlags> {
   return y
-    .positional('files', { type: 'string', array: true, demandOption: true, describe: '.h5ad or 10x .h5' })
+    .positional('files', { type: 'string', array: true, demandOption: true, describe: '.h5ad, .h5mu, Zarr, 10x .h5 or .mtx folder, loom, .csv or .tsv' })
     .option('checkpoint', { type: 'string', demandOption: true, describe: 'checkpoint or run folder' })
     .option('out', { type: 'string', demandOption: true, describe: 'the .h5ad to write; a folder when there are several files' })
     .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })

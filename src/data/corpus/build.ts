@@ -1,7 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { ConfigError, DataError, OutputError } from '../../errors.js';
-import { asOutputError, makeFolder, sha256File } from '../../files.js';
+import { asOutputError, makeFolder } from '../../files.js';
 import type { Progress } from '../../progress.js';
 import { vocabularyFromGenes } from '../genes/build-vocabulary.js';
 import { geneIdKind } from '../genes/gene-ids.js';
@@ -13,6 +13,7 @@ import type { ValueScale } from '../loader/config.js';
 import { valueScale } from '../loader/value-scale.js';
 import { openCellFile } from '../readers/open.js';
 import type { CellFile, CellMatrix, GeneNames } from '../readers/reader.js';
+import { hashSource } from '../readers/reference.js';
 import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
 import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
 import { findDuplicates } from './duplicates.js';
@@ -75,7 +76,7 @@ export interface BuildOptions {
  *   OutputError where the folder cannot be written; InterruptedError after `signal`
  */
 export async function buildCorpus(files: readonly string[], options: BuildOptions): Promise<CorpusManifest> {
-  if (files.length === 0) throw new ConfigError({ key: 'files', found: 'none', expected: 'at least one .h5ad or .h5' });
+  if (files.length === 0) throw new ConfigError({ key: 'files', found: 'none', expected: 'at least one file of cells' });
   const opened: CellFile[] = [];
   try {
     for (const path of files) opened.push(await openCellFile(path));
@@ -111,7 +112,7 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   const leftOut = ruledOutByObs(numRows, filterKeys.map((key) => joinObs(files, key, true)), keep, drop);
   const sources = files.map((file, i): CorpusSource => {
     const from = fileScales[i]!;
-    return { file, matrix: matrices[i]!, ...mappings[i]!, scale: from, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
+    return { file, matrix: matrices[i]!, ...mappings[i]!, scale: from, cellTotal: chosen[i]!.cellTotal, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
   });
   const build: BuildChoices = {
     version: FORMAT_VERSION,
@@ -134,7 +135,7 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   };
   for (const { scale: from, file, matrix } of sources) new CellFilter(build, from, file, matrix); // refuses what it cannot answer before anything is read
   // Hashing reads every file once more. A new build does not wait for it.
-  const record = Promise.all(files.map(({ path }) => sha256File(path))).then((hashes): BuildRecord => ({ ...build, sources: sources.map(({ matrix, scale: from }, i) => ({ sha256: hashes[i]!, matrix: matrix.key, scale: from })) }));
+  const record = Promise.all(files.map(({ path }) => hashSource(path))).then((hashes): BuildRecord => ({ ...build, sources: sources.map(({ matrix, scale: from }, i) => ({ sha256: hashes[i]!, matrix: matrix.key, scale: from })) }));
   record.catch(() => {}); // reported where it is awaited
   if (existing.kind === 'finished') return sameBuild(out, existing.manifest.build, await record, existing.manifest);
   const earlier = existing.kind === 'unfinished' ? sameBuild(out, existing.header.build, await record, { knowledge: existing.header.knowledge, records: existing.records }) : undefined;

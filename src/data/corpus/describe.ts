@@ -1,5 +1,5 @@
 import { columns } from '../inspect/describe.js';
-import { number, thousands } from '../inspect/value-kind.js';
+import { number, thousands } from '../inspect/format.js';
 import type { Corpus } from './corpus.js';
 import { TEST, TRAIN, VALIDATION } from './split.js';
 import { CellStatistics, type Histogram, type Quantiles } from './cell-statistics.js';

@@ -37,6 +37,8 @@ export interface SourceDescription {
   /** [numGenes] 1 for columns that only the gene table knows; absent where there are none. */
   readonly isRenamed?: Uint8Array | undefined;
   readonly scale: ValueScale;
+  /** What every cell of the file sums to, as far as that is known. */
+  readonly cellTotal?: number | undefined;
   readonly conversion?: Conversion | undefined;
 }
 
@@ -176,7 +178,7 @@ export class ShardMaker {
       const translator = new RowTranslator(source.vocabularyIds, vocabularySize, scale);
       const filter = new CellFilter(filters, source.scale, file, matrix);
       for await (const read of matrix.rowBlocks({ start: from, end: to })) {
-        checkValues(read, { valueKind: source.scale.kind }, file, matrix);
+        checkValues(read, { valueKind: source.scale.kind, ...(source.cellTotal !== undefined && { cellTotal: source.cellTotal }) }, file, matrix);
         const block = source.conversion ? convertBlock(read, source.conversion) : read;
         yield { s, firstRow: offset + read.firstRow, read, block, translator, filter };
       }

@@ -5,7 +5,7 @@ import { sha256File, syncFolder, writeFileAtomic } from '../../files.js';
 import { silentProgress, type Progress, type ProgressBar } from '../../progress.js';
 import { LOWEST_COVERAGE } from '../genes/mapping.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
-import { thousands } from '../inspect/value-kind.js';
+import { thousands } from '../inspect/format.js';
 import type { ValueScale } from '../loader/config.js';
 import type { CellFile, CellMatrix } from '../readers/reader.js';
 import type { Conversion } from './convert-values.js';
@@ -33,6 +33,8 @@ export interface CorpusSource {
   readonly isRenamed?: Uint8Array | undefined;
   /** Of the values in the file. */
   readonly scale: ValueScale;
+  /** What every cell of the file sums to (log1p: after exp(v) - 1), as far as the cells looked at show one total. */
+  readonly cellTotal?: number | undefined;
   /** From there to the corpus's scale; absent where they are the same. */
   readonly conversion?: Conversion | undefined;
 }
@@ -211,7 +213,7 @@ class Pass {
       valueType: knowledge.valueType,
       vocabularySize: plan.vocabulary.size,
       sync: plan.sync,
-      sources: plan.sources.map(({ file, matrix, vocabularyIds, isRenamed, scale, conversion }) => ({ path: file.path, matrix: matrix.key, numCells: matrix.numCells, vocabularyIds, isRenamed, scale, conversion })),
+      sources: plan.sources.map(({ file, matrix, vocabularyIds, isRenamed, scale, cellTotal, conversion }) => ({ path: file.path, matrix: matrix.key, numCells: matrix.numCells, vocabularyIds, isRenamed, scale, cellTotal, conversion })),
       obs: this.obs.map(({ key, categories }) => ({ key, categories })),
     };
     const numThreads = Math.min(plan.numThreads, numShards);

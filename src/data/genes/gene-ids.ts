@@ -44,6 +44,11 @@ export function withoutVersion(name: string): string {
   return name.replace(/^(ENS[A-Z]*G\d+)\.\d+$/, '$1');
 }
 
+/** Whether a name is written like a mouse symbol and not like a human one. */
+export function isMouseName(name: string): boolean {
+  return MOUSE_SYMBOL.test(name) && !HUMAN_SYMBOL.test(name);
+}
+
 export function isEnsemblId(name: string): boolean {
   return ENSEMBL_GENE.test(name);
 }

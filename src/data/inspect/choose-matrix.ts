@@ -1,5 +1,6 @@
 import { DataError } from '../../errors.js';
 import type { CellFile, CellMatrix, MatrixInfo, MatrixKey, RowBlock } from '../readers/reader.js';
+import { number } from './format.js';
 import { sampleStatistics, StatisticsCollector, type MatrixStatistics } from './statistics.js';
 import { guessValueKind, type UsableKind, type ValueGuess } from './value-kind.js';
 
@@ -93,10 +94,10 @@ function rank(judged: readonly JudgedMatrix[], declared?: UsableKind): JudgedMat
     .sort((a, b) => PREFERENCE[usableKind(a, declared)!] - PREFERENCE[usableKind(b, declared)!] || b.numGenes - a.numGenes || placeOf(a.key) - placeOf(b.key))[0];
 }
 
-/** The kind a matrix can be read as; undefined for scaled, non-finite and unknown values, save where the user declared those. */
+/** The kind a matrix can be read as; undefined for scaled and non-finite values; for mixed and unknown ones what the user declared. */
 function usableKind({ guess, statistics }: JudgedMatrix, declared?: UsableKind): UsableKind | undefined {
   if (statistics.numNonFinite > 0 || guess.kind === 'scaled') return undefined;
-  if (guess.kind === 'unknown') return statistics.numNonZero > 0 ? declared : undefined;
+  if (guess.kind === 'unknown' || guess.kind === 'mixed') return statistics.numNonZero > 0 ? declared : undefined;
   return guess.kind;
 }
 
@@ -108,7 +109,7 @@ function reasonAgainst(other: JudgedMatrix, best: JudgedMatrix, kind: UsableKind
   const its = usableKind(other, undefined);
   if (PARTIAL_LAYER.test(other.key)) return 'is only a part of the expression';
   if (other.refusal) return 'cannot be read';
-  if (its === undefined) return other.statistics.numNonFinite > 0 ? 'has NaN or infinite values' : other.guess.kind === 'scaled' ? 'is scaled' : 'is of an unknown kind';
+  if (its === undefined) return other.statistics.numNonFinite > 0 ? 'has NaN or infinite values' : other.guess.kind === 'scaled' ? 'is scaled' : other.guess.kind === 'mixed' ? 'mixes cells of different make' : 'is of an unknown kind';
   if (its !== kind) return `holds ${KIND_WORDS[its]}`;
   return other.numGenes < best.numGenes ? `has fewer genes (${other.numGenes} of ${best.numGenes})` : 'holds the same kind of values';
 }
@@ -118,32 +119,61 @@ function refusal(file: CellFile, matrix: JudgedMatrix, judged: readonly JudgedMa
   if (matrix.refusal) return matrix.refusal;
   const alternative = rank(judged);
   const { kind, evidence } = matrix.guess;
-  const found = matrix.statistics.numNonFinite > 0 ? 'NaN or infinite values' : kind === 'scaled' ? 'scaled values' : 'values of an unknown kind';
+  const found = matrix.statistics.numNonFinite > 0 ? 'NaN or infinite values' : kind === 'scaled' ? 'scaled values' : kind === 'mixed' ? 'a mixture of values' : 'values of an unknown kind';
   const hint = alternative
     ? `choose ${alternative.key}, which holds ${KIND_WORDS[usableKind(alternative)!]}`
-    : kind === 'unknown' && matrix.statistics.numNonFinite === 0
+    : kind === 'mixed'
+      ? 'write each kind of cells to a file of its own, then build from all with --convert'
+      : kind === 'unknown' && matrix.statistics.numNonFinite === 0
       ? 'if you know what they are, say so with valueKind: counts, cpm or log1p; a base-2 logarithm becomes natural by multiplying with ln 2'
       : "keep the counts when writing the file: adata.layers['counts'] = adata.X.copy() before normalising, or adata.raw";
   return new DataError({ file: file.path, key: matrix.key, found: `${found} (${evidence})`, expected: 'counts, CPM or log1p', hint });
 }
 
+/** A value that large is no logarithm of expression, whatever the total. */
+const LARGEST_LOGARITHM = 30;
+/** Cells that were brought to one total differ by rounding and a few dropped genes; those of another make by a factor. */
+const MOST_FROM_TOTAL = 0.5;
+/** A cell of fewer values may have lost its other ones. */
+const LEAST_VALUES = 10;
+
 /**
  * Holds a block against what the sample said: a value that cannot be of the chosen kind stops the work instead of spoiling it.
  * @throws DataError naming cell and gene
  */
-export function checkValues(block: RowBlock, { valueKind }: Pick<ChosenMatrix, 'valueKind'>, file: CellFile, matrix: CellMatrix): void {
+export function checkValues(block: RowBlock, { valueKind, cellTotal }: Pick<ChosenMatrix, 'valueKind' | 'cellTotal'>, file: CellFile, matrix: CellMatrix): void {
   const isCounts = valueKind === 'counts';
+  const largest = valueKind === 'log1p' ? LARGEST_LOGARITHM : Infinity;
   for (let i = 0; i < block.values.length; i++) {
     const value = block.values[i]!;
-    if (value >= 0 && (!isCounts || Number.isInteger(value))) continue;
+    if (value >= 0 && value <= largest && (!isCounts || Number.isInteger(value))) continue;
     let row = 0;
     while (block.indptr[row + 1]! <= i) row++;
     throw new DataError({
       file: file.path,
       key: matrix.key,
       found: `${value} at cell '${file.cellIds[block.firstRow + row]}', gene '${matrix.genes.names[block.indices[i]!]}'`,
-      expected: isCounts ? 'integers, as in the cells looked at first' : 'no negative values, as in the cells looked at first',
+      expected: isCounts ? 'integers, as in the cells looked at first' : value > largest ? 'logarithms, as in the cells looked at first' : 'no negative values, as in the cells looked at first',
       hint: 'choose another matrix of the file',
+    });
+  }
+  if (cellTotal !== undefined && !isCounts) checkTotals(block, valueKind, cellTotal, file, matrix);
+}
+
+/** A corpus would take cells that were normalised to another total for deeper or shallower ones. */
+function checkTotals(block: RowBlock, valueKind: UsableKind, cellTotal: number, file: CellFile, matrix: CellMatrix): void {
+  for (let row = 0; row < block.numRows; row++) {
+    const [start, end] = [block.indptr[row]!, block.indptr[row + 1]!];
+    if (end - start < LEAST_VALUES) continue;
+    let total = 0;
+    for (let i = start; i < end; i++) total += valueKind === 'log1p' ? Math.expm1(block.values[i]!) : block.values[i]!;
+    if (Math.abs(total / cellTotal - 1) <= MOST_FROM_TOTAL) continue;
+    throw new DataError({
+      file: file.path,
+      key: matrix.key,
+      found: `cell '${file.cellIds[block.firstRow + row]}' sums to ${number(total)}${valueKind === 'log1p' ? ' after exp(v) - 1' : ''}`,
+      expected: `about ${number(cellTotal)}, as the cells looked at first`,
+      hint: 'the file mixes cells of different normalisation: write each kind to a file of its own, then build from all with --convert',
     });
   }
 }

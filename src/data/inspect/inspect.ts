@@ -1,14 +1,16 @@
 import { DataError } from '../../errors.js';
 import { silentProgress, type Progress } from '../../progress.js';
-import { geneIdKind, type GeneIdKind, type GeneSpecies } from '../genes/gene-ids.js';
-import { checkCoverage, coverage, mapGenes, type GeneCoverage } from '../genes/mapping.js';
+import { geneIdKind, isMouseName, type GeneIdKind, type GeneSpecies } from '../genes/gene-ids.js';
+import type { GeneTable } from '../genes/gene-table.js';
+import { checkCoverage, coverage, mapGenes, type GeneCoverage, type GeneMapping, type LossReason } from '../genes/mapping.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { openCellFile } from '../readers/open.js';
 import type { CellFile, GeneNames, MatrixInfo, MatrixKey } from '../readers/reader.js';
 import { chooseAmong, judgeMatrices, type ChosenMatrix, type JudgedMatrix } from './choose-matrix.js';
 import { findLabels, type LabelCandidate } from './labels.js';
 import { fullStatistics } from './statistics.js';
-import { guessValueKind, thousands, type ValueKind } from './value-kind.js';
+import { thousands } from './format.js';
+import { guessValueKind, type ValueKind } from './value-kind.js';
 
 /** What is in a file, and what would become of it. Plain data: this is what `--json` prints. */
 export interface FileInspection {
@@ -39,10 +41,22 @@ export interface FileInspection {
   readonly labels: readonly LabelCandidate[];
   readonly batches: readonly LabelCandidate[];
   /** Against the vocabulary given; null without one. */
-  readonly coverage: (GeneCoverage & { readonly numMatched: number }) | null;
+  readonly coverage: VocabularyCoverage | null;
   /** What would go wrong or be lost, worst first; empty for a clean file. */
   readonly problems: readonly string[];
   readonly notes: readonly string[];
+}
+
+export interface VocabularyCoverage extends GeneCoverage {
+  readonly numMatched: number;
+  /** Columns by how they were matched: as named, previous symbol, alias … */
+  readonly numByRoute: GeneMapping['numByRoute'];
+  /** Columns added to another column of the same gene. */
+  readonly numMerged: number;
+  readonly numLost: number;
+  readonly numLostByReason: Readonly<Partial<Record<LossReason, number>>>;
+  /** The genes that would be missed most: those lost with the largest share of expression, largest first. */
+  readonly mostExpressedLost: readonly { readonly name: string; readonly reason: LossReason; readonly shareOfExpression: number }[];
 }
 
 export interface MatrixInspection extends MatrixInfo {
@@ -56,6 +70,8 @@ export interface InspectOptions {
   readonly progress?: Progress;
   /** Says how much of the file this vocabulary covers. */
   readonly vocabulary?: Vocabulary;
+  /** What genes are and were called: finds genes of the vocabulary under other names. */
+  readonly geneTable?: GeneTable;
 }
 
 /**
@@ -72,7 +88,7 @@ export async function inspectFile(path: string, options: InspectOptions = {}): P
   }
 }
 
-async function inspect(file: CellFile, { progress = silentProgress, vocabulary }: InspectOptions): Promise<FileInspection> {
+async function inspect(file: CellFile, { progress = silentProgress, vocabulary, geneTable }: InspectOptions): Promise<FileInspection> {
   const judged = await judgeMatrices(file);
   let choice = tryToChoose(file, judged);
   let read = judged.find(({ key }) => key === (choice.matrix?.key ?? judged[0]?.key));
@@ -87,7 +103,7 @@ async function inspect(file: CellFile, { progress = silentProgress, vocabulary }
   if (!read) throw new DataError({ file: file.path, key: 'X', found: 'no matrix of numbers in the file', expected: 'expression values in X, layers or raw/X' });
   const { genes } = file.matrix(read.key);
   const ids = locateGeneIds(genes);
-  const mapping = vocabulary && mapGenes(genes, vocabulary);
+  const mapping = vocabulary && mapGenes(genes, vocabulary, geneTable);
   const candidates = findLabels(file);
   const labels = candidates.filter(({ role }) => role === 'label');
   const { statistics, guess } = read;
@@ -113,7 +129,7 @@ async function inspect(file: CellFile, { progress = silentProgress, vocabulary }
     matrices: judged.map(({ key, numGenes, encoding, dtype, guess: its, statistics: seen }) => ({ key, numGenes, encoding, dtype, valueKind: its.kind, evidence: its.evidence, numCellsSeen: seen.numRows })),
     labels,
     batches: candidates.filter(({ role }) => role === 'batch'),
-    coverage: mapping && vocabulary ? { numMatched: mapping.numMatched, ...coverage(mapping, vocabulary, statistics.geneSums) } : null,
+    coverage: mapping && vocabulary ? vocabularyCoverage(mapping, vocabulary, statistics.geneSums) : null,
     problems: [
       ...choice.problems,
       ...judged.flatMap(({ refusal }) => (refusal ? problemsOf(() => { throw refusal; }) : [])),
@@ -123,6 +139,25 @@ async function inspect(file: CellFile, { progress = silentProgress, vocabulary }
       ...labels.flatMap(({ key, classes }) => (classes.at(-1)!.size === 1 ? [`obs['${key}']: class '${classes.at(-1)!.name}' has one cell only, which cannot be both learned and tested`] : [])),
     ],
     notes: file.notes,
+  };
+}
+
+const NUM_LOST_SHOWN = 12;
+
+function vocabularyCoverage(mapping: GeneMapping, vocabulary: Vocabulary, geneSums: Float64Array): VocabularyCoverage {
+  const { lost, numByRoute, numMatched, numDistinct } = mapping;
+  const total = geneSums.reduce((sum, its) => sum + its, 0);
+  const numLostByReason: Partial<Record<LossReason, number>> = {};
+  for (const { reason } of lost) numLostByReason[reason] = (numLostByReason[reason] ?? 0) + 1;
+  const expressed = lost.filter(({ column }) => geneSums[column]! > 0).sort((a, b) => geneSums[b.column]! - geneSums[a.column]!);
+  return {
+    numMatched,
+    numByRoute,
+    numMerged: numMatched - numDistinct,
+    numLost: lost.length,
+    numLostByReason,
+    mostExpressedLost: expressed.slice(0, NUM_LOST_SHOWN).map(({ column, name, reason }) => ({ name, reason, shareOfExpression: geneSums[column]! / total })),
+    ...coverage(mapping, vocabulary, geneSums),
   };
 }
 
@@ -165,10 +200,19 @@ function locateGeneIds(genes: GeneNames): { kind: GeneIdKind; species: GeneSpeci
   return { ...column, evidence: `a column beside var_names: ${column.evidence}` };
 }
 
+/** What a spreadsheet makes of SEPT2, MARCH1 and DEC1. */
+const DATE = /^\d{1,2}-(Mar|Sep|Sept|Dec|Oct|Apr|Feb|Nov)$|^(Mar|Sep|Dec)-\d{2}$/i;
+/** Some human loci are written in small letters, too. */
+const MOST_MOUSE_NAMES = 0.05;
+
 function geneProblems(genes: GeneNames, ids: { kind: GeneIdKind; species: GeneSpecies; evidence: string }): string[] {
   const problems: string[] = [];
   if (ids.kind === 'unknown') problems.push(`genes cannot be recognised: ${ids.evidence}; put symbols or Ensembl ids into var_names`);
   if (ids.species === 'mouse' || ids.species === 'other') problems.push(`${ids.species === 'mouse' ? 'mouse' : 'non-human'} genes: a human vocabulary will not know them; map them to human orthologs first`);
+  const mouse = ids.species === 'human' ? genes.names.filter(isMouseName) : [];
+  if (mouse.length > MOST_MOUSE_NAMES * genes.names.length) problems.push(`${thousands(mouse.length)} of ${thousands(genes.names.length)} names are written like mouse symbols among human ones (${some(mouse)}): two species in one file, or names in mixed case; they will not match human genes`);
+  const dates = genes.names.filter((name) => DATE.test(name));
+  if (dates.length > 0) problems.push(`${thousands(dates.length)} gene ${dates.length === 1 ? 'name is a date' : 'names are dates'} (${some(dates)}): a spreadsheet changed symbols such as SEPT2 and MARCH1; take them from the original`);
   const repeated = repeats(genes.names);
   if (repeated.length > 0) problems.push(`${thousands(repeated.length)} gene ${repeated.length === 1 ? 'name occurs' : 'names occur'} more than once (${some(repeated)}); their columns are summed`);
   return problems;

@@ -1,4 +1,5 @@
 import type { CellMatrix, RowBlock } from '../readers/reader.js';
+import { MixtureCollector, type RowGroup } from './mixture.js';
 
 /** Figures of the rows of a matrix that were looked at: all of them, or a sample. Zeros that are not stored count as zeros. */
 export interface MatrixStatistics {
@@ -20,6 +21,8 @@ export interface MatrixStatistics {
   /** The same after exp(v) - 1 and after 2^v - 1 of each value; undefined once a value was too large for a logarithm. */
   readonly expRowSums: Spread | undefined;
   readonly exp2RowSums: Spread | undefined;
+  /** Rows that cannot be of one make; undefined for a matrix of one piece. */
+  readonly mixture: readonly RowGroup[] | undefined;
   /** [numGenes] */
   readonly geneSums: Float64Array;
 }
@@ -51,6 +54,7 @@ export class StatisticsCollector {
   private readonly rowSums = new SpreadCollector();
   private readonly expRowSums = new SpreadCollector();
   private readonly exp2RowSums = new SpreadCollector();
+  private readonly mixture = new MixtureCollector();
   private readonly geneSums: Float64Array;
 
   constructor(numGenes: number) {
@@ -62,6 +66,7 @@ export class StatisticsCollector {
     this.numNonZero += values.length;
     for (let row = 0; row < numRows; row++) {
       let [rowSum, expSum, exp2Sum] = [0, 0, 0];
+      let [numNonInteger, numNegative, largest] = [0, 0, -Infinity];
       for (let i = indptr[row]!; i < indptr[row + 1]!; i++) {
         const value = values[i]!;
         if (!Number.isFinite(value)) {
@@ -69,29 +74,40 @@ export class StatisticsCollector {
           continue;
         }
         if (value < this.min) this.min = value;
-        if (value > this.max) this.max = value;
-        if (value < 0) this.numNegative++;
-        if (!Number.isInteger(value)) this.numNonInteger++;
+        if (value > largest) largest = value;
+        if (value < 0) numNegative++;
+        if (!Number.isInteger(value)) numNonInteger++;
         rowSum += value;
         this.geneSums[indices[i]!]! += value;
-        if (this.max <= LARGEST_LOGARITHM) {
+      }
+      if (largest > this.max) this.max = largest;
+      this.numNegative += numNegative;
+      this.numNonInteger += numNonInteger;
+      // Logarithms are fractions: whole numbers are spared the exponentials.
+      const canBeLog = numNonInteger > 0 && numNegative === 0 && largest <= LARGEST_LOGARITHM;
+      if (canBeLog) {
+        for (let i = indptr[row]!; i < indptr[row + 1]!; i++) {
+          const value = values[i]!;
+          if (!Number.isFinite(value)) continue;
           expSum += Math.expm1(value);
           exp2Sum += 2 ** value - 1;
         }
       }
+      this.mixture.add(numNegative > 0 ? 'negative' : numNonInteger > 0 ? 'fractions' : 'whole', indptr[row + 1]! - indptr[row]!, rowSum, canBeLog ? expSum : undefined);
       this.sum += rowSum;
       if (indptr[row] === indptr[row + 1]) {
         if (this.numEmptyCells++ < EMPTY_CELLS_NAMED) this.emptyCells.push(firstRow + row);
         continue;
       }
       this.rowSums.add(rowSum);
+      if (!canBeLog) continue;
       this.expRowSums.add(expSum);
       this.exp2RowSums.add(exp2Sum);
     }
   }
 
   result(): MatrixStatistics {
-    const canBeLogarithm = this.max <= LARGEST_LOGARITHM && this.numNegative === 0 && this.rowSums.count > 0;
+    const canBeLogarithm = this.max <= LARGEST_LOGARITHM && this.numNegative === 0 && this.expRowSums.count > 0;
     return {
       numRows: this.numRows,
       numNonZero: this.numNonZero,
@@ -106,6 +122,7 @@ export class StatisticsCollector {
       rowSums: this.rowSums.spread(),
       expRowSums: canBeLogarithm ? this.expRowSums.spread() : undefined,
       exp2RowSums: canBeLogarithm ? this.exp2RowSums.spread() : undefined,
+      mixture: this.mixture.result(),
       geneSums: this.geneSums,
     };
   }

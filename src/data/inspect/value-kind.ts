@@ -1,11 +1,13 @@
+import { number, thousands } from './format.js';
+import { describeGroups } from './mixture.js';
 import type { MatrixStatistics, Spread } from './statistics.js';
 
 /**
  * What the numbers of a matrix are. `counts`: integers. `cpm`: counts divided by each cell's total, not logged, whatever
  * the common total (10,000 and the median are as usual as a million). `log1p`: ln(1 + x) of such. `scaled`: centred, with
- * negative values. `unknown`: none of these.
+ * negative values. `mixed`: rows of one kind among rows of another. `unknown`: none of these.
  */
-export type ValueKind = 'counts' | 'cpm' | 'log1p' | 'scaled' | 'unknown';
+export type ValueKind = 'counts' | 'cpm' | 'log1p' | 'scaled' | 'mixed' | 'unknown';
 /** The kinds a model can read. */
 export type UsableKind = 'counts' | 'cpm' | 'log1p';
 
@@ -30,6 +32,7 @@ export function guessValueKind(statistics: MatrixStatistics): ValueGuess {
   const nonFinite = numNonFinite > 0 ? [`${thousands(numNonFinite)} ${numNonFinite === 1 ? 'value is' : 'values are'} NaN or infinite`] : [];
   const say = (...parts: string[]) => [...nonFinite, ...parts].join('; ');
   if (numFinite === 0) return { kind: 'unknown', evidence: say('there is no value but zero') };
+  if (statistics.mixture) return { kind: 'mixed', evidence: say(`cells of different make: ${describeGroups(statistics.mixture)}`) };
   if (numNegative > 0) return { kind: 'scaled', evidence: say(`${thousands(numNegative)} of ${thousands(numFinite)} values are negative, from ${number(min)} to ${number(max)}`) };
   const range = `from ${number(min)} to ${number(max)}`;
   const cells = numRows - numEmptyCells;
@@ -52,14 +55,4 @@ export function guessValueKind(statistics: MatrixStatistics): ValueGuess {
     return { kind: 'log1p', evidence: say(fractions, `small enough for logarithms (below ${LARGEST_LOG1P})`, sums) };
   }
   return { kind: 'unknown', evidence: say(fractions, `too large for logarithms, and cells sum to ${number(rowSums.min)} … ${number(rowSums.max)}, not to one total`) };
-}
-
-/** Four digits, thousands separated. */
-export function number(value: number): string {
-  if (Number.isInteger(value)) return thousands(value);
-  return Math.abs(value) >= 1000 ? thousands(Math.round(value)) : String(Number(value.toPrecision(4)));
-}
-
-export function thousands(value: number): string {
-  return value.toLocaleString('en-US');
 }

@@ -6,11 +6,14 @@ import { asOutputError, makeFolder, syncFolder, temporaryName } from '../../file
 import { diagnoseHdf5 } from '../readers/hdf5-diagnosis.js';
 import { Hdf5File } from '../readers/hdf5.js';
 import { openCellFile } from '../readers/open.js';
+import type { CellFile } from '../readers/reader.js';
+import { parseReference } from '../readers/reference.js';
 import { tenxLayout } from '../readers/tenx.js';
 import { describeFrame, encode, makeDict, writeArray, writeColumn, writeUns, type NewColumn, type UnsValue } from './anndata-elements.js';
 import { patchHdf5 } from './hdf5-patch.js';
 import { Hdf5Tree } from './hdf5-tree.js';
 import { markSparse, rewriteCompoundFrame, rewriteCompoundMatrices, rewriteTenx } from './modernise.js';
+import { rewriteAsH5ad } from './rewrite-h5ad.js';
 
 export type { NewColumn, UnsValue };
 
@@ -29,18 +32,25 @@ export interface WrittenH5ad {
 }
 
 /**
- * Writes `output`: the cells of `input` (.h5ad of any version, or 10x .h5) and the annotations, as an .h5ad that current
- * readers know. The input is never touched; the output appears whole or not at all, in place of what was there.
+ * Writes `output`: the cells of `input` and the annotations, as an .h5ad that current readers know. The input is never touched; the
+ * output appears whole or not at all, in place of what was there.
  *
- * The output begins as a copy of the input, byte for byte. In it a new root group is made that leads to everything old under
+ * Of an .h5ad of any version and a 10x .h5, the output begins as a copy of the input, byte for byte. In it a new root group is made that leads to everything old under
  * its old name and to the new parts, and the superblock is turned to it: so no matrix is read or compressed again, whatever
- * the file holds stays exactly as it is, and names can be replaced, for which the library has no call.
+ * the file holds stays exactly as it is, and names can be replaced, for which the library has no call. Cells of any other format are
+ * written anew (see rewriteAsH5ad).
  * @throws DataError when the input cannot be read, OutputError when the output cannot be written or is the input,
  *   ShapeError when an annotation has other than N entries
  */
 export async function writeAnnotatedH5ad(request: { readonly input: string; readonly output: string } & Annotations): Promise<WrittenH5ad> {
   const { input, output } = request;
-  await checkRequest(request);
+  const cells = await openCellFile(input);
+  try {
+    await checkRequest(request, cells.numCells);
+    if (!isCopied(cells)) return { notes: await rewriteAsH5ad(cells, output, request) };
+  } finally {
+    cells.close();
+  }
   const superblock = await diagnoseHdf5(input);
   await makeFolder(dirname(output));
   const temporary = temporaryName(output);
@@ -154,10 +164,12 @@ function copyAttributes(tree: Hdf5Tree, from: string, to: string, notes: string[
   if (lost.length > 0) notes.push(`not carried over: the ${lost.length === 1 ? 'attribute' : 'attributes'} ${lost.join(', ')} of ${from}`);
 }
 
-async function checkRequest({ input, output, obs = {}, obsm = {}, uns = {} }: { readonly input: string; readonly output: string } & Annotations): Promise<void> {
-  const cells = await openCellFile(input);
-  const { numCells } = cells;
-  cells.close();
+/** Whether a file is copied as it is; of any other format, and of a part of a file, the cells are written anew. */
+function isCopied({ path, format }: CellFile): boolean {
+  return (format === 'h5ad' || format === '10x-h5') && parseReference(path).part === undefined;
+}
+
+async function checkRequest({ input, output, obs = {}, obsm = {}, uns = {} }: { readonly input: string; readonly output: string } & Annotations, numCells: number): Promise<void> {
   if (await isSameFile(input, output)) throw new OutputError({ file: output, found: 'is the input file', expected: 'another one: the input is never changed', hint: 'choose another --out' });
   for (const name of [...Object.keys(obs), ...Object.keys(obsm), ...Object.keys(uns)]) {
     if (name === '' || name.includes('/') || name === '.') throw new DataError({ file: output, key: name, found: `'${name}' cannot be a name in an .h5ad file`, expected: 'a name without /' });
@@ -177,6 +189,6 @@ async function isSameFile(input: string, output: string): Promise<boolean> {
     throw asOutputError(output, error);
   });
   if (there?.isDirectory()) throw new OutputError({ file: output, found: 'is a folder', expected: 'a file' });
-  const source = await stat(input);
+  const source = await stat(parseReference(input).path);
   return there !== undefined && there.ino === source.ino && there.dev === source.dev;
 }

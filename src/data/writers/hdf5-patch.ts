@@ -8,8 +8,8 @@ import type { Superblock } from '../readers/hdf5-diagnosis.js';
 
 /** Addresses of objects, as the 8 bytes of an object reference hold them: relative to the superblock. */
 export interface Hdf5Patch {
-  /** The group that becomes the root. What only the old root leads to is no longer part of the file. */
-  readonly root: number;
+  /** The group that becomes the root: what only the old root leads to is no longer part of the file. Undefined: it stays. */
+  readonly root?: number;
   /** Datasets of records of one signed byte named `boolean`, which become booleans as Python's h5py stores them. */
   readonly booleans: readonly number[];
 }
@@ -21,7 +21,7 @@ export async function patchHdf5(path: string, superblock: Superblock, { root, bo
   const handle = await open(path, 'r+');
   try {
     for (const address of booleans) await restateAsBoolean(handle, superblock.offset + address);
-    await setRoot(handle, superblock, root);
+    if (root !== undefined) await setRoot(handle, superblock, root);
     await handle.sync();
   } finally {
     await handle.close();

@@ -122,6 +122,12 @@ export class Hdf5Tree {
     });
   }
 
+  /** A list of numbers of unknown length, written piece by piece. */
+  startArray(path: string, Numbers: typeof Float32Array | typeof Int32Array): GrowingArray {
+    const [parent, name] = this.split(path);
+    return new GrowingArray(this.output, parent, name, new Numbers(GROWN_ENTRIES));
+  }
+
   /** A scalar when `text` is one string. */
   writeStrings(path: string, text: string | readonly string[]): void {
     this.create(path, typeof text === 'string' ? { data: text, dtype: 'S' } : { data: [...text], shape: [text.length], dtype: 'S' });
@@ -146,6 +152,46 @@ export class Hdf5Tree {
   private split(path: string): [H5wasm.Group, string] {
     const slash = path.lastIndexOf('/');
     return [this.file.get(path.slice(0, slash) || '/') as H5wasm.Group, path.slice(slash + 1)];
+  }
+}
+
+/** Entries of a GrowingArray that are written at a time, and a storage chunk of it. */
+const GROWN_ENTRIES = 1 << 20;
+const GROWN_CHUNK = 1 << 16;
+
+export class GrowingArray {
+  private buffered = 0;
+  private written = 0;
+
+  constructor(private readonly output: string, private readonly parent: H5wasm.Group, private readonly name: string, private readonly buffer: Float32Array | Int32Array) {}
+
+  append(values: Float32Array | Int32Array): void {
+    for (let from = 0; from < values.length; ) {
+      const piece = values.subarray(from, from + GROWN_ENTRIES - this.buffered);
+      this.buffer.set(piece, this.buffered);
+      this.buffered += piece.length;
+      from += piece.length;
+      if (this.buffered === GROWN_ENTRIES) this.flush();
+    }
+  }
+
+  /** Writes what is left. Until then the array may not be there at all. */
+  end(): void {
+    if (this.buffered > 0 || this.written === 0) this.flush();
+  }
+
+  private flush(): void {
+    const data = this.buffer.subarray(0, this.buffered);
+    writing(this.output, () => {
+      if (this.written > 0) {
+        const dataset = this.parent.get(this.name) as H5wasm.Dataset;
+        dataset.resize([this.written + data.length]);
+        dataset.write_slice([[this.written, this.written + data.length]], data);
+      } else if (data.length < GROWN_ENTRIES) this.parent.create_dataset({ name: this.name, data: data.slice(), shape: [data.length] });
+      else this.parent.create_dataset({ name: this.name, data, shape: [data.length], maxshape: [null], chunks: [GROWN_CHUNK] });
+    });
+    this.written += data.length;
+    this.buffered = 0;
   }
 }
 

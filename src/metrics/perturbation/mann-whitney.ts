@@ -57,7 +57,7 @@ export function benjaminiHochberg(pValues: ArrayLike<number>): Float64Array {
   const out = new Float64Array(n);
   let smallest = 1;
   for (let i = 0; i < n; i++) {
-    smallest = Math.min(smallest, (pValues[order[i]!]! * n) / (n - i));
+    smallest = Math.min(smallest, pValues[order[i]!]! * (n / (n - i)));
     out[order[i]!] = smallest;
   }
   return out;

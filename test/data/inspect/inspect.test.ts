@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { GeneTable } from '../../../src/data/genes/gene-table.js';
 import { Vocabulary } from '../../../src/data/genes/vocabulary.js';
 import { describeInspection } from '../../../src/data/inspect/describe.js';
 import { inspectFile } from '../../../src/data/inspect/inspect.js';
@@ -63,10 +64,41 @@ describe('inspectFile', () => {
     expect(batches.map(({ key }) => key)).toEqual(['donor_id']);
   });
 
+  it('names the genes that are lost, by reason and by expression, and what a gene table finds again', async () => {
+    await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E', 'SEPT7', 'B1', 'XIST', 'CD3EPSILON'], x: { encoding: 'csr', rows: [[4, 3, 2, 1, 0], [0, 0, 0, 10, 0]] } });
+    const vocabulary = new Vocabulary([{ symbol: 'CD3E', ensemblId: '' }, { symbol: 'SEPTIN7', ensemblId: '' }]);
+    const names = (previous: string[], aliases: string[] = []) => ({ ensemblId: '', previous, aliases });
+    const geneTable = new GeneTable([{ symbol: 'CD3E', ...names([], ['CD3EPSILON']) }, { symbol: 'SEPTIN7', ...names(['SEPT7']) }, { symbol: 'MS4A1', ...names([], ['B1']) }, { symbol: 'PTPRC', ...names([], ['B1']) }]);
+    const found = await inspectFile(path, { vocabulary, geneTable });
+    expect(found.coverage).toEqual({
+      numMatched: 2,
+      numByRoute: { 'as named': 1, 'previous symbol': 1 },
+      numMerged: 0,
+      numLost: 3,
+      numLostByReason: { 'ambiguous name': 1, 'not in the vocabulary': 1, 'gene is there under its current name': 1 },
+      mostExpressedLost: [{ name: 'XIST', reason: 'not in the vocabulary', shareOfExpression: 0.55 }, { name: 'B1', reason: 'ambiguous name', shareOfExpression: 0.1 }],
+      shareOfGenes: 0.4,
+      shareOfGenesAsNamed: 0.2,
+      shareOfVocabulary: 1,
+      shareOfExpression: 0.35,
+      shareOfExpressionAsNamed: 0.2,
+    });
+    expect(describeInspection(found)).toMatch(/2 of 5 in the vocabulary: 40\.0 % of the file's genes with 35\.0 % of the expression, 100\.0 % of the vocabulary\n +by the file's own names 1: 20\.0 % .*; then 1 by previous symbol\n/);
+  });
+
+  it('flags symbols that a spreadsheet turned into dates, and mouse names among human ones', async () => {
+    const geneNames = ['CD3E', 'LYZ', 'NKG7', 'GNLY', 'MS4A1', 'CD79A', '1-Mar', '2-Sep', 'Cd3e'];
+    await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames, x: { encoding: 'csr', rows: [geneNames.map(() => 1), geneNames.map(() => 2)] } });
+    expect((await inspectFile(path)).problems).toEqual([
+      expect.stringMatching(/^1 of 9 names are written like mouse symbols among human ones \(Cd3e\): two species in one file, or names in mixed case/),
+      expect.stringMatching(/^2 gene names are dates \(1-Mar, 2-Sep\): a spreadsheet changed symbols such as SEPT2/),
+    ]);
+  });
+
   it('says how much of the file a vocabulary covers', async () => {
     await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E', 'XIST'], x: { encoding: 'csr', rows: [[9, 1], [0, 0]] } });
     const known = new Vocabulary([{ symbol: 'CD3E', ensemblId: '' }]);
-    expect((await inspectFile(path, { vocabulary: known })).coverage).toEqual({ numMatched: 1, shareOfGenes: 0.5, shareOfGenesAsNamed: 0.5, shareOfVocabulary: 1, shareOfExpression: 0.9, shareOfExpressionAsNamed: 0.9 });
+    expect((await inspectFile(path, { vocabulary: known })).coverage).toMatchObject({ numMatched: 1, shareOfGenes: 0.5, shareOfGenesAsNamed: 0.5, shareOfVocabulary: 1, shareOfExpression: 0.9, shareOfExpressionAsNamed: 0.9 });
     const foreign = new Vocabulary([{ symbol: 'LYZ', ensemblId: '' }]);
     expect((await inspectFile(path, { vocabulary: foreign })).problems[0]).toMatch(/^genes: 0 of 2 genes are in the vocabulary/);
   });
