@@ -27,21 +27,25 @@ export async function writeSmallH5ad(path: string, content: SmallH5ad, options: 
   const { libver } = options;
   const file = new File(path, 'w', libver && { libver: libver === 'earliest' ? ['earliest', 'latest'] : libver });
   try {
-    const root = file.get('/') as Group;
-    encode(root, 'anndata', '0.1.0');
-    if (content.x) writeMatrix(root, 'X', content.x, content.geneNames.length);
-    const layers = group(root, 'layers', 'dict');
-    for (const [name, matrix] of Object.entries(content.layers ?? {})) writeMatrix(layers, name, matrix, content.geneNames.length);
-    writeFrame(root, 'obs', content.cellIds, content.obs ?? {});
-    writeFrame(root, 'var', content.geneNames, {});
-    for (const name of ['obsm', 'varm', 'obsp', 'varp', 'uns']) group(root, name, 'dict');
-    if (content.raw) {
-      const raw = group(root, 'raw', 'raw');
-      writeMatrix(raw, 'X', content.raw, content.raw.geneNames.length);
-      writeFrame(raw, 'var', content.raw.geneNames, {});
-    }
+    writeAnnData(file.get('/') as Group, content);
   } finally {
     file.close();
+  }
+}
+
+/** Writes AnnData below a group: the root of an .h5ad, or a modality of MuData. */
+export function writeAnnData(root: Group, content: SmallH5ad): void {
+  encode(root, 'anndata', '0.1.0');
+  if (content.x) writeMatrix(root, 'X', content.x, content.geneNames.length);
+  const layers = group(root, 'layers', 'dict');
+  for (const [name, matrix] of Object.entries(content.layers ?? {})) writeMatrix(layers, name, matrix, content.geneNames.length);
+  writeFrame(root, 'obs', content.cellIds, content.obs ?? {});
+  writeFrame(root, 'var', content.geneNames, {});
+  for (const name of ['obsm', 'varm', 'obsp', 'varp', 'uns']) group(root, name, 'dict');
+  if (content.raw) {
+    const raw = group(root, 'raw', 'raw');
+    writeMatrix(raw, 'X', content.raw, content.raw.geneNames.length);
+    writeFrame(raw, 'var', content.raw.geneNames, {});
   }
 }
 

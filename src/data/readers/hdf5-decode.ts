@@ -103,14 +103,25 @@ export function decodeBooleans(bytes: Uint8Array, metadata: Metadata, place: Pla
 export function decodeStrings(bytes: Uint8Array, metadata: Metadata, place: Place, atPointer: (pointer: number) => string): string[] {
   if (elementKind(metadata) !== 'string') throw new DataError({ ...place, found: `holds ${numpyDtype(metadata)}`, expected: 'strings' });
   if (metadata.vlen) return Array.from(new Uint32Array(bytes.slice().buffer), (pointer) => (pointer === 0 ? '' : atPointer(pointer)));
-  const decoder = new TextDecoder('utf-8');
   const texts: string[] = [];
   for (let from = 0; from < bytes.length; from += metadata.size) {
     const field = bytes.subarray(from, from + metadata.size);
     const end = field.indexOf(0);
-    const text = decoder.decode(end < 0 ? field : field.subarray(0, end));
+    const text = decodeText(end < 0 ? field : field.subarray(0, end));
     // Space-padded (Fortran) strings, strpad 2, carry blanks that are not theirs.
     texts.push(metadata.strpad === 2 ? text.replace(/ +$/, '') : text);
   }
   return texts;
+}
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+const LATIN1 = new TextDecoder('latin1');
+
+/** Text as it was meant: what is no UTF-8 is the older Latin-1, in which every byte is a letter. Signs for unreadable letters would make names alike. */
+export function decodeText(bytes: Uint8Array): string {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    return LATIN1.decode(bytes);
+  }
 }

@@ -3,7 +3,7 @@ import type * as H5wasm from 'h5wasm/node';
 import type { File, Group, Metadata } from 'h5wasm/node';
 import { DataError } from '../../errors.js';
 import { ArrayStore, type StoredArray } from './array-store.js';
-import { decodeBooleans, decodeNumbers, decodeStrings, numpyDtype, type ElementKind, elementKind, type NumberArray } from './hdf5-decode.js';
+import { decodeBooleans, decodeNumbers, decodeStrings, decodeText, numpyDtype, type ElementKind, elementKind, type NumberArray } from './hdf5-decode.js';
 import { diagnoseHdf5 } from './hdf5-diagnosis.js';
 
 type Library = typeof H5wasm.Module;
@@ -14,7 +14,8 @@ const BUILT_IN_FILTERS = [1, 2, 3, 5, 6];
 const PLUGIN_FILTERS = [307, 32000, 32001, 32004, 32008, 32015, 32026];
 /** With any other the library hands out wrong numbers or fails inside, so every read asks first. */
 const READABLE_FILTERS = new Set([...BUILT_IN_FILTERS, ...PLUGIN_FILTERS]);
-const FILTER_NAMES: Record<number, string> = { 4: 'szip', 32013: 'zfp', 32017: 'sz', 32019: 'jpeg' };
+const LZF = 32000;
+const FILTER_NAMES: Record<number, string> = { [LZF]: 'lzf', 4: 'szip', 32013: 'zfp', 32017: 'sz', 32019: 'jpeg' };
 /** Strings are read this many at a time: the library keeps a copy of each in its own memory meanwhile. */
 const STRINGS_PER_READ = 1 << 16;
 
@@ -162,7 +163,7 @@ export class Hdf5Dataset implements StoredArray {
     const all: string[] = [];
     for (let start = first; start < last; start += STRINGS_PER_READ) {
       this.readWith(start, Math.min(last, start + STRINGS_PER_READ), (bytes) => {
-        for (const text of decodeStrings(bytes, this.metadata, this.place(), (pointer) => this.library.UTF8ToString(pointer))) all.push(text);
+        for (const text of decodeStrings(bytes, this.metadata, this.place(), (pointer) => this.textAt(pointer))) all.push(text);
       });
     }
     return all;
@@ -181,7 +182,7 @@ export class Hdf5Dataset implements StoredArray {
     const member = this.member(field);
     let texts: string[] = [];
     this.readWith(0, this.shape[0] ?? 1, (bytes) => {
-      texts = decodeStrings(this.column(bytes, member), member, this.place(field), (pointer) => this.library.UTF8ToString(pointer));
+      texts = decodeStrings(this.column(bytes, member), member, this.place(field), (pointer) => this.textAt(pointer));
     });
     return texts;
   }
@@ -197,7 +198,8 @@ export class Hdf5Dataset implements StoredArray {
   /** @throws DataError naming the filter when the library lacks one this dataset is stored with */
   checkFilters(): void {
     const filters = refusing(this.file, this.path, () => this.library.get_dataset_filters(this.fileId, absolute(this.path)));
-    const missing = filters.find((filter) => !READABLE_FILTERS.has(filter.id));
+    // The lzf plugin unpacks into a buffer of the size of a chunk, which the program that packed texts of variable length does not tell it.
+    const missing = filters.find(({ id, cd_values: sizes }) => !READABLE_FILTERS.has(id) || (id === LZF && sizes.length < 3));
     if (!missing) return;
     throw new DataError({
       file: this.file,
@@ -270,6 +272,14 @@ export class Hdf5Dataset implements StoredArray {
     } finally {
       library._free(pointer);
     }
+  }
+
+  /** The text that a pointer into the library's memory leads to, up to its zero byte. */
+  private textAt(pointer: number): string {
+    const text = this.library.UTF8ToString(pointer);
+    if (!text.includes('\ufffd')) return text;
+    const memory = this.library.HEAPU8;
+    return decodeText(memory.slice(pointer, memory.indexOf(0, pointer)));
   }
 
   private place(field?: string): { file: string; key: string } {

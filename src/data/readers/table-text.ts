@@ -72,12 +72,13 @@ const MISSING = /^(na|nan|n\/a|null|none)?$/i;
 /**
  * Reads the numbers of a table line by line; zeros are left out, missing values are NaN.
  * @param onLine hears each line's name before its numbers
+ * @param onOpenEnd hears that the last line has no end
  * @throws DataError naming line and column of what is no number, and a line of another length
  */
-export async function parseTable(path: string, { delimiter, columnNames }: TableLayout, onLine: (name: string) => void, onEntry: (line: number, column: number, value: number) => void): Promise<void> {
+export async function parseTable(path: string, { delimiter, columnNames }: TableLayout, onLine: (name: string) => void, onEntry: (line: number, column: number, value: number) => void, onOpenEnd: () => void): Promise<void> {
   let number = 0;
   let row = -1;
-  for await (const line of lines(path)) {
+  for await (const line of lines(path, onOpenEnd)) {
     number++;
     if (line.trim() === '') continue;
     if (row++ < 0) continue; // the header

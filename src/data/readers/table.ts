@@ -33,6 +33,7 @@ export class TableFile implements CellFile {
     const perLine: number[] = [];
     const perColumn = new Float64Array(columnNames.length);
     const spool = new EntrySpool();
+    const notes: string[] = [];
     let isInteger = true;
     try {
       const onLine = (name: string): void => {
@@ -44,13 +45,13 @@ export class TableFile implements CellFile {
         perColumn[column]!++;
         if (!Number.isInteger(value)) isInteger = false;
         spool.add(line, column, value);
-      });
+      }, () => notes.push('its last line has no end: is the file whole?'));
       spool.finish();
       const { orientation, evidence } = part === undefined ? tellOrientation(file, lineNames, columnNames) : { orientation: part as Orientation, evidence: undefined };
-      const note = evidence === undefined ? [] : [`genes are in ${orientation === 'genes-in-rows' ? 'rows' : 'columns'}, told from ${evidence}`];
+      if (evidence !== undefined) notes.unshift(`genes are in ${orientation === 'genes-in-rows' ? 'rows' : 'columns'}, told from ${evidence}`);
       return orientation === 'genes-in-columns'
-        ? new TableFile(path, lineNames, columnNames, { spool, cellIs: 'major', areByCell: true, offsets: offsetsOf(perLine) }, isInteger, note)
-        : new TableFile(path, columnNames, lineNames, { spool, cellIs: 'minor', areByCell: false, offsets: offsetsOf(perColumn) }, isInteger, note);
+        ? new TableFile(path, lineNames, columnNames, { spool, cellIs: 'major', areByCell: true, offsets: offsetsOf(perLine) }, isInteger, notes)
+        : new TableFile(path, columnNames, lineNames, { spool, cellIs: 'minor', areByCell: false, offsets: offsetsOf(perColumn) }, isInteger, notes);
     } catch (error) {
       spool.close();
       throw error;

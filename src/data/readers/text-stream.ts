@@ -40,8 +40,12 @@ export async function* unpackedBytes(path: string): AsyncGenerator<Buffer> {
   }
 }
 
-/** Lines without their ends, \n or \r\n. A byte order mark is dropped. @throws DataError as unpackedBytes, and for a line without end */
-export async function* lines(path: string): AsyncGenerator<string> {
+/**
+ * Lines without their ends, \n or \r\n. A byte order mark is dropped.
+ * @param onOpenEnd hears that the last line has no end, as of a file that was cut
+ * @throws DataError as unpackedBytes, and for a line too long to be one
+ */
+export async function* lines(path: string, onOpenEnd: () => void = () => {}): AsyncGenerator<string> {
   let rest: Buffer[] = [];
   let restLength = 0;
   let isFirst = true;
@@ -67,7 +71,10 @@ export async function* lines(path: string): AsyncGenerator<string> {
       if (restLength > LONGEST_LINE) throw new DataError({ file: path, found: `has a line of more than ${LONGEST_LINE} bytes`, expected: 'a table of text' });
     }
   }
-  if (restLength > 0) yield line(Buffer.concat(rest));
+  if (restLength > 0) {
+    yield line(Buffer.concat(rest));
+    onOpenEnd();
+  }
 }
 
 function unreadable(path: string, error: unknown): unknown {

@@ -1,0 +1,100 @@
+// Damages samples by seed, reads what is left of them, and appends one line of JSON a seed to a file: what became of it against the
+// truth. Run as its own process by mutations.slow.test.ts, so that a crash or a hang is seen from outside.
+//   node read-mutants.mjs SAMPLES FIRST_SEED LAST_SEED OUT
+import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openCellFile } from '../../../dist/data/readers/open.js';
+import { ScDivaError } from '../../../dist/errors.js';
+
+const ANSWER_LIMIT_MS = 3000;
+const [samples, first, last, out] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4]), process.argv[5]];
+const names = readdirSync(samples).sort();
+const truths = new Map();
+for (const name of names) truths.set(name, await digest(join(samples, name)));
+
+for (let seed = first; seed < last; seed++) {
+  const random = generator(seed);
+  const name = names[Math.floor(random() * names.length)];
+  const folder = mkdtempSync(join(tmpdir(), 'scdiva-mutant-'));
+  const mutant = join(folder, name);
+  cpSync(join(samples, name), mutant, { recursive: true });
+  const files = filesOf(mutant);
+  const file = files[Math.floor(random() * files.length)];
+  writeFileSync(file, mutate(readFileSync(file), random));
+  appendFileSync(out, `${JSON.stringify({ seed, name, started: true })}\n`);
+  const start = performance.now();
+  const outcome = await read(mutant, truths.get(name));
+  appendFileSync(out, `${JSON.stringify({ seed, name, ...outcome, ms: Math.round(performance.now() - start) })}\n`);
+  rmSync(folder, { recursive: true });
+}
+
+async function read(mutant, truth) {
+  try {
+    const found = await digest(mutant);
+    const different = Object.keys(truth).filter((part) => found[part] !== truth[part]);
+    if (different.length === 0) return { outcome: 'equal' };
+    // A note is a word: what was left out and why.
+    return different.includes('notes') ? { outcome: 'noted', notes: found.notes } : { outcome: 'differs', different };
+  } catch (error) {
+    if (!(error instanceof ScDivaError) || error.exitCode !== 2) return { outcome: 'bug', message: String(error?.stack ?? error) };
+    return error.message.includes('\n') ? { outcome: 'bug', message: `two lines: ${error.message}` } : { outcome: /gave no answer/.test(error.message) ? 'timeout' : 'refused', message: error.message.replaceAll(mutant, '').slice(0, 200) };
+  }
+}
+
+/** Everything that a reader gives of a file, by what it is. */
+async function digest(path) {
+  const file = await openCellFile(path, { answerLimitMs: ANSWER_LIMIT_MS });
+  try {
+    const all = { shape: '', notes: JSON.stringify(file.notes), names: JSON.stringify(file.cellIds), obs: '', indices: '', values: '' };
+    all.shape = JSON.stringify([file.format, file.numCells, file.obsKeys, file.matrices]);
+    for (const key of file.obsKeys) all.obs += JSON.stringify(file.obs(key));
+    for (const { key } of file.matrices) {
+      const matrix = file.matrix(key);
+      all.names += JSON.stringify(matrix.genes);
+      for await (const { indptr, indices, values } of matrix.rowBlocks()) {
+        all.indices += `${indptr.join()};${indices.join()};`;
+        all.values += `${values.join()};`;
+      }
+    }
+    return all;
+  } finally {
+    file.close();
+  }
+}
+
+function mutate(original, random) {
+  let bytes = Buffer.from(original);
+  const place = () => Math.floor(random() * bytes.length);
+  const count = 1 + Math.floor(random() * 2);
+  for (let i = 0; i < count && bytes.length > 0; i++) {
+    const kind = random();
+    if (kind < 0.65) bytes[place()] = Math.floor(random() * 256);
+    else if (kind < 0.75) bytes = bytes.subarray(0, place());
+    else if (kind < 0.9) {
+      const [a, b, length] = [place(), place(), 1 + Math.floor(random() * 64)];
+      const [x, y] = [Buffer.from(bytes.subarray(a, a + length)), Buffer.from(bytes.subarray(b, b + length))];
+      y.copy(bytes, a);
+      x.copy(bytes, b);
+    } else {
+      const from = place();
+      bytes.fill(random() < 0.5 ? 0 : 255, from, Math.min(bytes.length, from + 1 + Math.floor(random() * 32)));
+    }
+  }
+  return bytes;
+}
+
+function filesOf(path) {
+  return statSync(path).isDirectory() ? readdirSync(path).sort().flatMap((name) => filesOf(join(path, name))) : [path];
+}
+
+/** Numbers in [0, 1) by seed (mulberry32). */
+function generator(seed) {
+  let state = (seed * 0x9e3779b1) >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
