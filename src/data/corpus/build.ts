@@ -18,7 +18,7 @@ import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
 import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
 import { findDuplicates } from './duplicates.js';
 import { isOurs, readJournal, removeFiles } from './journal.js';
-import { FORMAT_VERSION, MANIFEST_FILE, readManifest, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
+import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, readManifest, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
 import { joinObs, labelLikeKeys } from './obs-columns.js';
 import type { Fractions } from './split.js';
 import { LEFT_OUT_AS_DUPLICATE, NOT_LEFT_OUT, writeCorpus, type CorpusSource } from './write-corpus.js';
@@ -137,7 +137,12 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   // Hashing reads every file once more. A new build does not wait for it.
   const record = Promise.all(files.map(({ path }) => hashSource(path))).then((hashes): BuildRecord => ({ ...build, sources: sources.map(({ matrix, scale: from }, i) => ({ sha256: hashes[i]!, matrix: matrix.key, scale: from })) }));
   record.catch(() => {}); // reported where it is awaited
-  if (existing.kind === 'finished') return sameBuild(out, existing.manifest.build, await record, existing.manifest);
+  if (existing.kind === 'finished') {
+    const manifest = sameBuild(out, existing.manifest.build, await record, existing.manifest);
+    // A build that was killed right after it wrote the manifest left its journal.
+    await removeFiles(out, [GENES_FILE, ...manifest.shards.map(({ file }) => file)]);
+    return manifest;
+  }
   const earlier = existing.kind === 'unfinished' ? sameBuild(out, existing.header.build, await record, { knowledge: existing.header.knowledge, records: existing.records }) : undefined;
   if (build.dropDuplicates) {
     const duplicates = await findDuplicates(sources, vocabulary, { isLeftOut: (row) => leftOut[row] !== NOT_LEFT_OUT, progress: options.progress, signal: options.signal });
