@@ -1,3 +1,4 @@
+import type { FileGenes } from '../../data/corpus/build.js';
 import { defineVerb } from '../verb.js';
 
 /** `scdiva data build FILES… --out CORPUS`: files of cells become one corpus to train on. */
@@ -13,6 +14,7 @@ export const dataBuild = defineVerb({
       .option('genes', { alias: 'vocabulary', type: 'string', requiresArg: true, describe: "genes.tsv, or the folder of a corpus; default: the files' own genes" })
       .option('checkpoint', { type: 'string', requiresArg: true, conflicts: 'genes', describe: 'take the genes of this checkpoint, to fine-tune it' })
       .option('gene-table', { type: 'string', requiresArg: true, describe: 'what genes are and were called (scdiva data genes): joins symbols, old symbols, Ensembl ids' })
+      .option('gene-report', { type: 'string', requiresArg: true, describe: 'write what became of every gene of every file (.tsv)' })
       .option('convert', { choices: ['counts', 'cpm', 'log1p'] as const, describe: 'bring every file to this kind of values, where that needs no guessing' })
       .option('obs', { type: 'string', array: true, nargs: 1, describe: 'obs field to keep, repeatable; default: all that look like labels' })
       .option('label', { type: 'string', requiresArg: true, describe: 'obs field whose classes are spread evenly over the split' })
@@ -30,7 +32,9 @@ export const dataBuild = defineVerb({
   async run(flags, { progress, signal }) {
     const [{ buildCorpus }, { openCorpus }, { corpusPage, describeCorpus }] = await Promise.all([import('../../data/corpus/build.js'), import('../../data/corpus/corpus.js'), import('../../data/corpus/describe.js')]);
     const { geneTableOf, numberBetween, obsValues, wholeNumber, splitShares, vocabularyOf } = await import('../build-flags.js');
+    const genes: FileGenes[] = [];
     await buildCorpus(flags.files, {
+      onGenes: (found) => genes.push(found),
       out: flags.out,
       matrix: flags.matrix,
       valueKind: flags.valueKind,
@@ -53,6 +57,10 @@ export const dataBuild = defineVerb({
       progress,
       signal,
     });
+    if (flags.geneReport !== undefined) {
+      const [{ geneReport }, { writeFileAtomic }] = await Promise.all([import('../../data/genes/gene-report.js'), import('../../files.js')]);
+      await writeFileAtomic(flags.geneReport, genes.map((found, i) => geneReport(found, i === 0)));
+    }
     const corpus = await openCorpus(flags.out);
     const description = describeCorpus(corpus);
     return { json: { ...description }, text: corpusPage(description) };

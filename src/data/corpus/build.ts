@@ -1,12 +1,13 @@
 import { readdir, rm } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
 import { ConfigError, DataError, OutputError } from '../../errors.js';
 import { asOutputError, makeFolder } from '../../files.js';
 import type { Progress } from '../../progress.js';
 import { vocabularyFromGenes } from '../genes/build-vocabulary.js';
 import { geneIdKind } from '../genes/gene-ids.js';
 import type { GeneTable } from '../genes/gene-table.js';
-import { checkCoverage, LOWEST_COVERAGE, mapGenes } from '../genes/mapping.js';
+import { checkCoverage, LOWEST_COVERAGE, mapGenes, type GeneMapping } from '../genes/mapping.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
@@ -20,6 +21,7 @@ import { findDuplicates } from './duplicates.js';
 import { isOurs, readJournal, removeFiles } from './journal.js';
 import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, readManifest, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
 import { joinObs, labelLikeKeys } from './obs-columns.js';
+import type { DictionaryColumn } from './shard-writer.js';
 import type { Fractions } from './split.js';
 import { LEFT_OUT_AS_DUPLICATE, NOT_LEFT_OUT, writeCorpus, type CorpusSource } from './write-corpus.js';
 
@@ -65,8 +67,18 @@ export interface BuildOptions {
   readonly numWorkers?: number | undefined;
   /** Default true: the corpus is on the disk when the build ends. false leaves flushing to the operating system. */
   readonly sync?: boolean | undefined;
+  /** Hears what became of the genes of each file, before any cell is read. */
+  readonly onGenes?: ((found: FileGenes) => void) | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** The genes of one file and what they are in the corpus. */
+export interface FileGenes {
+  readonly file: string;
+  readonly genes: GeneNames;
+  readonly mapping: GeneMapping;
+  readonly vocabulary: Vocabulary;
 }
 
 /**
@@ -90,6 +102,7 @@ export async function buildCorpus(files: readonly string[], options: BuildOption
 export async function buildFrom(files: readonly CellFile[], options: BuildOptions): Promise<CorpusManifest> {
   const { out } = options;
   const existing = await stateOf(out);
+  refuseRepeats(files.map(({ path }) => resolve(path)), files);
   const chosen: ChosenMatrix[] = [];
   for (const file of files) chosen.push(await chooseMatrix(file, { ...(options.matrix !== undefined && { matrix: options.matrix }), ...(options.valueKind !== undefined && { valueKind: options.valueKind }) }));
   const fileScales = chosen.map(valueScale);
@@ -101,6 +114,7 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   const mappings = matrices.map(({ genes }, i) => {
     const mapping = mapGenes(genes, vocabulary, geneTable);
     checkCoverage(mapping, genes, vocabulary, files[i]!.path);
+    options.onGenes?.({ file: files[i]!.path, genes, mapping, vocabulary });
     return mapping;
   });
   const obsKeys = [...new Set([...(options.obsKeys ?? labelLikeKeys(files)), ...(options.label === undefined ? [] : [options.label])])];
@@ -110,6 +124,7 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   const filterKeys = [...new Set([...Object.keys(keep), ...Object.keys(drop)])];
   const numRows = matrices.reduce((n, { numCells }) => n + numCells, 0);
   const leftOut = ruledOutByObs(numRows, filterKeys.map((key) => joinObs(files, key, true)), keep, drop);
+  if (splitBy) refuseMissing(splitBy, files, leftOut);
   const sources = files.map((file, i): CorpusSource => {
     const from = fileScales[i]!;
     return { file, matrix: matrices[i]!, ...mappings[i]!, scale: from, cellTotal: chosen[i]!.cellTotal, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
@@ -135,7 +150,10 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   };
   for (const { scale: from, file, matrix } of sources) new CellFilter(build, from, file, matrix); // refuses what it cannot answer before anything is read
   // Hashing reads every file once more. A new build does not wait for it.
-  const record = Promise.all(files.map(({ path }) => hashSource(path))).then((hashes): BuildRecord => ({ ...build, sources: sources.map(({ matrix, scale: from }, i) => ({ sha256: hashes[i]!, matrix: matrix.key, scale: from })) }));
+  const record = Promise.all(files.map(({ path }) => hashSource(path))).then((hashes): BuildRecord => {
+    if (!build.dropDuplicates) refuseRepeats(hashes, files);
+    return { ...build, sources: sources.map(({ matrix, scale: from }, i) => ({ sha256: hashes[i]!, matrix: matrix.key, scale: from })) };
+  });
   record.catch(() => {}); // reported where it is awaited
   if (existing.kind === 'finished') {
     const manifest = sameBuild(out, existing.manifest.build, await record, existing.manifest);
@@ -192,13 +210,39 @@ async function removeUnfinished(out: string): Promise<void> {
   if ((await readdir(out)).length === 0) await rm(out, { recursive: true });
 }
 
+const OTHER_INPUT: Partial<Record<keyof BuildRecord, string>> = { sources: 'of other files', vocabularyHash: 'over another vocabulary', geneTableHash: 'with another gene table' };
+
 /** @returns `value` where both builds are the same @throws DataError naming what differs */
 function sameBuild<T>(out: string, there: BuildRecord, asked: BuildRecord, value: T): T {
   const differing = (Object.keys(asked) as (keyof BuildRecord)[]).filter((key) => JSON.stringify(there[key]) !== JSON.stringify(asked[key]));
   if (differing.length === 0) return value;
   const [key] = differing;
-  const show = (record: BuildRecord): string => (key === 'sources' || key === 'vocabularyHash' ? 'another' : JSON.stringify(record[key!]));
-  throw new DataError({ file: out, key: differing.join(', '), found: `a corpus built with ${key} ${show(there)}`, expected: key === 'sources' || key === 'vocabularyHash' ? 'the same' : show(asked), hint: 'choose another --out or delete the folder' });
+  const show = (record: BuildRecord): string => JSON.stringify(record[key!]);
+  const words = OTHER_INPUT[key!];
+  throw new DataError({ file: out, key: differing.join(', '), found: words ? `a corpus ${words}` : `a corpus built with ${key} ${show(there)}`, expected: words ? 'the same input' : show(asked), hint: 'choose another --out or delete the folder' });
+}
+
+/** @throws DataError for a file that is given twice: each of its cells would be learned twice, or learned and tested */
+function refuseRepeats(names: readonly string[], files: readonly CellFile[]): void {
+  const first = new Map<string, number>();
+  names.forEach((name, i) => {
+    const before = first.get(name);
+    if (before !== undefined) throw new DataError({ file: files[i]!.path, found: `the same file as ${files[before]!.path}`, expected: 'each file once', hint: 'leave one out' });
+    first.set(name, i);
+  });
+}
+
+/** @throws DataError naming a cell that a split by groups could not place */
+function refuseMissing(splitBy: DictionaryColumn, files: readonly CellFile[], leftOut: Uint8Array): void {
+  let row = 0;
+  for (const file of files) {
+    for (const cellId of file.cellIds) {
+      if (splitBy.codes[row]! < 0 && leftOut[row] === NOT_LEFT_OUT) {
+        throw new DataError({ file: file.path, key: `obs['${splitBy.key}']`, found: `cell '${cellId}' has no value`, expected: 'one for every cell, to split by', hint: `fill it in, split by another field, or keep only cells that have one: --keep ${splitBy.key}=…` });
+      }
+      row++;
+    }
+  }
 }
 
 /** @throws DataError where the files hold different kinds of values */
@@ -229,6 +273,8 @@ function convertedScale(files: readonly CellFile[], chosen: readonly ChosenMatri
   return to;
 }
 
+const KIND_WORDS = { symbol: 'symbols', ensembl: 'Ensembl ids', 'ensembl-version': 'Ensembl ids', mixed: 'symbols and Ensembl ids', unknown: 'other names' };
+
 /**
  * Without a given vocabulary the files' genes are joined, and files that name theirs differently would stand side by side
  * without a gene in common.
@@ -240,7 +286,7 @@ function refuseForeignNames(files: readonly CellFile[], genes: readonly GeneName
     const { numDistinct } = mapGenes(genes[i]!, before, table);
     const smaller = Math.min(genes[i]!.names.length, before.genes.length);
     if (numDistinct > 0 && numDistinct >= LOWEST_COVERAGE * smaller) continue;
-    const kinds = [genes[0]!, genes[i]!].map(({ names }) => geneIdKind(names).kind);
+    const kinds = [genes[0]!, genes[i]!].map(({ names }) => KIND_WORDS[geneIdKind(names).kind]);
     throw new DataError({
       file: files[i]!.path,
       key: 'genes',

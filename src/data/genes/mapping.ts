@@ -31,6 +31,8 @@ export interface GeneMapping {
   readonly duplicates: readonly DuplicateGene[];
   /** Columns by the way they were matched; those without any are left out. */
   readonly numByRoute: Readonly<Partial<Record<Route, number>>>;
+  /** [numGenes] the way each column was matched; undefined for lost ones. */
+  readonly routes: readonly (Route | undefined)[];
   /** [numGenes] 1 for columns that were matched by another name than the file's; absent where there are none. */
   readonly isRenamed?: Uint8Array;
   /** Every column without a vocabulary gene, in order. */
@@ -66,6 +68,7 @@ export function mapGenes(genes: GeneNames, vocabulary: Vocabulary, table?: GeneT
   }
   const rename = renamer(vocabulary, table);
   const numByRoute: Partial<Record<Route, number>> = {};
+  const routes = new Array<Route | undefined>(numGenes).fill(undefined);
   const isRenamed = new Uint8Array(numGenes);
   const columnsOf = new Map<number, number[]>();
   const lost: LostGene[] = [];
@@ -85,13 +88,14 @@ export function mapGenes(genes: GeneNames, vocabulary: Vocabulary, table?: GeneT
       }
     }
     if (id < 0) continue;
+    routes[column] = route;
     numByRoute[route] = (numByRoute[route] ?? 0) + 1;
     const columns = columnsOf.get(id);
     if (columns) columns.push(column);
     else columnsOf.set(id, [column]);
   }
   const duplicates = [...columnsOf].filter(([, columns]) => columns.length > 1).map(([vocabularyId, columns]) => ({ vocabularyId, columns }));
-  return { vocabularyIds, numMatched: numGenes - lost.length, numDistinct: columnsOf.size, duplicates, numByRoute, ...(isRenamed.includes(1) && { isRenamed }), lost };
+  return { vocabularyIds, numMatched: numGenes - lost.length, numDistinct: columnsOf.size, duplicates, numByRoute, routes, ...(isRenamed.includes(1) && { isRenamed }), lost };
 }
 
 /** The names a file has for one of its genes, the most telling first. */

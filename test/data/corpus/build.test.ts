@@ -7,6 +7,8 @@ import fc from 'fast-check';
 import { buildCorpus } from '../../../src/data/corpus/build.js';
 import { openCorpus, type Corpus } from '../../../src/data/corpus/corpus.js';
 import { assignSplits } from '../../../src/data/corpus/split.js';
+import { GeneTable } from '../../../src/data/genes/gene-table.js';
+import { geneReport } from '../../../src/data/genes/gene-report.js';
 import { Vocabulary } from '../../../src/data/genes/vocabulary.js';
 import { randomCells, smallCorpus, temporaryFolder } from '../../support/small-corpus.js';
 import { writeSmallH5ad, type SmallH5ad } from '../../support/small-h5ad.js';
@@ -94,6 +96,42 @@ describe('a corpus', () => {
     const foreign = await newFolder();
     await writeFile(join(foreign, 'thesis.tex'), '');
     await expect(buildCorpus([join(folder, 'cells.h5ad')], { out: foreign })).rejects.toThrow(/holds other files \(thesis\.tex\)/);
+  });
+
+  it('refuses a file that is given twice, by name or by content, and a cell that a split by groups cannot place', async () => {
+    const folder = await newFolder();
+    const [a, copy, c] = [join(folder, 'a'), join(folder, 'copy'), join(folder, 'c')];
+    const content = randomCells(1, 30, 20);
+    const donor = content.cellIds.map((_, i) => (i === 17 ? null : `D${i % 4}`));
+    await writeSmallH5ad(a, content);
+    await writeFile(copy, await readFile(a));
+    await writeSmallH5ad(c, { ...randomCells(2, 30, 20), obs: { donor, cell_type: content.obs!['cell_type']! } });
+    const out = join(folder, 'out');
+    await expect(buildCorpus([a, c, join(folder, '.', 'a')], { out })).rejects.toThrow(/a: the same file as .*a \(expected each file once/);
+    await expect(buildCorpus([a, c, copy], { out })).rejects.toThrow(/copy: the same file as .*a \(/);
+    await expect(buildCorpus([a, c], { out, splitBy: 'donor' })).rejects.toThrow(/c: obs\['donor'\]: cell 'cell-17' has no value \(expected one for every cell, to split by; .*--keep donor=…\)/);
+    expect(existsSync(out)).toBe(false);
+    await buildCorpus([a, c], { out, splitBy: 'donor', keep: { donor: ['D0', 'D1', 'D2', 'D3'] } });
+    const corpus = await openCorpus(out);
+    const donors = (['train', 'validation', 'test'] as const).map((split) => new Set(Array.from(corpus.splitRows(split), (row) => corpus.labelCodes('donor')[row]!)));
+    expect(donors.map((set) => set.size).reduce((sum, n) => sum + n)).toBe(4);
+  });
+
+  it('refuses files that have no gene in common, and joins them by a gene table', async () => {
+    const folder = await newFolder();
+    const [a, b] = [join(folder, 'a'), join(folder, 'b')];
+    const content = randomCells(1, 30, 20);
+    const ensembl = content.geneNames.map((_, g) => `ENSG${String(g).padStart(11, '0')}`);
+    await writeSmallH5ad(a, content);
+    await writeSmallH5ad(b, { ...randomCells(2, 30, 20), geneNames: ensembl });
+    await expect(buildCorpus([a, b], { out: join(folder, 'out') })).rejects.toThrow(/b: genes: 0 of 20 genes are in .*a \(Ensembl ids here, other names there\) \(expected files that share genes; pass a table/);
+    const geneTable = new GeneTable(content.geneNames.map((symbol, g) => ({ symbol, ensemblId: ensembl[g]!, previous: [], aliases: [] })));
+    const reports: string[] = [];
+    await buildCorpus([a, b], { out: join(folder, 'out'), geneTable, onGenes: (found) => reports.push(String(geneReport(found, reports.length === 0))) });
+    const corpus = await openCorpus(join(folder, 'out'));
+    expect(corpus.vocabulary.genes[3]).toEqual({ symbol: 'GENE3', ensemblId: 'ENSG00000000003' });
+    expect(corpus.manifest.sources.map(({ numGenesMatched, expressionCoverage }) => [numGenesMatched, expressionCoverage])).toEqual([[20, 1], [20, 1]]);
+    expect(reports.join('').split('\n')[4]).toBe(`${a}\tGENE3\t5\tGENE3\tENSG00000000003\tfound as named`);
   });
 
   it('joins files over the union of their genes, with one set of labels', async () => {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { vocabularyFromGenes } from '../../../src/data/genes/build-vocabulary.js';
+import { geneReport } from '../../../src/data/genes/gene-report.js';
 import { GeneTable, mergeGenes, type KnownGene } from '../../../src/data/genes/gene-table.js';
 import { mapGenes } from '../../../src/data/genes/mapping.js';
 import { parseGenes, readGeneTable } from '../../../src/data/genes/read-gene-table.js';
@@ -83,6 +84,20 @@ describe('mapping through a gene table', () => {
     expect([...mapping.vocabularyIds]).toEqual([-1, -1, 3, -1]);
     expect(mapping.lost.map(({ name, reason }) => [name, reason])).toEqual([['B1', 'ambiguous name'], ['Ms4a1', 'not in the vocabulary'], ['CD20', 'gene is there under its current name']]);
     expect(mapping.isRenamed).toBeUndefined();
+  });
+
+  it('is reported gene by gene: by which name it was found, what it was added to, why it is lost', () => {
+    const genes = { names: ['SEPTIN7', 'CDC10', 'MS4A1', 'C2ORF74', 'B1'] };
+    const report = String(geneReport({ file: 'a.h5ad', genes, mapping: mapGenes(genes, vocabulary, table), vocabulary }, true));
+    expect(report.split('\n').map((line) => line.split('\t').slice(1).join(' '))).toEqual([
+      'name vocabulary_id symbol ensembl_id fate',
+      'SEPTIN7 2 SEPT7  found by current name',
+      'CDC10 2 SEPT7  found by previous symbol, added to SEPTIN7',
+      'MS4A1 3 MS4A1  found as named',
+      'C2ORF74 4 C2orf74  found by letter case',
+      'B1    lost: ambiguous name',
+      '',
+    ]);
   });
 
   it('adds up two old names of one gene, and says so', () => {
