@@ -17,6 +17,8 @@ const { values: flags } = parseArgs({
     executor: { type: 'string', default: 'graph' },
     dropout: number(0),
     recompute: { type: 'boolean', default: false },
+    inter: number(0),
+    intra: number(0),
     kernels: { type: 'boolean', default: true },
     hidden: number(512),
     heads: number(8),
@@ -67,7 +69,7 @@ const train = TrainConfig.parse({ steps: numSteps });
 
 const batch = randomBatch();
 const parameters = initialParameters(config, V, rng.fork('parameters'));
-const executor = await createExecutor({ kind: flags.executor, precision: flags.precision, session: { fusedKernels: flags.kernels } });
+const executor = await createExecutor({ kind: flags.executor, precision: flags.precision, session: { fusedKernels: flags.kernels, interOpThreads: size('inter'), intraOpThreads: size('intra') } });
 const state = flags.task === 'train' ? initialOptimizerState(train, parameters, Object.keys(parameters)) : {};
 const variables = await executor.createVariables({ ...parameters, ...state });
 const names = Object.keys(parameters);

@@ -16,7 +16,7 @@ export type GraphRewrites = z.infer<typeof GraphRewrites>;
 /** How TensorFlow runs graphs. The defaults suit one process on one machine. */
 export const SessionConfig = z.strictObject({
   intraOpThreads: z.int().nonnegative().default(0).describe('threads that share one op; 0 = one for each core. The result does not depend on it'),
-  interOpThreads: z.int().nonnegative().default(0).describe('ops run side by side; 0 = TensorFlow decides'),
+  interOpThreads: z.int().nonnegative().default(0).describe('ops run side by side; 0 = one where kernels are fused, for two at once push each other out of the caches, else TensorFlow decides'),
   gpuMemoryGrowth: z.boolean().default(true).describe('take GPU memory as needed instead of all of it at the start'),
   gpuMemoryFraction: z.number().positive().max(1).optional().describe('largest share of a GPU\'s memory to take'),
   softPlacement: z.boolean().default(true).describe('run an op that a GPU lacks on the CPU'),

@@ -41,8 +41,8 @@ export function createGraphExecutor(options: GraphExecutorOptions = {}): GraphEx
   const backend = graphBackend();
   const builder = new GraphBuilder();
   const config = SessionConfig.parse(options.session ?? {});
-  const session = new Session(builder.graph, config);
   const isFusing = config.fusedKernels && areKernelsLoaded();
+  const session = new Session(builder.graph, { ...config, interOpThreads: config.interOpThreads || (isFusing ? 1 : 0) });
   return {
     kind: 'graph',
     async createVariables(initial) {
