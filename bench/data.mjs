@@ -1,8 +1,9 @@
 // npm run -s bench -- data [--h5ad cells.h5ad] [--cells 20000] [--workers 1,2] [--tasks convert,rows,stream] [--repeat 1] [--json]
-//                          [--corpus corpus/] [--batch 64] [--serialisation entropy] [--depth none]
+//                          [--corpus corpus/] [--batch 64] [--serialisation entropy] [--depth none] [--memory MB] [--sync true]
 //
 // One line a measurement, each in a process of its own, so that peak memory is its own:
-//   convert          file of counts → corpus: all that a build does, hashing the source and syncing the shards included
+//   convert          file of counts → corpus: all that a build does, hashing the source included; with --sync false not the
+//                    disk, as no other program waits for it
 //   rows             single cells (ids and values) in random order, nothing done with them
 //   stream-top1200   one epoch in a random order of all rows: read, log-normalised, ranked, cut to 1,200 genes, padded, batched
 // Without --h5ad the cells are synthetic, about 1,600 genes a cell; making them is not counted. With --corpus that corpus is
@@ -27,6 +28,8 @@ const { values: flags } = parseArgs({
     batch: { type: 'string', default: '64' },
     serialisation: { type: 'string', default: 'entropy' },
     depth: { type: 'string', default: 'none' },
+    memory: { type: 'string' },
+    sync: { type: 'string', default: 'true' },
     only: { type: 'string' },
   },
 });
@@ -70,8 +73,9 @@ async function synthetic() {
 async function convert() {
   const { buildCorpus } = await import('../dist/data/corpus/build.js');
   const numWorkers = Number(flags.workers);
-  const [manifest, ...times] = await timed(() => buildCorpus([flags.h5ad], { out: flags.corpus, numWorkers }));
-  report('convert', manifest.numCells, times, { workers: numWorkers, valueType: manifest.valueType });
+  const sync = flags.sync === 'true';
+  const [manifest, ...times] = await timed(() => buildCorpus([flags.h5ad], { out: flags.corpus, numWorkers, sync, ...(flags.memory && { memoryBytes: 1e6 * Number(flags.memory) }) }));
+  report('convert', manifest.numCells, times, { workers: numWorkers, sync, ...(flags.memory && { memory: flags.memory }), valueType: manifest.valueType });
 }
 
 async function rows() {

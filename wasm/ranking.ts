@@ -38,6 +38,9 @@ let sorted: usize = 0;
 
 let cell: i32 = 0;
 
+/** The largest gene id of the cell that was scored last: it says whether all of them were genes. */
+export let largestId: u32 = 0;
+
 /** Makes room for V weights and cells of n genes; what the arrays of n entries held is lost. */
 export function reserve(numWeights: i32, n: i32): void {
   const bytes = (<usize>n << 2) + 16;
@@ -53,42 +56,65 @@ export function reserve(numWeights: i32, n: i32): void {
   if (missing > 0 && memory.grow(missing) < 0) unreachable();
 }
 
-/** values = float32(log1p(count · factor)), one logarithm for each distinct count. @returns how many counts are not 0 */
+/**
+ * values = float32(log1p(count · factor)), one logarithm for each distinct count, and scores = values · weights[geneIds]: the common
+ * case in one go. @returns how many counts are not 0
+ */
+export function scoreCountsNarrow(n: i32, factor: f64): i32 {
+  cell++;
+  let numZeros = 0;
+  let largest: u32 = 0;
+  for (let i: usize = 0; i < <usize>n; i++) {
+    const count = <usize>load<u16>(counts + (i << 1));
+    const id = <u32>load<u16>(geneIds + (i << 1));
+    if (load<i32>(TABLE_CELL + (count << 2)) != cell) fillEntry(count, factor);
+    numZeros += <i32>(count == 0);
+    largest = max(largest, id);
+    const value = load<f32>(TABLE + (count << 2));
+    store<f32>(values + (i << 2), value);
+    store<f32>(scores + (i << 2), value * load<f32>(weights + (<usize>id << 2)));
+  }
+  largestId = largest;
+  return n - numZeros;
+}
+
+/** values alone, for those that are scored in another way. */
 export function normaliseCounts(n: i32, factor: f64): i32 {
   cell++;
   let numZeros = 0;
   for (let i: usize = 0; i < <usize>n; i++) {
     const count = <usize>load<u16>(counts + (i << 1));
-    const entry = count << 2;
-    if (load<i32>(TABLE_CELL + entry) != cell) {
-      store<i32>(TABLE_CELL + entry, cell);
-      store<f32>(TABLE + entry, <f32>log1p(<f64>count * factor));
-    }
+    if (load<i32>(TABLE_CELL + (count << 2)) != cell) fillEntry(count, factor);
     numZeros += <i32>(count == 0);
-    store<f32>(values + (i << 2), load<f32>(TABLE + entry));
+    store<f32>(values + (i << 2), load<f32>(TABLE + (count << 2)));
   }
   return n - numZeros;
 }
 
-/** scores = values · weights[geneIds]. @returns the largest id: it says whether all of them were genes */
-export function scoreNarrow(n: i32): u32 {
+function fillEntry(count: usize, factor: f64): void {
+  store<i32>(TABLE_CELL + (count << 2), cell);
+  store<f32>(TABLE + (count << 2), <f32>log1p(<f64>count * factor));
+}
+
+/** scores = values · weights[geneIds] */
+export function scoreNarrow(n: i32): void {
   let largest: u32 = 0;
   for (let i: usize = 0; i < <usize>n; i++) {
     const id = <u32>load<u16>(geneIds + (i << 1));
     largest = max(largest, id);
     store<f32>(scores + (i << 2), load<f32>(values + (i << 2)) * load<f32>(weights + (<usize>id << 2)));
   }
-  return largest;
+  largestId = largest;
 }
 
-export function scoreWide(n: i32, numWeights: u32): u32 {
+export function scoreWide(n: i32, numWeights: u32): void {
   let largest: u32 = 0;
   for (let i: usize = 0; i < <usize>n; i++) {
     const id = load<u32>(geneIds + (i << 2));
     largest = max(largest, id);
     store<f32>(scores + (i << 2), load<f32>(values + (i << 2)) * load<f32>(weights + (<usize>min(id, numWeights - 1) << 2)));
   }
-  return largest;
+  largestId = largest;
 }
 
 /**

@@ -28,7 +28,10 @@ export const dataBuild = defineVerb({
       .option('drop', { type: 'string', array: true, nargs: 1, describe: 'no such cells, doublet=True; repeatable' })
       .option('drop-duplicates', { type: 'boolean', default: false, describe: 'of cells with the same values keep the first' })
       .option('seed', { type: 'number', requiresArg: true, default: 0, describe: 'of the split' })
-      .option('shard-cells', { type: 'number', requiresArg: true, default: 8192, describe: 'cells a shard' }),
+      .option('shard-cells', { type: 'number', requiresArg: true, default: 8192, describe: 'cells a shard' })
+      .option('workers', { type: 'number', requiresArg: true, describe: 'threads; default: one for each processor, none for a small build' })
+      .option('memory', { type: 'number', requiresArg: true, describe: 'MB the build may hold, about; takes threads away until it fits' })
+      .option('sync', { type: 'boolean', default: true, describe: 'wait until every shard is on the disk; --no-sync leaves that to the operating system' }),
   async run(flags, { progress, signal }) {
     const [{ buildCorpus }, { openCorpus }, { corpusPage, describeCorpus }] = await Promise.all([import('../../data/corpus/build.js'), import('../../data/corpus/corpus.js'), import('../../data/corpus/describe.js')]);
     const { geneTableOf, numberBetween, obsValues, wholeNumber, splitShares, vocabularyOf } = await import('../build-flags.js');
@@ -54,6 +57,9 @@ export const dataBuild = defineVerb({
       dropDuplicates: flags.dropDuplicates,
       seed: wholeNumber('--seed', flags.seed, 0),
       shardCells: wholeNumber('--shard-cells', flags.shardCells, 1),
+      numWorkers: flags.workers === undefined ? undefined : wholeNumber('--workers', flags.workers, 0),
+      memoryBytes: flags.memory === undefined ? undefined : 1e6 * numberBetween('--memory', flags.memory, 1, Infinity),
+      sync: flags.sync,
       progress,
       signal,
     });

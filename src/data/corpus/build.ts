@@ -1,5 +1,4 @@
 import { readdir, rm } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { ConfigError, DataError, OutputError } from '../../errors.js';
 import { asOutputError, makeFolder } from '../../files.js';
@@ -13,10 +12,11 @@ import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
 import { valueScale } from '../loader/value-scale.js';
 import { openCellFile } from '../readers/open.js';
-import type { CellFile, CellMatrix, GeneNames } from '../readers/reader.js';
+import type { CellFile, GeneNames } from '../readers/reader.js';
 import { hashSource } from '../readers/reference.js';
 import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
 import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
+import { buildThreads } from './build-threads.js';
 import { findDuplicates } from './duplicates.js';
 import { isOurs, readJournal, removeFiles } from './journal.js';
 import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, readManifest, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
@@ -65,6 +65,8 @@ export interface BuildOptions {
   readonly shardCells?: number | undefined;
   /** Threads that read and write, 0: this one does. Default: one for each processor, none for a small build. The bytes written are the same. */
   readonly numWorkers?: number | undefined;
+  /** Bytes the build may hold, about: takes threads away until it fits. Default: no limit but what the threads need. */
+  readonly memoryBytes?: number | undefined;
   /** Default true: the corpus is on the disk when the build ends. false leaves flushing to the operating system. */
   readonly sync?: boolean | undefined;
   /** Hears what became of the genes of each file, before any cell is read. */
@@ -166,7 +168,7 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
     const duplicates = await findDuplicates(sources, vocabulary, { isLeftOut: (row) => leftOut[row] !== NOT_LEFT_OUT, progress: options.progress, signal: options.signal });
     for (const row of duplicates) leftOut[row] = LEFT_OUT_AS_DUPLICATE;
   }
-  const numThreads = threadsFor(matrices, numRows, options.numWorkers);
+  const numThreads = await buildThreads(matrices, { vocabularySize: vocabulary.size, shardCells: build.shardCells, asked: options.numWorkers, memoryBytes: options.memoryBytes });
   await makeFolder(out);
   try {
     return await writeCorpus({ folder: out, build, record, numThreads, sync: options.sync ?? true, sources, vocabulary, scale, obs, splitBy, leftOut, progress: options.progress, signal: options.signal }, earlier);
@@ -175,15 +177,6 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
     if (error instanceof DataError) await removeUnfinished(out);
     throw error;
   }
-}
-
-/** Below this many rows a build is over before its threads have started. */
-const WORTH_THREADS = 20_000;
-
-/** A column-compressed matrix is turned into rows in one pass that threads cannot share. */
-function threadsFor(matrices: readonly CellMatrix[], numRows: number, asked: number | undefined): number {
-  if (matrices.some(({ encoding }) => encoding === 'csc')) return 0;
-  return asked ?? (numRows < WORTH_THREADS ? 0 : availableParallelism());
 }
 
 type FolderState =

@@ -12,10 +12,12 @@ interface Loops {
   readonly order: Address;
   readonly rankedIds: Address;
   readonly rankedValues: Address;
+  readonly largestId: Address;
   reserve(numWeights: number, n: number): void;
   normaliseCounts(n: number, factor: number): number;
-  scoreNarrow(n: number): number;
-  scoreWide(n: number, numWeights: number): number;
+  scoreCountsNarrow(n: number, factor: number): number;
+  scoreNarrow(n: number): void;
+  scoreWide(n: number, numWeights: number): void;
   rank(n: number, numWanted: number): void;
   gatherNarrow(n: number): void;
   gatherWide(n: number): void;
@@ -86,10 +88,29 @@ export class Ranker {
     return this.loops.normaliseCounts(this.n, factor);
   }
 
+  /** values, then scores. @returns how many counts are not 0 @throws RangeError for an id that has no weight */
+  scoreCounts(counts: Uint16Array, factor: number): number {
+    if (!this.isNarrow) {
+      const numObserved = this.normaliseCounts(counts, factor);
+      this.score();
+      return numObserved;
+    }
+    this.counts.set(counts);
+    const numObserved = this.loops.scoreCountsNarrow(this.n, factor);
+    this.checkIds();
+    return numObserved;
+  }
+
   /** scores = values · weights. @throws RangeError for an id that has no weight */
   score(): void {
-    const largest = this.isNarrow ? this.loops.scoreNarrow(this.n) : this.loops.scoreWide(this.n, this.weights.length);
-    if (this.n > 0 && largest >>> 0 >= this.weights.length) throw new RangeError(`gene id ${largest >>> 0} in a vocabulary of ${this.weights.length}`);
+    if (this.isNarrow) this.loops.scoreNarrow(this.n);
+    else this.loops.scoreWide(this.n, this.weights.length);
+    this.checkIds();
+  }
+
+  private checkIds(): void {
+    const largest = this.loops.largestId.value >>> 0;
+    if (this.n > 0 && largest >= this.weights.length) throw new RangeError(`gene id ${largest} in a vocabulary of ${this.weights.length}`);
   }
 
   /** Orders the first `numWanted` of the cell's genes by descending score, equal ones in the order they came. */

@@ -39,6 +39,7 @@ export class RowTranslator {
     const start = block.indptr[r]!;
     const end = block.indptr[r + 1]!;
     const isLog = this.scale.kind === 'log1p';
+    if (this.isAscending && !isLog) return this.select(block, start, end);
     let total = 0;
     let matched = 0;
     let n = 0;
@@ -59,6 +60,25 @@ export class RowTranslator {
     if (!this.isAscending) n = this.gather();
     this.matched = matched;
     return { geneIds: this.geneIds.subarray(0, n), values: this.values.subarray(0, n), total };
+  }
+
+  /** The common case: columns in the order of the vocabulary, no logarithms. */
+  private select({ indices, values }: RowBlock, start: number, end: number): RawCell {
+    const { vocabularyIds, geneIds, values: kept } = this;
+    let total = 0;
+    let matched = 0;
+    let n = 0;
+    for (let i = start; i < end; i++) {
+      const value = values[i]!;
+      const id = vocabularyIds[indices[i]!]!;
+      total += value;
+      if (id < 0) continue;
+      matched += value;
+      geneIds[n] = id;
+      kept[n++] = value;
+    }
+    this.matched = matched;
+    return { geneIds: geneIds.subarray(0, n), values: kept.subarray(0, n), total };
   }
 
   private scatter(id: number, value: number, isLog: boolean): void {

@@ -60,14 +60,7 @@ export class Serializer {
     const clean = observe(cell, scale, targetSum);
     const { values, linearFactor } = observed ?? clean;
     ranker.load(cell.geneIds);
-    const isCounts = values instanceof Uint16Array && scale.kind !== 'log1p';
-    const numObserved = isCounts ? ranker.normaliseCounts(values, linearFactor) : this.normalise(values, linearFactor);
-    if (serialisation === 'random') {
-      if (!rng) throw new TypeError("'random' serialisation needs a random stream");
-      this.scoreAtRandom(cell.geneIds.length, rng);
-    } else {
-      ranker.score();
-    }
+    const numObserved = serialisation === 'random' ? this.scoreAtRandom(values, linearFactor, rng) : this.score(values, linearFactor);
     // Genes that dropped out have value and score 0 and come last: they are never among the first numObserved.
     const numWanted = Math.min(maxGenes, numObserved);
     ranker.rank(numWanted);
@@ -80,15 +73,28 @@ export class Serializer {
     return n;
   }
 
-  private scoreAtRandom(numGenes: number, rng: Rng): void {
+  /** @returns how many genes are expressed */
+  private score(raw: CellValues, linearFactor: number): number {
+    if (raw instanceof Uint16Array && this.scale.kind !== 'log1p') return this.ranker.scoreCounts(raw, linearFactor);
+    const numObserved = this.normalise(raw, linearFactor);
+    this.ranker.score();
+    return numObserved;
+  }
+
+  private scoreAtRandom(raw: CellValues, linearFactor: number, rng: Rng | undefined): number {
+    if (!rng) throw new TypeError("'random' serialisation needs a random stream");
+    const numObserved = this.normalise(raw, linearFactor);
     const { values, scores } = this.ranker;
     // 2^24 levels are exact in float32.
-    for (let i = 0; i < numGenes; i++) scores[i] = values[i] === 0 ? 0 : 1 + (rng.uint32() >>> 8);
+    for (let i = 0; i < raw.length; i++) scores[i] = values[i] === 0 ? 0 : 1 + (rng.uint32() >>> 8);
+    return numObserved;
   }
 
   /** @returns how many values are not 0 */
   private normalise(raw: CellValues, linearFactor: number): number {
-    const { values } = this.ranker;
+    const { ranker } = this;
+    if (raw instanceof Uint16Array && this.scale.kind !== 'log1p') return ranker.normaliseCounts(raw, linearFactor);
+    const { values } = ranker;
     let numZeros = 0;
     for (let i = 0; i < raw.length; i++) {
       const value = raw[i]!;

@@ -264,7 +264,7 @@ export class Hdf5Dataset implements StoredArray {
     if (pointer === 0) throw new DataError({ file: this.file, key: this.path, found: `no memory for ${numBytes} bytes`, hint: 'close other programs or use a machine with more memory' });
     try {
       // Zeroed first: a read that stops half-way must not leave stray pointers to strings.
-      library.HEAPU8.fill(0, pointer, pointer + numBytes);
+      if (hasVariableStrings(metadata)) library.HEAPU8.fill(0, pointer, pointer + numBytes);
       const status = refusing(this.file, this.path, () => library.get_dataset_data(this.fileId, absolute(this.path), count, offset, strides, BigInt(pointer)));
       if (status < 0) throw new DataError({ file: this.file, key: this.path, found: 'cannot be read: the stored data are damaged', hint: 'copy or download the file again' });
       use(library.HEAPU8.slice(pointer, pointer + numBytes));

@@ -36,7 +36,7 @@ export class CsrMatrix implements CellMatrix {
       const last = lastRowWithin(offsets, row, Math.min(end, row + blockRows), MAX_BLOCK_ENTRIES);
       const [from, to] = [offsets[row]!, offsets[last]!];
       const local = Float64Array.from({ length: last - row + 1 }, (_, i) => offsets[row + i]! - from);
-      yield tidyRows({ firstRow: row, offsets: local, columns: columns.take(from, to), values: values.take(from, to) }, this.place, options.allowNonFinite ?? false);
+      yield tidyRows({ firstRow: row, offsets: local, columns: columns.take(from, to), values: values.take(from, to), isFinal: true }, this.place, options.allowNonFinite ?? false);
       row = last;
     }
   }

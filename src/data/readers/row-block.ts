@@ -26,14 +26,19 @@ export interface StoredRows {
   readonly offsets: ArrayLike<number>;
   readonly columns: NumberArray;
   readonly values: NumberArray;
+  /** Whether nobody writes to the arrays any more: rows that are tidy already are then handed on as they lie. */
+  readonly isFinal?: boolean;
 }
 
 /**
  * Stored rows as the contract wants them: genes ascending and unique (repeats are summed), zeros dropped.
  * @throws DataError for a column that is not in the matrix and, unless allowed, for NaN and infinite values
  */
-export function tidyRows({ firstRow, offsets, columns, values }: StoredRows, place: MatrixPlace, allowNonFinite: boolean): RowBlock {
+export function tidyRows({ firstRow, offsets, columns, values, isFinal = false }: StoredRows, place: MatrixPlace, allowNonFinite: boolean): RowBlock {
   const numRows = offsets.length - 1;
+  if (isFinal && !place.geneOfColumn && columns instanceof Int32Array && values instanceof Float32Array && isTidy(offsets, columns, values, place.numColumns)) {
+    return { firstRow, numRows, indptr: Int32Array.from(offsets), indices: columns, values };
+  }
   const indptr = new Int32Array(numRows + 1);
   const indices = new Int32Array(columns.length);
   const kept = new Float32Array(columns.length);
@@ -59,6 +64,22 @@ export function tidyRows({ firstRow, offsets, columns, values }: StoredRows, pla
     indptr[row + 1] = filled;
   }
   return { firstRow, numRows, indptr, indices: indices.subarray(0, filled), values: kept.subarray(0, filled) };
+}
+
+/** Whether rows are as the contract wants them already: most files are written so, and need no copy. */
+function isTidy(offsets: ArrayLike<number>, columns: Int32Array, values: Float32Array, numColumns: number): boolean {
+  for (let row = 0; row + 1 < offsets.length; row++) {
+    let last = -1;
+    for (let i = offsets[row]!, end = offsets[row + 1]!; i < end; i++) {
+      const column = columns[i]!;
+      const value = values[i]!;
+      // A value minus itself is 0 unless it is NaN or infinite.
+      if (column <= last || value === 0 || value - value !== 0) return false;
+      last = column;
+    }
+    if (last >= numColumns) return false;
+  }
+  return true;
 }
 
 /** Sorts the entries [start, end) by gene and sums repeats; a sum of zero leaves no entry. @returns the new end */

@@ -200,6 +200,13 @@ describe('building', () => {
     for (const other of others) expect(other).toEqual(alone);
   });
 
+  it('takes threads away until the memory allowed is enough, and refuses what cannot be', async () => {
+    const { file, out } = await start(randomCells(3, 60, 20));
+    const build = (memoryBytes: number) => buildCorpus([file], { out, shardCells: 10, numWorkers: 2, memoryBytes });
+    await expect(build(1e8)).rejects.toThrow(/--memory: 100 MB \(expected at least 201 MB for shards of 10 cells; give more or make smaller shards/);
+    expect((await build(3e8)).numCells).toBe(60);
+  });
+
   it.each([0, 2])('continues an interrupted build and ends with the bytes of an unbroken one, with %i threads', async (numWorkers) => {
     const { file, out } = await start(randomCells(3, 90, 20));
     const options = { shardCells: 10, label: 'cell_type', numWorkers };
