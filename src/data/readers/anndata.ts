@@ -5,8 +5,11 @@ import { readGeneNames } from './gene-columns.js';
 import { DenseMatrix } from './matrix-dense.js';
 import { CscMatrix } from './matrix-csc.js';
 import { CsrMatrix } from './matrix-csr.js';
-import type { CellFile, CellMatrix, GeneNames, MatrixInfo, MatrixKey, ObsColumn } from './reader.js';
+import type { CellFile, CellMatrix, Embedding, GeneNames, MatrixInfo, MatrixKey, ObsColumn } from './reader.js';
 import type { MatrixPlace } from './row-block.js';
+
+/** Entries of an embedding read at a time. */
+const MAX_EMBEDDING_ENTRIES = 1 << 22;
 
 /** AnnData of any version since 0.5, in an HDF5 file or a Zarr folder, or one modality of MuData. */
 export class AnnDataFile implements CellFile {
@@ -45,6 +48,21 @@ export class AnnDataFile implements CellFile {
     if (stored.encoding === 'dense') return new DenseMatrix(this.file.dataset(stored.at), place);
     const arrays = { data: this.file.dataset(`${stored.at}/data`), indices: this.file.dataset(`${stored.at}/indices`), indptr: this.file.dataset(`${stored.at}/indptr`) };
     return stored.encoding === 'csr' ? new CsrMatrix(arrays, place, this.numCells) : new CscMatrix(arrays, place, this.numCells);
+  }
+
+  embedding(key: string): Embedding {
+    const at = `obsm/${key}`;
+    const keys = this.file.keys('obsm');
+    const place = { file: this.path, key: `obsm['${key}']` };
+    if (!keys.includes(key)) throw new DataError({ ...place, found: 'no such embedding', expected: keys.length > 0 ? `one of ${keys.join(', ')}` : 'an embedding in obsm, which is empty' });
+    const array = this.file.kind(at) === 'dataset' ? this.file.dataset(at) : undefined;
+    if (array?.kind !== 'number' || array.shape.length !== 2) throw new DataError({ ...place, found: 'is no dense matrix of numbers', expected: 'cells × coordinates' });
+    const [numRows, numColumns] = array.shape as [number, number];
+    if (numRows !== this.numCells) throw new DataError({ ...place, found: `${numRows} rows`, expected: `${this.numCells}, as many as obs has`, hint: 'the parts of the file do not belong together: write it again' });
+    const data = array.dtype === 'float64' ? new Float64Array(numRows * numColumns) : new Float32Array(numRows * numColumns);
+    const rowsAtOnce = Math.max(1, Math.floor(MAX_EMBEDDING_ENTRIES / Math.max(1, numColumns)));
+    for (let row = 0; row < numRows; row += rowsAtOnce) data.set(array.numbers(row, Math.min(numRows, row + rowsAtOnce)), row * numColumns);
+    return { numRows, numColumns, data };
   }
 
   close(): void {

@@ -23,7 +23,17 @@ export interface CellFile {
   readonly notes: readonly string[];
   /** @throws DataError naming the matrices there are */
   matrix(key: MatrixKey): CellMatrix;
+  /** One obsm entry, whole; only formats that have embeddings have this. @throws DataError naming those there are */
+  embedding?(key: string): Embedding;
   close(): void;
+}
+
+/** Coordinates of every cell. */
+export interface Embedding {
+  readonly numRows: number;
+  readonly numColumns: number;
+  /** [numRows, numColumns], NaN kept: cells that could not be embedded have it. */
+  readonly data: Float32Array | Float64Array;
 }
 
 export interface MatrixInfo {

@@ -94,8 +94,9 @@ export function topDeGenes(de: DifferentialExpression, n: number): Int32Array {
   return topPositions(de.z.map(Math.abs), n);
 }
 
-/** Share of the n largest |real| entries among the n largest |predicted|. 0 … 1; n of all genes by chance. */
+/** Share of the n largest |real| entries among the n largest |predicted|. 0 … 1; NaN where nothing is predicted to change, and so nothing is largest. */
 export function hitRate(real: Float64Array, predicted: Float64Array, n: number): number {
+  if (predicted.every((value) => value === 0)) return NaN;
   const size = Math.min(n, real.length);
   const found = new Set(topPositions(predicted.map(Math.abs), size));
   return topPositions(real.map(Math.abs), size).reduce((sum, gene) => sum + (found.has(gene) ? 1 : 0), 0) / size;
