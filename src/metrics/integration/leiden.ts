@@ -9,6 +9,11 @@ type LibraryRandom = Parameters<LeidenAlgorithm['initializeBasedOnRandom']>[0];
 const NUM_ITERATIONS = 2;
 const RANDOMNESS = 0.01;
 
+/** Starts a resolution, the one of best modularity kept: one start alone scatters by several hundredths of NMI on real cells. */
+const NUM_STARTS = 4;
+/** Graphs of more cells get one start: they scatter less and take minutes. */
+const MAX_CELLS_FOR_STARTS = 20_000;
+
 /** The graph as the library holds it: made once for any number of resolutions. */
 export interface LeidenNetwork {
   readonly network: Network;
@@ -35,10 +40,17 @@ export function leidenNetwork(graph: CellGraph): LeidenNetwork {
  */
 export function leidenClusters({ network, totalWeight }: LeidenNetwork, resolution: number, rng: Rng): Int32Array {
   if (totalWeight === 0) return Int32Array.from({ length: network.getNNodes() }, (_, i) => i); // no edges: every cell alone
-  const algorithm = new LeidenAlgorithm();
-  const random = { nextInt: (bound: number) => rng.int(bound), nextDouble: () => rng.uniform() } as unknown as LibraryRandom;
-  algorithm.initializeBasedOnResolutionAndNIterationsAndRandomnessAndRandom(resolution / (2 * totalWeight), NUM_ITERATIONS, RANDOMNESS, random);
-  return Int32Array.from(algorithm.findClustering(network).getClusters());
+  let best: { clusters: number[]; quality: number } | undefined;
+  for (let start = 0; start < (network.getNNodes() > MAX_CELLS_FOR_STARTS ? 1 : NUM_STARTS); start++) {
+    const stream = rng.fork(`start/${start}`);
+    const random = { nextInt: (bound: number) => stream.int(bound), nextDouble: () => stream.uniform() } as unknown as LibraryRandom;
+    const algorithm = new LeidenAlgorithm();
+    algorithm.initializeBasedOnResolutionAndNIterationsAndRandomnessAndRandom(resolution / (2 * totalWeight), NUM_ITERATIONS, RANDOMNESS, random);
+    const clustering = algorithm.findClustering(network);
+    const quality = algorithm.calcQuality(network, clustering);
+    if (!best || quality > best.quality) best = { clusters: clustering.getClusters(), quality };
+  }
+  return Int32Array.from(best!.clusters);
 }
 
 export interface BestLeiden extends Agreement {

@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseConfig } from '../../../src/config/load.js';
+import { openCellFile } from '../../../src/data/readers/open.js';
+import { poisson, steadyState } from '../../../src/data/simulate/cells.js';
+import { SimulationConfig } from '../../../src/data/simulate/config.js';
+import { drawNetwork } from '../../../src/data/simulate/network.js';
+import { simulate, writeSimulation } from '../../../src/data/simulate/simulate.js';
+import { Rng } from '../../../src/rng.js';
+
+const config = parseConfig(SimulationConfig, { numGenes: 60, numMasters: 4, numFactors: 16, numSingles: 5, numDoubles: 3, controlCells: 40, cellsPerPerturbation: 24, depth: 800, synergyShare: 0.6 });
+
+describe('the simulator', () => {
+  it('makes the same cells of the same seed, others of another, and keeps the network when there are more cells', () => {
+    const first = simulate(config);
+    expect(simulate(config)).toEqual(first);
+    expect(simulate({ ...config, seed: 2 }).network).not.toEqual(first.network);
+    expect(simulate({ ...config, controlCells: 60 }).network).toEqual(first.network);
+  });
+
+  it('regulates every gene but the masters by earlier factors alone', () => {
+    const { regulations, numMasters, numFactors } = simulate(config).network;
+    regulations.forEach(({ regulators, halfLevels }, gene) => {
+      expect(regulators.length > 0).toBe(gene >= numMasters);
+      for (const r of regulators) expect(r < Math.min(gene, numFactors)).toBe(true);
+      expect(halfLevels.length).toBe(regulators.length);
+    });
+  });
+
+  it('moves only the descendants of a knocked-out factor, in the direction of a lone edge', () => {
+    const network = drawNetwork(config, Rng.fromSeed(9));
+    const factor = 5;
+    const before = steadyState(network, 0, [], config);
+    const after = steadyState(network, 0, [factor], config);
+    expect(after[factor]).toBeCloseTo(before[factor]! * 0.05, 9);
+    const touched = new Set([factor]);
+    network.regulations.forEach(({ regulators, signs }, gene) => {
+      if (regulators.some((r) => touched.has(r))) touched.add(gene);
+      if (!touched.has(gene)) expect(after[gene]).toBe(before[gene]);
+      if (regulators.length === 1 && regulators[0] === factor) expect(Math.sign(after[gene]! - before[gene]!)).toBe(-signs[0]!);
+    });
+    expect(touched.size).toBeGreaterThan(1);
+  });
+
+  it('has pairs whose effect is not the sum of their parts', () => {
+    const { network, perturbations } = simulate(config);
+    const effect = (genes: readonly number[]) => steadyState(network, 1, genes, config).map((v, g) => v - steadyState(network, 1, [], config)[g]!);
+    const gaps = perturbations.filter(({ genes }) => genes.length === 2).map(({ genes: [a, b] }) => {
+      const [both, one, other] = [effect([a!, b!]), effect([a!]), effect([b!])];
+      return Math.max(...both.map((v, g) => Math.abs(v - one[g]! - other[g]!)));
+    });
+    expect(gaps.length).toBe(3);
+    expect(Math.max(...gaps)).toBeGreaterThan(0.05);
+  });
+
+  it('draws Poisson numbers: mean and variance are the rate, also where it is large', () => {
+    const rng = Rng.fromSeed(8);
+    for (const rate of [0.3, 4, 75]) {
+      const draws = Array.from({ length: 4000 }, () => poisson(rate, rng));
+      const mean = draws.reduce((a, b) => a + b, 0) / draws.length;
+      const variance = draws.reduce((sum, v) => sum + (v - mean) ** 2, 0) / draws.length;
+      expect(Math.abs(mean / rate - 1)).toBeLessThan(0.08);
+      expect(Math.abs(variance / rate - 1)).toBeLessThan(0.15);
+    }
+  });
+
+  it('gives droplets of two cells twice the molecules, and counts them', () => {
+    const cells = simulate({ ...config, dropletDoublets: 0.4, depthSpread: 0 }).cells;
+    const depth = (doublet: number) => {
+      const totals = Array.from(cells.isDoublet, (is, i) => (is === doublet ? cells.counts.values.subarray(cells.counts.indptr[i]!, cells.counts.indptr[i + 1]!).reduce((a, b) => a + b, 0) : NaN)).filter((v) => !Number.isNaN(v));
+      return totals.reduce((a, b) => a + b, 0) / totals.length;
+    };
+    expect(depth(1) / depth(0)).toBeCloseTo(2, 1);
+  });
+
+  it('writes a folder that reads back, with every true edge and the levels of every group', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'simulate-'));
+    try {
+      const out = join(folder, 'sim');
+      const simulation = simulate(config);
+      const summary = await writeSimulation(simulation, config, out);
+      const file = await openCellFile(join(out, 'cells.h5ad'));
+      expect([file.numCells, file.obsKeys]).toEqual([40 + 8 * 24, ['perturbation', 'cell_type', 'batch', 'is_doublet']]);
+      expect(file.obs('perturbation')).toMatchObject({ categories: simulation.perturbations.map(({ name }) => name) });
+      for await (const { indptr, values } of file.matrix('X').rowBlocks()) {
+        expect(values).toEqual(simulation.cells.counts.values);
+        expect(indptr).toEqual(simulation.cells.counts.indptr);
+      }
+      file.close();
+      expect(readFileSync(join(out, 'network.csv'), 'utf8').trim().split('\n').length).toBe(1 + summary.numEdges);
+      expect(readFileSync(join(out, 'truth.csv'), 'utf8').trim().split('\n').length).toBe(1 + 4 * 9);
+      expect(parseConfig(SimulationConfig, JSON.parse(readFileSync(join(out, 'simulation.json'), 'utf8')))).toEqual(config);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('refuses sizes that do not fit together', () => {
+    expect(() => parseConfig(SimulationConfig, { numSingles: 100 })).toThrow('numSingles');
+    expect(() => parseConfig(SimulationConfig, { numSingles: 2, numDoubles: 2 })).toThrow('numDoubles');
+  });
+});
