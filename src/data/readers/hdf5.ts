@@ -306,6 +306,7 @@ export function refusing<T>(file: string, key: string | undefined, call: () => T
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     const text = cause instanceof Error ? cause.message : String(cause);
+    if (/^Aborted\(/.test(text)) throw new DataError({ file, key, found: 'cannot be unpacked: the library ended itself over it', hint: 'the stored data are damaged: copy or download the file again', cause });
     const reasons = [...text.matchAll(/#\d+: .* in \w+\(\): (.+)/g)].map((match) => match[1]);
     throw new DataError({ file, key, found: `HDF5 cannot read it: ${reasons.at(-1) ?? text}`, hint: 'is the file whole? copy or download it again', cause });
   }

@@ -1,6 +1,7 @@
 import { DataError, type ErrorFacts } from '../../errors.js';
 import { ArrayStore, type CompoundArray, type StoredArray } from './array-store.js';
 import type { ElementKind, NumberArray } from './hdf5-decode.js';
+import { parseReference } from './reference.js';
 import { SyncWorker, WorkerTimeout } from './sync-worker.js';
 
 /**
@@ -36,6 +37,8 @@ export type PackedStrings = { readonly joined: string; readonly count: number } 
 /** Why the worker refused. `facts`: a refusal of ours, word for word; else a failure nobody foresaw. */
 export interface StoreFailure {
   readonly facts?: ErrorFacts;
+  /** The library ended itself and must not be asked again. */
+  readonly isFatal?: boolean;
   readonly message: string;
 }
 
@@ -54,21 +57,21 @@ export interface IsolationOptions {
 }
 
 export class IsolatedStore extends ArrayStore {
-  /** doubtful: the worker refused something, and its library may not have cleaned up. gone: it was stopped. */
+  /** doubtful: the worker refused something, and its library may not have cleaned up. gone: it was stopped; what is asked next gets another. */
   private state: 'sound' | 'doubtful' | 'gone' | 'closed' = 'sound';
   private readonly answers = new Map<string, unknown>();
 
-  private constructor(readonly path: string, private readonly worker: SyncWorker, private readonly limitMs: number) {
+  private constructor(readonly path: string, private readonly format: StoreFormat, private worker: SyncWorker, private readonly limitMs: number) {
     super();
   }
 
-  /** @throws DataError when the file cannot be opened */
+  /** @param path as the user gave it, perhaps with # and a part. @throws DataError when the file cannot be opened */
   static open(path: string, format: StoreFormat, { answerLimitMs = ANSWER_LIMIT_MS }: IsolationOptions = {}): IsolatedStore {
     const worker = idle ?? new SyncWorker(WORKER);
     idle = undefined;
-    const store = new IsolatedStore(path, worker, answerLimitMs);
+    const store = new IsolatedStore(path, format, worker, answerLimitMs);
     try {
-      store.ask({ ask: 'open', format, path });
+      store.ask({ ask: 'open', format, path: parseReference(path).path });
       return store;
     } catch (error) {
       store.close();
@@ -116,7 +119,11 @@ export class IsolatedStore extends ArrayStore {
 
   private ask(request: StoreRequest): unknown {
     if (this.state === 'closed') throw new Error(`${this.path} is closed`);
-    if (this.state === 'gone') throw this.noAnswer(request);
+    if (this.state === 'gone') {
+      this.worker = new SyncWorker(WORKER);
+      this.state = 'doubtful';
+      this.ask({ ask: 'open', format: this.format, path: parseReference(this.path).path });
+    }
     let answer;
     try {
       answer = this.worker.ask(request, this.limitMs);
@@ -125,8 +132,9 @@ export class IsolatedStore extends ArrayStore {
       throw error instanceof WorkerTimeout ? this.noAnswer(request) : error;
     }
     if ('value' in answer) return answer.value;
-    this.state = 'doubtful';
-    const { facts, message } = answer.error as StoreFailure;
+    const { facts, message, isFatal } = answer.error as StoreFailure;
+    if (isFatal) this.worker.stop();
+    this.state = isFatal ? 'gone' : 'doubtful';
     throw facts ? new DataError(facts) : new Error(message);
   }
 

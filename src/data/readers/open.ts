@@ -28,7 +28,7 @@ export async function openCellFile(text: string, options: IsolationOptions = {})
   const { path, part } = parseReference(text);
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) {
-    if (isZarrFolder(path)) return openTree(text, IsolatedStore.open(path, 'zarr', options), part, 'zarr');
+    if (isZarrFolder(path)) return openTree(text, IsolatedStore.open(text, 'zarr', options), part, 'zarr');
     refusePart(text, part);
     return MtxFolder.open(path);
   }
@@ -38,7 +38,7 @@ export async function openCellFile(text: string, options: IsolationOptions = {})
     refusePart(text, part);
     return MtxFolder.open(path);
   }
-  return openTree(text, IsolatedStore.open(path, 'hdf5', options), part, 'h5ad');
+  return openTree(text, IsolatedStore.open(text, 'hdf5', options), part, 'h5ad');
 }
 
 /** What is in a tree of arrays, by the names at its root. */
@@ -62,7 +62,7 @@ function openModality(store: IsolatedStore, part: string | undefined, format: 'h
   const modalities = store.keys('mod');
   const name = part ?? EXPRESSION_MODALITY;
   if (!modalities.includes(name)) {
-    throw new DataError({ file: store.path, found: `is a MuData file without a modality '${name}'`, expected: `one of ${modalities.join(', ') || '(it has none)'}`, hint: `name the one that holds expression: '${store.path}#${modalities[0] ?? 'rna'}'` });
+    throw new DataError({ file: store.path, found: `is a MuData file without a modality '${name}'`, expected: `one of ${modalities.join(', ') || '(it has none)'}`, hint: `name the one that holds expression: '${parseReference(store.path).path}#${modalities[0] ?? 'rna'}'` });
   }
   const others = modalities.filter((modality) => modality !== name);
   return new AnnDataFile(new Subtree(store, `mod/${name}`), format === 'h5ad' ? 'h5mu' : 'zarr', others.length > 0 ? [`reads the modality ${name}; left out: ${others.join(', ')}`] : []);

@@ -96,15 +96,20 @@ function owned(numbers: NumberArray): NumberArray {
   return numbers.byteLength === numbers.buffer.byteLength && numbers.buffer instanceof ArrayBuffer ? numbers : numbers.slice();
 }
 
+/** How compiled code ends itself. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'RuntimeError';
+}
+
 /** A refusal keeps its words. What fails inside compiled code (a WebAssembly RuntimeError), or asks for more memory than there can be, is the file's fault, too. */
 function asFailure(error: unknown): StoreFailure {
   if (error instanceof ScDivaError) {
     const { file, key, found, expected, hint } = error.facts;
-    return { facts: { file, key, found, expected, hint }, message: error.message };
+    return { facts: { file, key, found, expected, hint }, message: error.message, isFatal: isAbort(error.cause) };
   }
   const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof RangeError || (error instanceof Error && error.name === 'RuntimeError')) {
-    return { facts: { file: store?.path, found: `cannot be read: ${message}`, hint: 'the file is damaged: copy or download it again' }, message };
+  if (error instanceof RangeError || isAbort(error)) {
+    return { facts: { file: store?.path, found: `cannot be read: ${message}`, hint: 'the file is damaged: copy or download it again' }, message, isFatal: isAbort(error) };
   }
   return { message: error instanceof Error ? (error.stack ?? message) : message };
 }

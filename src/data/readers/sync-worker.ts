@@ -33,7 +33,9 @@ export class SyncWorker {
     const workerData: WorkerChannel = { port: port2, signal };
     this.port = port1;
     this.signal = new Int32Array(signal);
-    this.worker = new Worker(module, { workerData, transferList: [port2], stdout: false, stderr: false });
+    // What its libraries print as they fail goes nowhere: the answer says it. Flags of the process are not for it: with that of a program
+    // given as text it would not start.
+    this.worker = new Worker(module, { workerData, transferList: [port2], stdout: true, stderr: true, execArgv: [] });
     // Someone waits for every answer; an idle worker must not keep the process alive, nor its death take the process with it.
     this.worker.unref();
     this.worker.on('error', () => {});

@@ -87,7 +87,11 @@ describe('a MuData file', () => {
       expect(await readRows(file.matrix('X'))).toEqual(cells.rows);
       expect(file.obs('cell_type')).toMatchObject({ kind: 'categorical', categories: ['B cell', 'T cell'] });
     });
-    await withFile(`${path}#prot`, async (file) => expect(file.matrix('X').genes.names).toEqual(['p1', 'p2', 'p3', 'p4']));
+    await withFile(`${path}#prot`, async (file) => {
+      // Whoever opens it again by this path reads the same cells.
+      expect(file.path).toBe(`${path}#prot`);
+      expect(file.matrix('X').genes.names).toEqual(['p1', 'p2', 'p3', 'p4']);
+    });
     await expect(openCellFile(`${path}#atac`)).rejects.toThrow(/without a modality 'atac' \(expected one of prot, rna/);
   });
 });
