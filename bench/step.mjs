@@ -3,8 +3,11 @@
 // npm run -s bench -- step [--json] [--task train|embed] [--precision bf16|f32] [--cells 2] [--genes 1200] [--layers 12] …
 //
 // One training step (forward, dual loss at masked positions, backward, AdamW) or one embedding pass on random cells, as a
-// compiled program. Reports the median over the later half of the steps, the most memory the process ever held, and the
-// share of this machine's measured peak of matrix products that the step reached.
+// compiled program. Reports the median over the later half of the steps, the most memory the process ever held, and how the
+// step used the machine:
+//   step_tflop      the products a step cannot do without, by the sizes of the model; mfu is their share of the measured peak
+//   executed_tflop  the products that ran, by their shapes in the graph: recomputation included
+//   ops_by_type     where the op time went, from the profile of one step (--profile FILE keeps it for Perfetto or Chrome)
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 
@@ -105,15 +108,11 @@ for (let step = 0; step < numSteps; step++) {
   cpuMs.push((used.user + used.system) / 1e3);
   last = out.value.data[0];
 }
-if (flags.profile) {
-  const { toChromeTrace } = await import('../dist/runtime/program/graph/profile.js');
-  const { opTimes } = await executor.profile(() => program.run(inputsOf(numSteps)));
-  writeFileSync(flags.profile, toChromeTrace(opTimes));
-  const byType = new Map();
-  for (const { type, durationUs } of opTimes) byType.set(type, (byType.get(type) ?? 0) + durationUs / 1e3);
-  const total = [...byType.values()].reduce((a, b) => a + b, 0);
-  for (const [type, ms] of [...byType].sort((a, b) => b[1] - a[1]).slice(0, 15)) console.error(`${((100 * ms) / total).toFixed(1).padStart(5)} %  ${ms.toFixed(0).padStart(7)} ms  ${type}`);
-}
+const { timesByType, toChromeTrace } = await import('../dist/runtime/program/graph/profile.js');
+const { flopOf } = await import('../dist/runtime/program/graph/product.js');
+const peak_rss_mb = peakRssMb(); // before anything that only measures
+const profiled = executor.kind === 'graph' ? await executor.profile(() => program.run(inputsOf(numSteps))) : undefined;
+if (flags.profile && profiled) writeFileSync(flags.profile, toChromeTrace(profiled.opTimes));
 const median = (xs) => [...xs].sort((a, b) => a - b)[Math.floor(xs.length / 2)];
 const later = (xs) => xs.slice(Math.floor(xs.length / 2));
 const step_ms = median(later(stepMs));
@@ -127,16 +126,86 @@ const result = {
   vocab: V,
   step_ms: round(step_ms, 1),
   cells_per_s: round((B / step_ms) * 1e3, 3),
-  peak_rss_mb: peakRssMb(),
+  peak_rss_mb,
   last: round(last, 4),
   first_step_ms: round(stepMs[0], 1),
   cpu_ms: round(median(later(cpuMs)), 1),
   ops: executor.numOps ?? null,
   step_tflop: round(stepFlops() / 1e12, 4),
+  ...(profiled && (await utilisation(profiled.opTimes))),
 };
 executor.dispose();
 if (flags.json) console.log(JSON.stringify(result));
-else for (const [key, value] of Object.entries(result)) console.log(`${key.padEnd(16)} ${value}`);
+else printTable(result);
+
+/** How much of what this machine can multiply the step made use of, and where the rest of its time went. */
+async function utilisation(opTimes) {
+  const peaks = { bf16: await productPeak('bf16'), f32: await productPeak('f32') };
+  const types = timesByType(opTimes, executor.products);
+  const isProduct = ({ type }) => /MatMul/.test(type);
+  const sum = (list, pick) => list.reduce((total, op) => total + pick(op), 0);
+  const opMs = sum(types, ({ ms }) => ms);
+  const products = opTimes.filter(isProduct);
+  const executed = products.reduce((total, { name }) => total + flopOf(executor.products.get(name)), 0);
+  const productMs = sum(types.filter(isProduct), ({ ms }) => ms);
+  return {
+    executed_tflop: round(executed / 1e12, 4),
+    peak_bf16_tflops: round(peaks.bf16, 3),
+    peak_f32_tflops: round(peaks.f32, 3),
+    mfu: round(stepFlops() / 1e9 / step_ms / peaks[flags.precision], 3),
+    executed_share_of_peak: round(executed / 1e9 / step_ms / peaks[flags.precision], 3),
+    product_tflops: round(executed / 1e9 / productMs, 3),
+    product_share_of_op_time: round(productMs / opMs, 3),
+    op_ms: round(opMs, 1),
+    ops_by_type: types.slice(0, 16).map(({ type, count, ms, share, tflopPerSec }) => ({ type, count, ms: round(ms, 1), share: round(share, 3), ...(tflopPerSec && { tflops: round(tflopPerSec, 3) }) })),
+    products_by_shape: productsByShape(products),
+  };
+}
+
+/** The product shapes that take most of the time, with their rates. */
+function productsByShape(ops) {
+  const shapes = new Map();
+  for (const { name, durationUs } of ops) {
+    const product = executor.products.get(name);
+    if (!product) continue;
+    const { batch, m, k, n } = product;
+    const key = `${batch > 1 ? `${batch} × ` : ''}[${m}, ${k}]·[${k}, ${n}]`;
+    const sum = shapes.get(key) ?? { count: 0, us: 0, flop: 0 };
+    shapes.set(key, { count: sum.count + 1, us: sum.us + durationUs, flop: sum.flop + flopOf(product) });
+  }
+  return [...shapes]
+    .sort(([, a], [, b]) => b.us - a.us)
+    .slice(0, 12)
+    .map(([shape, { count, us, flop }]) => ({ shape, count, ms: round(us / 1e3, 1), tflops: round(flop / us / 1e6, 3) }));
+}
+
+/** TFLOP/s of the best of some large plain products, [2048, 2048] · [2048, 2048], one at a time. */
+async function productPeak(precision) {
+  const N = 2048;
+  const weights = await executor.createVariables({ w: { dtype: 'float32', shape: [N, N], data: Float32Array.from({ length: N * N }, () => rng.uniform() / N) } });
+  const chain = ({ w }) => {
+    let x = w;
+    for (let i = 0; i < 4; i++) x = tf.matMul(x, w);
+    return { outputs: { value: tf.max(x) } };
+  };
+  const multiply = executor.compile(chain, { variables: weights, precision, name: `peak_${precision}` });
+  let best = 0;
+  for (let i = 0; i < 4; i++) {
+    const { opTimes } = await executor.profile(() => multiply.run({}));
+    for (const { type, name, durationUs } of opTimes) if (/MatMul/.test(type)) best = Math.max(best, flopOf(executor.products.get(name)) / durationUs / 1e6);
+  }
+  weights.dispose();
+  return best;
+}
+
+function printTable({ ops_by_type, products_by_shape, ...facts }) {
+  for (const [key, value] of Object.entries(facts)) console.log(`${key.padEnd(26)} ${value}`);
+  if (!ops_by_type) return;
+  console.log(`\nreached ${(100 * facts.mfu).toFixed(0)} % of the ${facts.mode} product peak (${(100 * facts.executed_share_of_peak).toFixed(0)} % with what is computed twice). Where the op time goes:`);
+  for (const { type, count, ms, share, tflops } of ops_by_type) console.log(`${(100 * share).toFixed(1).padStart(6)} %${ms.toFixed(1).padStart(9)} ms${String(count).padStart(6)} × ${type.padEnd(28)}${tflops ? `${tflops.toFixed(2)} TFLOP/s` : ''}`);
+  console.log('\nproducts by shape:');
+  for (const { shape, count, ms, tflops } of products_by_shape) console.log(`${ms.toFixed(1).padStart(9)} ms${String(count).padStart(6)} × ${shape.padEnd(44)}${tflops.toFixed(2)} TFLOP/s`);
+}
 
 function inputsOf(step) {
   return { ...batch, seed: { dtype: 'int32', shape: [2], data: Int32Array.of(1, step) }, ...(flags.task === 'train' && stepScalars(train, step, numSteps)) };

@@ -25,10 +25,11 @@ const LAYERS: Record<string, readonly string[]> = {
   diffusion: [...BASE, 'config', 'runtime', 'data', 'model'],
   train: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion'],
   tasks: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'metrics'],
+  plan: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks'],
   inference: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'metrics'],
   report: [...BASE, 'config', 'metrics', 'data', 'model', 'train', 'tasks'],
-  cli: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'inference', 'metrics', 'report', 'index'],
-  index: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'inference', 'metrics', 'report'],
+  cli: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report', 'index'],
+  index: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report'],
 };
 
 interface Import {

@@ -7,6 +7,7 @@ import { evaluate } from './evaluate.js';
 import { finetune } from './finetune.js';
 import { generate } from './generate.js';
 import { metrics } from './metrics.js';
+import { plan } from './plan.js';
 import { pretrain } from './pretrain.js';
 import { quickstart } from './quickstart.js';
 import { report } from './report.js';
@@ -14,4 +15,4 @@ import { setup } from './setup.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, pretrain, finetune, evaluate, embed, annotate, generate, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, plan, pretrain, finetune, evaluate, embed, annotate, generate, verify, metrics, report];

@@ -1,0 +1,140 @@
+import { Rng } from '../rng.js';
+import type { CellBatch } from '../data/batch.js';
+import { loadTensorFlow } from '../runtime/native/load.js';
+import { createExecutor } from '../runtime/program/executor.js';
+import type { HostTensors } from '../runtime/program/program.js';
+import { createCellEncoder } from '../tasks/cell-encoder.js';
+import { createEvaluator } from '../train/evaluation.js';
+import { takeSnapshot } from '../train/snapshot.js';
+import { createTrainStep, createTrainVariables } from '../train/step.js';
+import type { Task } from '../train/task.js';
+import { imagineTask } from './imagined-task.js';
+import type { MeasuredStep, ProbeResult, ProbeSpec } from './probe-spec.js';
+
+// Run by probe.ts as a process of its own, so that its peak memory is the training's: node probe-process.js SPEC. The last line of
+// stdout is the answer. It does what a run does, in the same order and with the same parts, only on a few batches.
+
+/** Batches whose masks are drawn to learn how much there is to predict in one. */
+const NUM_DRAWS = 128;
+const REPEATS = 3;
+
+const spec = JSON.parse(process.argv[2]!) as ProbeSpec;
+const result = await probe(spec);
+process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
+
+async function probe(spec: ProbeSpec): Promise<ProbeResult> {
+  const { training, lengths, goal } = spec;
+  const longest = lengths.at(-1)!.seqLen;
+  const train = training.config.train;
+  const { device } = await loadTensorFlow();
+  const loaded = process.memoryUsage.rss();
+  const { task, model, batch } = imagineTask(spec);
+  const executor = await createExecutor({ kind: train.executor, session: train.session });
+  const root = Rng.fromSeed(train.seed);
+
+  let embeddingMs: number | undefined;
+  if (training.task === 'annotation') {
+    const encoder = await createCellEncoder(executor, model, train.precision);
+    const cells = batch(longest);
+    await encoder.encode(cells);
+    embeddingMs = await median(() => encoder.encode(cells), goal === 'time' ? REPEATS : 1);
+    encoder.dispose();
+  }
+
+  const variables = await createTrainVariables(executor, task, train);
+  const withVariables = process.memoryUsage.rss();
+  const step = createTrainStep({ task, executor, variables, config: train, totalSteps: 1000 });
+  const evaluator = createEvaluator({ task, executor, variables, config: train, root });
+  const evaluate = (): Promise<unknown> => evaluator.evaluate('validation');
+  await evaluate();
+  const evaluationMs = goal === 'time' ? await median(evaluate, 2) : 0;
+  const peakBeforeSteps = peakBytes();
+
+  let numSteps = 0;
+  const runStep = (microBatches: readonly HostTensors[]): Promise<unknown> => step.run(microBatches, numSteps++, { epoch: 0, batchIndex: 0 });
+  const firstMs: number[] = [];
+  const laterMs: number[] = [];
+  const rss: number[] = [];
+  const measure = async ({ inputs, seqLen, meanInputSize }: Candidate): Promise<MeasuredStep> => {
+    firstMs.push(await timed(() => runStep([inputs])));
+    rss.push(process.memoryUsage.rss());
+    const inputSize = sizeOf(inputs);
+    if (goal === 'memory') return { seqLen, inputSize, meanInputSize, ms: firstMs.at(-1)! };
+    const ms = await median(() => runStep([inputs]), REPEATS);
+    laterMs.push(ms);
+    const accumulates = train.accumulation > 1;
+    return { seqLen, inputSize, meanInputSize, ms, ...(accumulates && { ms2: await median(() => runStep([inputs, inputs]), REPEATS - 1) }) };
+  };
+
+  const draws = lengths.map(({ seqLen }) => drawInputs(task, batch(seqLen), root));
+  const steps = [await measure({ ...draws.at(-1)!, inputs: draws.at(-1)!.largest })];
+  if (goal === 'time') for (const draw of draws) if (sizeOf(draw.typical) !== steps[0]!.inputSize || draw.seqLen !== longest) steps.push(await measure({ ...draw, inputs: draw.typical }));
+  const peakAfterSteps = peakBytes();
+
+  const snapshotMs = await timed(() => takeSnapshot(variables, { task, config: train }));
+  return {
+    device,
+    executor: executor.kind,
+    parameters: countByPart(task),
+    numTrainable: task.trainable.reduce((sum, name) => sum + task.parameters[name]!.data.length, 0),
+    steps,
+    compileMs: Math.max(0, mean(firstMs.slice(0, laterMs.length)) - mean(laterMs)),
+    bytesPerShape: rss.length > 1 ? Math.max(0, (rss.at(-1)! - rss[0]!) / (rss.length - 1)) : 0,
+    numShapes: firstMs.length,
+    numShapesOfRun: draws.reduce((sum, { numShapes }) => sum + numShapes, 0),
+    evaluationMs,
+    ...(embeddingMs !== undefined && { embeddingMs }),
+    snapshotMs,
+    memory: { loaded, withVariables, peakBeforeSteps, peakAfterSteps, peak: peakBytes() },
+  };
+}
+
+interface Candidate {
+  readonly seqLen: number;
+  readonly inputs: HostTensors;
+  readonly meanInputSize: number;
+}
+
+/** What the inputs of many batches of one length look like: masks differ, and with them the number of loss rows. */
+function drawInputs(task: Task, batch: CellBatch, root: Rng): { seqLen: number; typical: HostTensors; largest: HostTensors; meanInputSize: number; numShapes: number } {
+  // Drawn one at a time and again when wanted: all of them together would count as the training's memory.
+  const draw = (i: number): HostTensors => task.inputs(batch, root.fork(`draw/${i}`), 'train');
+  const sizes = Array.from({ length: NUM_DRAWS }, (_, i) => sizeOf(draw(i)));
+  const meanInputSize = mean(sizes);
+  const by = (distance: (size: number) => number): HostTensors => draw(sizes.reduce((best, size, i) => (distance(size) < distance(sizes[best]!) ? i : best), 0));
+  return { seqLen: batch.seqLen, typical: by((size) => Math.abs(size - meanInputSize)), largest: by((size) => -size), meanInputSize, numShapes: new Set(sizes).size };
+}
+
+function sizeOf(inputs: HostTensors): number {
+  return Object.values(inputs).reduce((sum, { data }) => sum + data.length, 0);
+}
+
+/** Values by part of the model: the name up to its first dot, transformer blocks together. */
+function countByPart({ parameters }: Task): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [name, { data }] of Object.entries(parameters)) {
+    const part = name.split('.')[0]!;
+    counts[part] = (counts[part] ?? 0) + data.length;
+  }
+  return counts;
+}
+
+function peakBytes(): number {
+  return process.resourceUsage().maxRSS * 1024;
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+async function median(work: () => Promise<unknown>, repeats: number): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < repeats; i++) times.push(await timed(work));
+  return times.sort((a, b) => a - b)[Math.floor((repeats - 1) / 2)]!;
+}
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+}
