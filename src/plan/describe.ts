@@ -17,7 +17,7 @@ export function describePlan({ task, parameters, memory, step, total, disk, prob
     ...(total.tokens === null ? [] : [['tokens', count(total.tokens)] as [string, string]]),
     ...(total.secondsOf === null ? [] : [['time to finish', `${duration(total.seconds!)}: ${Object.entries(total.secondsOf).filter(([, s]) => s >= 0.01 * total.seconds!).map(([part, s]) => `${part} ${duration(s)}`).join(', ')}`] as [string, string]]),
     ['disk', `${bytes(disk.checkpointBytes)} a checkpoint, ${bytes(disk.keptBytes)} for those that are kept`],
-    ['measured on', `${probe.device}, ${probe.executor} executor; ${probe.isExtrapolated ? `models of ${probe.layersRun.join(' and ')} layers, extrapolated to the whole` : 'the whole model'}, imagined cells`],
+    ['measured on', `${probe.device}, ${probe.executor} executor; ${probe.isExtrapolated ? `extrapolated from ${probe.runs.map(({ numLayers, numCells }) => `${numLayers} layers × ${numCells} cells`).join(', ')}` : 'the whole step'}, imagined cells`],
   ];
   const width = Math.max(...rows.map(([name]) => name.length)) + 2;
   return [...rows.map(([name, text]) => `${name.padEnd(width)}${text}`), ...assumptions.map((assumption) => `assumed: ${assumption}`)].join('\n');

@@ -1,7 +1,7 @@
 import { thisMachine } from '../runtime/native/machine.js';
 import { evaluationBatchSize } from '../train/evaluation.js';
 import type { TrainConfig } from '../train/config.js';
-import { probeModel, type Probed } from './layers.js';
+import { probeModel, type Probed } from './probe-model.js';
 import type { LengthShare, MeasuredStep, Training } from './probe-spec.js';
 import { planSubject, type Assumed, type PlanSubject } from './subject.js';
 
@@ -39,12 +39,12 @@ export interface Plan {
     readonly secondsOf: Readonly<Record<'steps' | 'validation' | 'checkpoints' | 'embedding' | 'compiling', number>> | null;
   };
   readonly disk: { readonly checkpointBytes: number; readonly keptBytes: number };
-  readonly probe: { readonly device: string; readonly executor: string; readonly layersRun: readonly number[]; readonly isExtrapolated: boolean; readonly batchShapes: number };
+  readonly probe: { readonly device: string; readonly executor: string; readonly runs: Probed['runs']; readonly isExtrapolated: boolean; readonly batchShapes: number };
   readonly assumptions: readonly string[];
 }
 
 export interface PlanOptions extends Assumed {
-  /** Longest time to try the whole model; beyond it two models of fewer layers are tried. Default 60. */
+  /** Longest time to try the whole model; beyond it fewer layers and cells are tried. Default 60. */
   readonly maxSeconds?: number;
   readonly signal?: AbortSignal;
 }
@@ -111,7 +111,7 @@ export function assemblePlan(training: Training, subject: PlanSubject, probed: P
     step: { ms: stepMs, cells: train.batchSize, microBatch, accumulation: train.accumulation, tokens, cellsPerSec: (1e3 * train.batchSize) / stepMs },
     total: { steps, tokens: steps === null ? null : steps * tokens, seconds: secondsOf && Object.values(secondsOf).reduce((sum, part) => sum + part, 0), secondsOf },
     disk: { checkpointBytes, keptBytes: (train.keepCheckpoints + 1) * checkpointBytes },
-    probe: { device: probed.device, executor: probed.executor, layersRun: probed.layersRun, isExtrapolated: probed.isExtrapolated, batchShapes },
+    probe: { device: probed.device, executor: probed.executor, runs: probed.runs, isExtrapolated: probed.isExtrapolated, batchShapes },
     assumptions,
   };
 }
@@ -128,7 +128,8 @@ export function availableBytes(): number {
  */
 export function expectedStepMs(steps: readonly MeasuredStep[], lengths: readonly LengthShare[], { accumulation }: Pick<TrainConfig, 'accumulation'>): number {
   const largest = steps[0]!;
-  const typical = (steps.length > 1 ? steps.slice(1) : steps).toSorted((a, b) => a.seqLen - b.seqLen);
+  const others = steps.slice(1);
+  const typical = (others.some(({ seqLen }) => seqLen === largest.seqLen) ? others : steps).toSorted((a, b) => a.seqLen - b.seqLen);
   const longest = typical.at(-1)!;
   const extra = largest.inputSize - longest.inputSize;
   // Time per value fed: how much more masks than usual cost.

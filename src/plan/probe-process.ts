@@ -16,7 +16,7 @@ import type { MeasuredStep, ProbeResult, ProbeSpec } from './probe-spec.js';
 
 /** Batches whose masks are drawn to learn how much there is to predict in one. */
 const NUM_DRAWS = 128;
-const REPEATS = 3;
+const REPEATS = 2;
 
 const spec = JSON.parse(process.argv[2]!) as ProbeSpec;
 const result = await probe(spec);
@@ -25,6 +25,7 @@ process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0));
 async function probe(spec: ProbeSpec): Promise<ProbeResult> {
   const { training, lengths, goal } = spec;
   const longest = lengths.at(-1)!.seqLen;
+  const started = performance.now();
   const train = training.config.train;
   const { device } = await loadTensorFlow();
   const loaded = process.memoryUsage.rss();
@@ -37,7 +38,7 @@ async function probe(spec: ProbeSpec): Promise<ProbeResult> {
     const encoder = await createCellEncoder(executor, model, train.precision);
     const cells = batch(longest);
     await encoder.encode(cells);
-    embeddingMs = await median(() => encoder.encode(cells), goal === 'time' ? REPEATS : 1);
+    embeddingMs = await timed(() => encoder.encode(cells));
     encoder.dispose();
   }
 
@@ -47,7 +48,7 @@ async function probe(spec: ProbeSpec): Promise<ProbeResult> {
   const evaluator = createEvaluator({ task, executor, variables, config: train, root });
   const evaluate = (): Promise<unknown> => evaluator.evaluate('validation');
   await evaluate();
-  const evaluationMs = goal === 'time' ? await median(evaluate, 2) : 0;
+  const evaluationMs = goal === 'time' ? await timed(evaluate) : 0;
   const peakBeforeSteps = peakBytes();
 
   let numSteps = 0;
@@ -55,24 +56,26 @@ async function probe(spec: ProbeSpec): Promise<ProbeResult> {
   const firstMs: number[] = [];
   const laterMs: number[] = [];
   const rss: number[] = [];
-  const measure = async ({ inputs, seqLen, meanInputSize }: Candidate): Promise<MeasuredStep> => {
+  const measure = async ({ seqLen, meanInputSize }: Drawn, inputs: HostTensors, isTypical: boolean): Promise<MeasuredStep> => {
     firstMs.push(await timed(() => runStep([inputs])));
     rss.push(process.memoryUsage.rss());
-    const inputSize = sizeOf(inputs);
-    if (goal === 'memory') return { seqLen, inputSize, meanInputSize, ms: firstMs.at(-1)! };
-    const ms = await median(() => runStep([inputs]), REPEATS);
+    const step = { seqLen, inputSize: sizeOf(inputs), meanInputSize };
+    if (goal === 'memory') return { ...step, ms: firstMs.at(-1)! };
+    const ms = await median(() => runStep([inputs]), isTypical ? REPEATS : 1);
     laterMs.push(ms);
-    const accumulates = train.accumulation > 1;
-    return { seqLen, inputSize, meanInputSize, ms, ...(accumulates && { ms2: await median(() => runStep([inputs, inputs]), REPEATS - 1) }) };
+    return { ...step, ms, ...(isTypical && train.accumulation > 1 && { ms2: await timed(() => runStep([inputs, inputs])) }) };
   };
 
   const draws = lengths.map(({ seqLen }) => drawInputs(task, batch(seqLen), root));
-  const steps = [await measure({ ...draws.at(-1)!, inputs: draws.at(-1)!.largest })];
-  if (goal === 'time') for (const draw of draws) if (sizeOf(draw.typical) !== steps[0]!.inputSize || draw.seqLen !== longest) steps.push(await measure({ ...draw, inputs: draw.typical }));
+  const last = draws.at(-1)!;
+  const isUniform = sizeOf(last.largest) === sizeOf(last.typical);
+  const steps = [await measure(last, last.largest, isUniform)];
+  if (goal === 'time') for (const drawn of isUniform ? draws.slice(0, -1) : draws) steps.push(await measure(drawn, drawn.typical, true));
   const peakAfterSteps = peakBytes();
 
   const snapshotMs = await timed(() => takeSnapshot(variables, { task, config: train }));
   return {
+    seconds: (performance.now() - started) / 1e3,
     device,
     executor: executor.kind,
     parameters: countByPart(task),
@@ -89,14 +92,17 @@ async function probe(spec: ProbeSpec): Promise<ProbeResult> {
   };
 }
 
-interface Candidate {
+interface Drawn {
   readonly seqLen: number;
-  readonly inputs: HostTensors;
+  /** Inputs of about the mean size, and the largest seen. */
+  readonly typical: HostTensors;
+  readonly largest: HostTensors;
   readonly meanInputSize: number;
+  readonly numShapes: number;
 }
 
 /** What the inputs of many batches of one length look like: masks differ, and with them the number of loss rows. */
-function drawInputs(task: Task, batch: CellBatch, root: Rng): { seqLen: number; typical: HostTensors; largest: HostTensors; meanInputSize: number; numShapes: number } {
+function drawInputs(task: Task, batch: CellBatch, root: Rng): Drawn {
   // Drawn one at a time and again when wanted: all of them together would count as the training's memory.
   const draw = (i: number): HostTensors => task.inputs(batch, root.fork(`draw/${i}`), 'train');
   const sizes = Array.from({ length: NUM_DRAWS }, (_, i) => sizeOf(draw(i)));

@@ -39,12 +39,14 @@ export interface MeasuredStep {
 }
 
 export interface ProbeResult {
+  /** What the probe itself took, TensorFlow's start apart. */
+  readonly seconds: number;
   readonly device: 'cpu' | 'gpu';
   readonly executor: 'eager' | 'graph';
   /** Of the model that was tried, by part; `total` of each is the sum. */
   readonly parameters: Readonly<Record<string, number>>;
   readonly numTrainable: number;
-  /** The largest batch first, then one of every length (goal: time). */
+  /** The largest batch first, then one of every length (goal: time), except the longest where the first is like all of that length. */
   readonly steps: readonly MeasuredStep[];
   /** What the first step of a batch shape takes more than the later ones. */
   readonly compileMs: number;

@@ -10,7 +10,7 @@ export const plan = defineVerb({
       .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: 'key.path=value over the file: train.batchSize=64' })
       .option('cells', { type: 'number', requiresArg: true, describe: 'training cells, where the corpus is not there yet' })
       .option('genes', { type: 'number', requiresArg: true, describe: 'genes of the vocabulary, where the corpus is not there yet' })
-      .option('max-seconds', { type: 'number', requiresArg: true, default: 60, describe: 'longest time to try the whole model; beyond it, models of fewer layers are tried and the rest is extrapolated' })
+      .option('max-seconds', { type: 'number', requiresArg: true, default: 60, describe: 'longest time to try the whole model; beyond it, fewer layers and cells are tried and the rest is extrapolated' })
       .example('$0 plan --config configs/pretrain.yaml --cells 1000000', ''),
   async run({ config: file, set, cells, genes, maxSeconds }, { signal, progress }) {
     const [{ loadTraining }, { planTraining }, { describePlan }] = await Promise.all([import('../../plan/load-training.js'), import('../../plan/plan.js'), import('../../plan/describe.js')]);
