@@ -30,3 +30,6 @@ export { verifyCheckpoint, type Verification } from './inference/verify.js';
 export { ModelConfig } from './model/config.js';
 export { MODEL_PRESETS } from './model/presets.js';
 export { readSafetensors, writeSafetensors } from './model/safetensors.js';
+export { planTraining, type Plan, type PlanOptions } from './plan/plan.js';
+export { settleMicroBatch } from './plan/micro-batch.js';
+export type { Training } from './plan/probe-spec.js';

@@ -9,7 +9,7 @@ import type { AnnotationLabels } from '../tasks/annotation/labels.js';
 import { createAnnotationTask } from '../tasks/annotation/task.js';
 import { createPretrainingTask } from '../tasks/pretraining/task.js';
 import type { ModelDescription } from '../train/checkpoint.js';
-import type { Split, Task } from '../train/task.js';
+import type { Task } from '../train/task.js';
 import type { HostTensors } from '../runtime/program/program.js';
 import type { ProbeSpec } from './probe-spec.js';
 
@@ -59,7 +59,7 @@ export function imagineTask({ training, model: modelConfig, numGenes, numClasses
   const sample = Float32Array.from({ length: 4 * D }, (_, i) => rng.fork(`sample/${i}`).normal());
   const embeddings = config.tune.kind === 'head' ? ({ embeddingDim: D, gather: (cells: Int32Array) => new Float32Array(cells.length * D) } as EmbeddingTable) : undefined;
   const task = createAnnotationTask({ config, corpus, labels, model, embeddings, sample, rng: rng.fork('head') });
-  return { task: { ...task, batches: (_split: Split) => batches() }, model, batch };
+  return { task: { ...task, batches }, model, batch };
 }
 
 function imagineBatch(B: number, L: number, numGenes: number, rng: Rng): CellBatch {

@@ -53,10 +53,9 @@ export function extrapolate(a: ProbeResult, b: ProbeResult, at: number): ProbeRe
   const line = (ya: number, yb: number): number => Math.max(0, ya + (yb - ya) * at);
   const lines = <T extends Readonly<Record<string, number>>>(x: T, y: T): T => Object.fromEntries(Object.entries(x).map(([name, value]) => [name, line(value, y[name]!)])) as T;
   const steps = a.steps.map((step, i): MeasuredStep => {
-    const other = b.steps[i]!;
-    const { seqLen, ms2, ...numbers } = step;
-    const { seqLen: _, ms2: otherMs2, ...others } = other;
-    return { seqLen, ...lines(numbers, others), ...(ms2 !== undefined && { ms2: line(ms2, otherMs2!) }) };
+    const { ms2, ...numbers } = step;
+    const { ms2: otherMs2, ...others } = b.steps[i]!;
+    return { ...lines(numbers, others), ...(ms2 !== undefined && { ms2: line(ms2, otherMs2!) }) };
   });
   return {
     ...b,

@@ -70,7 +70,7 @@ async function probe(spec: ProbeSpec): Promise<ProbeResult> {
   const last = draws.at(-1)!;
   const isUniform = sizeOf(last.largest) === sizeOf(last.typical);
   const steps = [await measure(last, last.largest, isUniform)];
-  if (goal === 'time') for (const drawn of isUniform ? draws.slice(0, -1) : draws) steps.push(await measure(drawn, drawn.typical, true));
+  for (const drawn of isUniform ? draws.slice(0, -1) : draws) steps.push(await measure(drawn, drawn.typical, true));
   const peakAfterSteps = peakBytes();
 
   const snapshotMs = await timed(() => takeSnapshot(variables, { task, config: train }));

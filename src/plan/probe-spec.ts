@@ -17,7 +17,7 @@ export interface ProbeSpec {
   readonly numCells: number;
   /** Length buckets to try, ascending, with the share of batches that each has. */
   readonly lengths: readonly LengthShare[];
-  /** memory: one step of the largest batch there can be. time: steps of every length as well, several times. */
+  /** memory: each step once. time: as often as a median needs. */
   readonly goal: 'memory' | 'time';
 }
 
@@ -46,7 +46,7 @@ export interface ProbeResult {
   /** Of the model that was tried, by part; `total` of each is the sum. */
   readonly parameters: Readonly<Record<string, number>>;
   readonly numTrainable: number;
-  /** The largest batch first, then one of every length (goal: time), except the longest where the first is like all of that length. */
+  /** The largest batch first, then one of every length, except the longest where the first is like all of that length. */
   readonly steps: readonly MeasuredStep[];
   /** What the first step of a batch shape takes more than the later ones. */
   readonly compileMs: number;

@@ -38,6 +38,8 @@ export const TrainConfig = z
     epochs: z.number().positive().nullish().describe('length of the run in passes over the training split'),
     batchSize: z.int().positive().default(32).describe('cells an optimiser step'),
     accumulation: z.int().positive().default(1).describe('micro-batches a step is computed in: same result, less memory'),
+    microBatch: z.literal('auto').nullable().default(null).describe('auto: as many cells at once as fit the memory budget; sets accumulation when the run begins'),
+    memoryBudgetGb: z.number().positive().nullable().default(null).describe('what microBatch auto may fill; null = 80 % of the memory that is free'),
     precision: z.enum(['f32', 'bf16']).default('f32').describe('bf16: matrix products in bfloat16, the rest in float32'),
     gradientCheckpointing: z.boolean().default(false).describe('compute the insides of each block anew on the way back: far less memory, about a third more time'),
     executor: z.enum(['auto', 'eager', 'graph']).default('auto'),

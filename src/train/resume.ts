@@ -12,6 +12,8 @@ const MAY_CHANGE: readonly string[] = [
   'train.checkpointEvery',
   'train.keepCheckpoints',
   'train.earlyStopping.patience',
+  'train.microBatch', // what it chose is train.accumulation, which may not
+  'train.memoryBudgetGb',
   'train.session.intraOpThreads',
   'train.session.interOpThreads',
   'train.session.gpuMemoryGrowth',

@@ -9,6 +9,18 @@ import { writeFileAtomic } from '../files.js';
 import type { TrainState } from './state.js';
 import type { Baselines, Metrics } from './task.js';
 
+/** What `train.microBatch: auto` came to. */
+export interface MicroBatchChoice {
+  /** Computed at once. */
+  readonly cells: number;
+  readonly accumulation: number;
+  readonly budgetBytes: number;
+  /** What the run is expected to need. */
+  readonly peakBytes: number;
+  /** For people. */
+  readonly reason: string;
+}
+
 /** run.json: what ran, on what, and how it ended. */
 export interface RunManifest {
   readonly task: string;
@@ -23,6 +35,8 @@ export interface RunManifest {
   readonly metrics?: Metrics;
   /** What simple guesses score on the same cells. */
   readonly baselines?: Baselines;
+  /** Where train.microBatch was auto: a resumed run computes in the same pieces. */
+  readonly microBatch?: MicroBatchChoice;
   readonly numParameters: number;
   readonly numTrainable: number;
   /** Hashes and sizes of what was read. */

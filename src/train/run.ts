@@ -19,7 +19,7 @@ import { modelCard } from './model-card.js';
 import { createProfiler, describeProfile, type Profile } from './profile.js';
 import { checkResumable, hasOtherSchedule } from './resume.js';
 import { RunFolder } from './run-folder.js';
-import { describeHost, describeVersions, ManifestFile, type RunManifest } from './run-manifest.js';
+import { describeHost, describeVersions, ManifestFile, type MicroBatchChoice, type RunManifest } from './run-manifest.js';
 import { restoreSnapshot, takeSnapshot } from './snapshot.js';
 import { initialState, isPatienceSpent, watchedValue, type TrainState } from './state.js';
 import { createTrainStep, createTrainVariables, type TrainStep } from './step.js';
@@ -50,6 +50,8 @@ export interface TrainingRun {
   /** The run folder: a new one, or with `isResumed` one that holds a checkpoint. */
   readonly out: string;
   readonly isResumed: boolean;
+  /** What train.microBatch: auto came to; train.accumulation says it already. */
+  readonly microBatch?: MicroBatchChoice | undefined;
   /** Steps to measure op by op; none unless given. */
   readonly profileSteps?: number | undefined;
   readonly backend: LoadedBackend;
@@ -146,6 +148,7 @@ interface Setup {
 /** Everything a run computes with. Writes nothing but an empty folder, and takes that away again when the run cannot start. */
 async function prepare(run: TrainingRun, atExit: AtExit): Promise<Setup> {
   const { task, config: { train: config } } = run;
+  if (config.microBatch === 'auto' && !run.microBatch) throw new ConfigError({ key: 'train.microBatch', found: 'auto, which nobody has settled', hint: 'call settleMicroBatch first and pass on what it returns' });
   const folder = run.isResumed ? RunFolder.open(run.out) : await RunFolder.create(run.out);
   atExit(() => folder.removeIfEmpty());
   const executor = await createExecutor({ kind: config.executor, session: config.session });
@@ -202,6 +205,7 @@ async function startManifest(run: TrainingRun, { folder, executor, state, totalS
       seed,
       totalSteps,
       step: state.step,
+      ...(run.microBatch && { microBatch: run.microBatch }),
       numParameters: countValues(task, Object.keys(task.parameters)),
       numTrainable: countValues(task, task.trainable),
       data: { ...data, vocabularyHash: run.model.vocabulary.hash },

@@ -16,9 +16,11 @@ const annotation = defineVerb({
     if (!(Number.isInteger(seeds) && seeds > 0)) throw new ConfigError({ key: '--seeds', found: String(seeds), expected: 'a whole number above 0' });
     const { path, folder } = locateRun({ file, out, isResumed: resume, example: 'configs/debug/annotation.yaml' });
     const [{ loadConfig }, { AnnotationConfig }] = await Promise.all([import('../../config/load.js'), import('../../tasks/annotation/config.js')]);
-    const config = await loadConfig(AnnotationConfig, path, set);
+    const asked = await loadConfig(AnnotationConfig, path, set);
+    const { settleMicroBatch } = await import('../../plan/micro-batch.js');
+    const { config, microBatch } = await settleMicroBatch({ task: 'annotation', config: asked }, { ...context, out: folder, isResumed: resume });
     const { finetuneAnnotation } = await import('../../tasks/annotation/finetune.js');
-    return describeResult(await finetuneAnnotation({ config, out: folder, isResumed: resume, numSeeds: seeds, profileSteps: numProfiled, context }));
+    return describeResult(await finetuneAnnotation({ config, out: folder, isResumed: resume, numSeeds: seeds, microBatch, profileSteps: numProfiled, context }));
   },
 });
 

@@ -14,9 +14,11 @@ export const pretrain = defineVerb({
     const numProfiled = await profileSteps(profile);
     const { path, folder } = locateRun({ file, out, isResumed: resume, example: 'configs/debug/pretrain.yaml' });
     const [{ loadConfig }, { PretrainingConfig }] = await Promise.all([import('../../config/load.js'), import('../../tasks/pretraining/config.js')]);
-    const config = await loadConfig(PretrainingConfig, path, set);
+    const asked = await loadConfig(PretrainingConfig, path, set);
+    const { settleMicroBatch } = await import('../../plan/micro-batch.js');
+    const { config, microBatch } = await settleMicroBatch({ task: 'pretraining', config: asked }, { ...context, out: folder, isResumed: resume });
     const { pretrain } = await import('../../tasks/pretraining/pretrain.js');
-    const result = await pretrain({ config, out: folder, isResumed: resume, profileSteps: numProfiled, context });
+    const result = await pretrain({ config, out: folder, isResumed: resume, microBatch, profileSteps: numProfiled, context });
     return { json: { ...result }, text: describe(result) };
   },
 });

@@ -9,6 +9,7 @@ import { loadTensorFlow } from '../../runtime/native/load.js';
 import { createExecutor } from '../../runtime/program/executor.js';
 import { loadCheckpoint, requireVocabulary, type Checkpoint } from '../../train/checkpoint.js';
 import { RunFolder } from '../../train/run-folder.js';
+import type { MicroBatchChoice } from '../../train/run-manifest.js';
 import type { TrainContext } from '../../train/run.js';
 import { scoreBaselines } from './baselines.js';
 import type { AnnotationConfig } from './config.js';
@@ -26,6 +27,8 @@ export interface FinetuneAnnotation {
   readonly isResumed?: boolean;
   /** Trains that many times, from train.seed on; only initial head, order and dropout differ. */
   readonly numSeeds?: number;
+  /** Of `settleMicroBatch`, where train.microBatch is auto. */
+  readonly microBatch?: MicroBatchChoice | undefined;
   /** Training steps of the first seed to measure op by op. */
   readonly profileSteps?: number | undefined;
   /** Default: silent, and never interrupted. */
@@ -64,7 +67,7 @@ export async function finetuneAnnotation(asked: FinetuneAnnotation): Promise<Ann
     for (const [i, seed] of seeds.entries()) {
       const seedOut = i === 0 ? out : join(out, 'seeds', String(seed));
       const seedConfig = { ...config, train: { ...config.train, seed } };
-      runs.push(await trainSeed({ ...shared, config: seedConfig, out: seedOut, isResumed: isResumed && existsSync(seedOut), profileSteps: i === 0 ? asked.profileSteps : undefined }));
+      runs.push(await trainSeed({ ...shared, config: seedConfig, out: seedOut, isResumed: isResumed && existsSync(seedOut), microBatch: asked.microBatch, profileSteps: i === 0 ? asked.profileSteps : undefined }));
     }
     const baselines = config.baselines ? fitBaselines(request, corpus, labels, pretrained) : [];
     const result = assemble(request, corpus, labels, seeds, runs, baselines);

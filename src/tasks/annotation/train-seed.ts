@@ -7,6 +7,7 @@ import type { LoadedBackend } from '../../runtime/native/load.js';
 import { createExecutor } from '../../runtime/program/executor.js';
 import type { Executor } from '../../runtime/program/program.js';
 import { CHECKPOINT_FILES, loadCheckpoint, type Checkpoint } from '../../train/checkpoint.js';
+import type { MicroBatchChoice } from '../../train/run-manifest.js';
 import { runTraining, type TrainContext } from '../../train/run.js';
 import type { Metrics } from '../../train/task.js';
 import { calibrate } from './calibration.js';
@@ -31,6 +32,7 @@ export interface SeedSetup {
   readonly sample: Float32Array;
   readonly out: string;
   readonly isResumed: boolean;
+  readonly microBatch?: MicroBatchChoice | undefined;
   readonly profileSteps?: number | undefined;
   readonly backend: LoadedBackend;
   readonly context: TrainContext;
@@ -45,7 +47,7 @@ export interface SeedRun {
 
 /** Trains, calibrates on the validation split, writes the calibrated head.json and scores the test split. */
 export async function trainSeed(setup: SeedSetup): Promise<SeedRun> {
-  const { config, corpus, labels, pretrained, embeddings, sample, out, isResumed, profileSteps, backend, context } = setup;
+  const { config, corpus, labels, pretrained, embeddings, sample, out, isResumed, microBatch, profileSteps, backend, context } = setup;
   const { modelConfig, vocabulary, preprocessing, entropy } = pretrained;
   const numClasses = labels.classes.length;
   const uncalibrated: AnnotationHeadInfo = {
@@ -67,6 +69,7 @@ export async function trainSeed(setup: SeedSetup): Promise<SeedRun> {
     data: await describeData(setup),
     out,
     isResumed,
+    microBatch,
     profileSteps,
     backend,
     context,

@@ -7,6 +7,7 @@ import { createLoader } from '../../data/loader/loader.js';
 import { loadTensorFlow } from '../../runtime/native/load.js';
 import { evaluationBatchSize, evaluationInputs, evaluationStream } from '../../train/evaluation.js';
 import { runTraining, type TrainContext, type TrainingResult } from '../../train/run.js';
+import type { MicroBatchChoice } from '../../train/run-manifest.js';
 import type { Baselines, Task } from '../../train/task.js';
 import { countGuesses, scoreGuesses } from './baselines.js';
 import type { PretrainingConfig } from './config.js';
@@ -17,6 +18,8 @@ export interface PretrainOptions {
   /** Run folder: new or empty, or with `isResumed` one to go on with. */
   readonly out: string;
   readonly isResumed?: boolean;
+  /** Of `settleMicroBatch`, where train.microBatch is auto. */
+  readonly microBatch?: MicroBatchChoice | undefined;
   /** Training steps to measure op by op. */
   readonly profileSteps?: number | undefined;
   /** Default: silent, and never interrupted. */
@@ -28,7 +31,7 @@ export interface PretrainOptions {
  * @returns where the checkpoint is, its validation scores, and what simple guesses score on the same masks
  * @throws DataError for a corpus that cannot be trained on, and what `runTraining` throws
  */
-export async function pretrain({ config, out, isResumed = false, profileSteps, context = {} }: PretrainOptions): Promise<TrainingResult> {
+export async function pretrain({ config, out, isResumed = false, microBatch, profileSteps, context = {} }: PretrainOptions): Promise<TrainingResult> {
   const corpus = await openCorpus(config.data.corpus);
   try {
     requireTraining(corpus);
@@ -43,6 +46,7 @@ export async function pretrain({ config, out, isResumed = false, profileSteps, c
       baselines: () => guess(config, corpus, task, root),
       out,
       isResumed,
+      microBatch,
       profileSteps,
       backend,
       context: { log: silentLogger, progress: silentProgress, say() {}, signal: new AbortController().signal, ...context },
