@@ -1,4 +1,5 @@
 import { DataError } from '../../errors.js';
+import { harmony } from '../../metrics/baselines/harmony.js';
 import { applyPca, fitPca } from '../../metrics/baselines/pca.js';
 import { takeRows } from '../../metrics/baselines/sparse-matrix.js';
 import { takePoints, type Points } from '../../metrics/points.js';
@@ -48,7 +49,7 @@ export async function loadIntegration({ file, embeddings: names, batchKey, label
     if (baselines) {
       const { points, note } = await componentsOf(file, 'X', kept, rng);
       notes.push(`PCA: ${note}`);
-      chosen.push({ name: 'PCA', points });
+      chosen.push({ name: 'PCA', points }, { name: 'Harmony', points: harmony(points, batchCodes.codes, rng.fork('harmony')) });
     }
     let before: Points | undefined;
     if (beforeKey !== undefined && /^(X|raw\/X|layers\/.+)$/.test(beforeKey)) {

@@ -11,7 +11,7 @@ export const metricsIntegration = defineVerb({
       .option('embedding', { type: 'string', array: true, describe: 'obsm entry, or beginning of the columns’ names in a .csv; several give a column each' })
       .option('batch', { type: 'string', demandOption: true, describe: 'column of the sequencing batch' })
       .option('label', { type: 'string', demandOption: true, describe: 'column of the cell type; cells without one are left out' })
-      .option('baselines', { type: 'boolean', default: false, describe: 'adds 50 principal components of the expression as a column' })
+      .option('baselines', { type: 'boolean', default: false, describe: 'adds 50 principal components of the expression, and Harmony on them, as columns' })
       .option('before', { type: 'string', describe: 'obsm entry or matrix (X, layers/<name>) from before the integration: adds pcrComparison' })
       .option('seed', { type: 'number', default: 1, describe: 'of Leiden, k-means and samples' }),
   async run({ file, embedding: names = [], batch: batchKey, label: labelKey, baselines, before: beforeKey, seed }, { progress }) {
