@@ -6,11 +6,11 @@ import type { Points } from './points.js';
 const BLOCK_ROWS = 8192;
 
 /**
- * Euclidean neighbours by a hierarchical navigable small-world graph (Malkov & Yashunin 2018, the usearch library). The graph is built by one
- * thread, so that the same points give the same neighbours, and searched by several.
+ * Euclidean neighbours by a hierarchical navigable small-world graph (Malkov & Yashunin 2018, the usearch library). One thread builds the
+ * graph, so that the same points give the same neighbours; the library then has room for that one in a search, too.
  * @param expansion candidates kept while building and searching: more finds more of the true neighbours and takes longer
  */
-export function approximateNeighbours(points: Points, k: number, { connectivity = 16, expansion = 128, numThreads = 2 } = {}): Neighbours {
+export function approximateNeighbours(points: Points, k: number, { connectivity = 16, expansion = 128 } = {}): Neighbours {
   const { numRows: n, numColumns: d } = points;
   checkK(k, n);
   const index = new usearch.Index({ dimensions: d, metric: usearch.MetricKind.L2sq, quantization: usearch.ScalarKind.F32, connectivity, expansion_add: expansion, expansion_search: Math.max(expansion, k), multi: false });
@@ -23,7 +23,7 @@ export function approximateNeighbours(points: Points, k: number, { connectivity 
   const distances = new Float64Array(n * k);
   for (let start = 0; start < n; start += BLOCK_ROWS) {
     const end = Math.min(n, start + BLOCK_ROWS);
-    const found = index.search(block(start, end), k, numThreads) as unknown as SearchResult;
+    const found = index.search(block(start, end), k, 1) as unknown as SearchResult;
     for (let i = start; i < end; i++) takeRow(found, i - start, i, k, indices, distances);
   }
   return { numCells: n, k, indices, distances };
