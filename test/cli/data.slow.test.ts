@@ -114,7 +114,7 @@ describe('scdiva data', () => {
     const found = JSON.parse(stdout) as Record<string, unknown[]>;
     expect(found['columns']).toEqual({
       cell_id: 'string',
-      gene_ids: 'list<item: int32 not null>',
+      gene_ids: 'list<item: uint16 not null>',
       values: 'list<item: uint16 not null>',
       total: 'double',
       split: 'dictionary<values=string, indices=int8, ordered=0>',

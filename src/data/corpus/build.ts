@@ -6,18 +6,18 @@ import type { Progress } from '../../progress.js';
 import { vocabularyFromGenes } from '../genes/build-vocabulary.js';
 import { geneIdKind } from '../genes/gene-ids.js';
 import type { GeneTable } from '../genes/gene-table.js';
-import { checkCoverage, LOWEST_COVERAGE, mapGenes, type GeneMapping } from '../genes/mapping.js';
+import { checkCoverage, geneMapper, LOWEST_COVERAGE, type GeneMapping } from '../genes/mapping.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
 import { valueScale } from '../loader/value-scale.js';
-import { openCellFile } from '../readers/open.js';
 import type { CellFile, GeneNames } from '../readers/reader.js';
 import { hashSource } from '../readers/reference.js';
 import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
 import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
 import { buildThreads } from './build-threads.js';
 import { findDuplicates } from './duplicates.js';
+import { FilePool } from './file-pool.js';
 import { isOurs, readJournal, removeFiles } from './journal.js';
 import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, readManifest, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
 import { joinObs, labelLikeKeys } from './obs-columns.js';
@@ -91,12 +91,15 @@ export interface FileGenes {
  */
 export async function buildCorpus(files: readonly string[], options: BuildOptions): Promise<CorpusManifest> {
   if (files.length === 0) throw new ConfigError({ key: 'files', found: 'none', expected: 'at least one file of cells' });
-  const opened: CellFile[] = [];
+  const { obsKeys, label, splitBy, keep = {}, drop = {} } = options;
+  const asked = [...(obsKeys ?? []), label, splitBy, ...Object.keys(keep), ...Object.keys(drop)].filter((key) => key !== undefined);
+  const pool = new FilePool();
   try {
-    for (const path of files) opened.push(await openCellFile(path));
+    const opened: CellFile[] = [];
+    for (const path of files) opened.push(await pool.open(path, { keys: new Set(asked), labels: obsKeys === undefined }));
     return await buildFrom(opened, options);
   } finally {
-    for (const file of opened) file.close();
+    await pool.close();
   }
 }
 
@@ -111,14 +114,15 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   const scale = options.convert === undefined ? commonScale(files, chosen, fileScales) : convertedScale(files, chosen, fileScales, options.convert);
   const matrices = files.map((file, i) => file.matrix(chosen[i]!.key));
   const { geneTable } = options;
-  if (!options.vocabulary) refuseForeignNames(files, matrices.map(({ genes }) => genes), geneTable);
   const vocabulary = options.vocabulary ?? vocabularyFromGenes(matrices.map(({ genes }) => genes), geneTable);
+  const map = geneMapper(vocabulary, geneTable);
   const mappings = matrices.map(({ genes }, i) => {
-    const mapping = mapGenes(genes, vocabulary, geneTable);
+    const mapping = map(genes);
     checkCoverage(mapping, genes, vocabulary, files[i]!.path);
     options.onGenes?.({ file: files[i]!.path, genes, mapping, vocabulary });
     return mapping;
   });
+  if (!options.vocabulary) refuseForeignNames(files, matrices.map(({ genes }) => genes), mappings, geneTable);
   const obsKeys = [...new Set([...(options.obsKeys ?? labelLikeKeys(files)), ...(options.label === undefined ? [] : [options.label])])];
   const obs = obsKeys.map((key) => joinObs(files, key, options.obsKeys?.includes(key) === true || key === options.label));
   const splitBy = options.splitBy === undefined ? undefined : joinObs(files, options.splitBy, true);
@@ -273,17 +277,20 @@ const KIND_WORDS = { symbol: 'symbols', ensembl: 'Ensembl ids', 'ensembl-version
  * without a gene in common.
  * @throws DataError for a file that shares next to nothing with those before it
  */
-function refuseForeignNames(files: readonly CellFile[], genes: readonly GeneNames[], table: GeneTable | undefined): void {
+function refuseForeignNames(files: readonly CellFile[], genes: readonly GeneNames[], mappings: readonly GeneMapping[], table: GeneTable | undefined): void {
+  const before = new Set(mappings[0]!.vocabularyIds);
   for (let i = 1; i < files.length; i++) {
-    const before = vocabularyFromGenes(genes.slice(0, i), table);
-    const { numDistinct } = mapGenes(genes[i]!, before, table);
-    const smaller = Math.min(genes[i]!.names.length, before.genes.length);
-    if (numDistinct > 0 && numDistinct >= LOWEST_COVERAGE * smaller) continue;
+    const here = new Set(mappings[i]!.vocabularyIds);
+    const smaller = Math.min(here.size, before.size);
+    let numShared = 0;
+    for (const id of here) if (id >= 0 && before.has(id)) numShared++;
+    for (const id of here) before.add(id);
+    if (numShared > 0 && numShared >= LOWEST_COVERAGE * smaller) continue;
     const kinds = [genes[0]!, genes[i]!].map(({ names }) => KIND_WORDS[geneIdKind(names).kind]);
     throw new DataError({
       file: files[i]!.path,
       key: 'genes',
-      found: `${numDistinct} of ${genes[i]!.names.length} genes are in ${i === 1 ? files[0]!.path : 'the files before it'} (${kinds[1]} here, ${kinds[0]} there)`,
+      found: `${numShared} of ${genes[i]!.names.length} genes are in ${i === 1 ? files[0]!.path : 'the files before it'} (${kinds[1]} here, ${kinds[0]} there)`,
       expected: 'files that share genes',
       hint: table ? 'is it the same species?' : 'pass a table of symbols and Ensembl ids with --gene-table (scdiva data genes makes one)',
     });

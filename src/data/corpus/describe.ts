@@ -130,13 +130,32 @@ export function corpusPage(found: CorpusDescription): string {
     ]),
     '',
     'sources',
-    ...found.sources.flatMap(sourceLines(found)),
+    ...sourcePage(found),
     ...found.labels.flatMap(labelTable),
     '',
     ...geneTable('most discriminative genes (low entropy; serialisation favours them)', found.mostDiscriminative),
     '',
     ...geneTable('most even genes (high entropy)', found.mostEven),
   ].join('\n');
+}
+
+/** More files than this are summed up. */
+const NUM_SOURCES_SHOWN = 10;
+
+function sourcePage(found: CorpusDescription): string[] {
+  const { sources } = found;
+  const shown = sources.length > NUM_SOURCES_SHOWN + 2 ? sources.slice(0, NUM_SOURCES_SHOWN) : sources;
+  const lines = shown.flatMap(sourceLines(found));
+  if (shown === sources) return lines;
+  const total = (key: keyof SourceEntry): number => sources.reduce((sum, source) => sum + (source[key] as number), 0);
+  const losses = LOSSES.flatMap(([key, words]) => (total(key) > 0 ? [`${thousands(total(key))} ${words}`] : []));
+  const worst = sources.reduce((least, next) => (next.expressionCoverage < least.expressionCoverage ? next : least));
+  return [
+    ...lines,
+    `  … and ${thousands(sources.length - shown.length)} more files (all of them with --json)`,
+    `  in all ${thousands(sources.length)} files: ${thousands(total('numCellsKept'))} of ${thousands(total('numCells'))} cells${losses.length > 0 ? `; left out: ${losses.join(', ')}` : ''}`,
+    `  smallest share of the expression covered: ${(100 * worst.expressionCoverage).toFixed(1)} % (${worst.file})`,
+  ];
 }
 
 /** One paragraph a file: what was read, what its genes are known as, and every cell that is not in the corpus with the reason. */

@@ -57,6 +57,16 @@ export interface LostGene {
  * A name that needed a change gives way to a column that has the gene under its own name.
  */
 export function mapGenes(genes: GeneNames, vocabulary: Vocabulary, table?: GeneTable): GeneMapping {
+  return geneMapper(vocabulary, table)(genes);
+}
+
+/** As mapGenes, for many files of one vocabulary. */
+export function geneMapper(vocabulary: Vocabulary, table?: GeneTable): (genes: GeneNames) => GeneMapping {
+  const rename = renamer(vocabulary, table);
+  return (genes) => mapped(genes, vocabulary, rename);
+}
+
+function mapped(genes: GeneNames, vocabulary: Vocabulary, rename: ReturnType<typeof renamer>): GeneMapping {
   const numGenes = genes.names.length;
   const vocabularyIds = new Int32Array(numGenes).fill(-1);
   const isTaken = new Set<number>();
@@ -66,7 +76,6 @@ export function mapGenes(genes: GeneNames, vocabulary: Vocabulary, table?: GeneT
     vocabularyIds[column] = id;
     isTaken.add(id);
   }
-  const rename = renamer(vocabulary, table);
   const numByRoute: Partial<Record<Route, number>> = {};
   const routes = new Array<Route | undefined>(numGenes).fill(undefined);
   const isRenamed = new Uint8Array(numGenes);
