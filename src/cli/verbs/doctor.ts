@@ -26,6 +26,7 @@ function describe(d: Diagnosis): string {
     ...d.disk.map(({ folder, freeBytes }): [string, string] => ['disk', `${gigabytes(freeBytes)} free in ${folder}`]),
     ['Python', d.python ? `${d.python.version}, pip ${d.python.pip} (${d.python.program})` : 'none found'],
     ['C++ compiler', d.compiler?.version ?? 'none found'],
+    ['fused kernels', d.kernels.isBuilt ? 'compiled for this processor' : 'not compiled yet: the next setup or run on the CPU does it'],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const table = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { ScDivaError, SetupError } from '../../errors.js';
+import { kernelLibrary } from '../kernels/build.js';
 import { findCompiler } from './addon.js';
 import { cacheFolder, stageKey, stagedFolder } from './cache-folder.js';
 import { hasNvidiaDriver, nvidiaGpus } from './gpu.js';
@@ -29,6 +30,8 @@ export interface Diagnosis {
   readonly disk: readonly { readonly folder: string; readonly freeBytes: number }[];
   readonly python: { readonly program: string; readonly version: string; readonly pip: string } | null;
   readonly compiler: { readonly program: string; readonly version: string } | null;
+  /** Have the fused kernels been compiled for this processor? They are at the next start of a run where there is a compiler. */
+  readonly kernels: { readonly path: string; readonly isBuilt: boolean };
   readonly shortcomings: readonly Shortcoming[];
 }
 
@@ -68,6 +71,8 @@ export async function diagnose(): Promise<Diagnosis> {
   const python = await attempt(() => findPython());
   const compiler = await findCompiler().catch(() => null);
   if (!compiler && !chosen && !never) await attempt(() => findCompiler());
+  const kernels = await kernelLibrary();
+  if (chosen && !kernels.isBuilt && !compiler) note('the fused kernels are not compiled and there is no compiler: training on the CPU is slower', 'install g++, then: npx scdiva setup');
 
   const native = chosen ? await attempt(() => probe(chosen.folder)) : null;
   const wasm = native ? null : await attempt(probeWasm);
@@ -88,6 +93,7 @@ export async function diagnose(): Promise<Diagnosis> {
     disk: await Promise.all([process.cwd(), cacheFolder()].map(async (folder) => ({ folder, freeBytes: await freeBytes(folder) }))),
     python,
     compiler,
+    kernels,
     shortcomings,
   };
 }

@@ -6,6 +6,7 @@
  * |---|---|---|
  * | matrix products (PRODUCTS) | bf16, converted where they are not | bf16; summed in f32 inside the product |
  * | moves (MOVES): reshape, transpose, slice, concat … | as they come; mixed ones f32 | as the inputs |
+ * | fused ops (runtime/ops/fused) between products | bf16 or f32, each says which | bf16 or f32, each says which; computed in f32 |
  * | anything inside `inLowPrecision` | bf16 | bf16; sums and softmax in f32 inside the op |
  * | anything but moves inside `inFullPrecision` | f32 | f32 |
  * | everything else: norms, softmax, losses, residual sums, optimiser | f32 | f32 |
