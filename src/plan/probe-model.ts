@@ -43,9 +43,9 @@ export async function probeModel(spec: ProbeSpec, maxSeconds: number, signal?: A
 }
 
 /** Two numbers of layers to draw the line through: layers that learn stay as many as in the whole model. */
-function fewLayers({ training }: ProbeSpec): [number, number] {
+function fewLayers({ training, model }: ProbeSpec): [number, number] {
   const learning = training.task === 'annotation' && training.config.tune.kind === 'lastLayers' ? training.config.tune.numLayers : 0;
-  return [learning + 1, learning + 3];
+  return [learning + 1, Math.max(learning + 3, Math.ceil(model.numLayers / 3))];
 }
 
 /** The point `at` on the lines through two probes: 0 is the first, 1 the second. */

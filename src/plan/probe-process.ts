@@ -17,6 +17,9 @@ import type { MeasuredStep, ProbeResult, ProbeSpec } from './probe-spec.js';
 /** Batches whose masks are drawn to learn how much there is to predict in one. */
 const NUM_DRAWS = 128;
 const REPEATS = 2;
+/** Short steps are repeated for this long: their times scatter more. */
+const REPEAT_MS = 2_000;
+const MAX_REPEATS = 15;
 
 const spec = JSON.parse(process.argv[2]!) as ProbeSpec;
 const result = await probe(spec);
@@ -63,7 +66,7 @@ async function probe(spec: ProbeSpec): Promise<ProbeResult> {
     if (goal === 'memory') return { ...step, ms: firstMs.at(-1)! };
     const ms = await median(() => runStep([inputs]), isTypical ? REPEATS : 1);
     laterMs.push(ms);
-    return { ...step, ms, ...(isTypical && train.accumulation > 1 && { ms2: await timed(() => runStep([inputs, inputs])) }) };
+    return { ...step, ms, ...(isTypical && train.accumulation > 1 && { ms2: await median(() => runStep([inputs, inputs]), 1) }) };
   };
 
   const draws = lengths.map(({ seqLen }) => drawInputs(task, batch(seqLen), root));
@@ -135,10 +138,12 @@ async function timed(work: () => Promise<unknown>): Promise<number> {
   return performance.now() - start;
 }
 
+/** Of at least `repeats` times, more where they are short. */
 async function median(work: () => Promise<unknown>, repeats: number): Promise<number> {
   const times: number[] = [];
-  for (let i = 0; i < repeats; i++) times.push(await timed(work));
-  return times.sort((a, b) => a - b)[Math.floor((repeats - 1) / 2)]!;
+  const start = performance.now();
+  while (times.length < repeats || (times.length < MAX_REPEATS && performance.now() - start < REPEAT_MS)) times.push(await timed(work));
+  return times.sort((a, b) => a - b)[Math.floor((times.length - 1) / 2)]!;
 }
 
 function mean(values: readonly number[]): number {
