@@ -276,10 +276,12 @@ export class Hdf5Dataset implements StoredArray {
 
   /** The text that a pointer into the library's memory leads to, up to its zero byte. */
   private textAt(pointer: number): string {
-    const text = this.library.UTF8ToString(pointer);
-    if (!text.includes('\ufffd')) return text;
     const memory = this.library.HEAPU8;
-    return decodeText(memory.slice(pointer, memory.indexOf(0, pointer)));
+    let isAscii = true;
+    let end = pointer;
+    for (; memory[end] !== 0; end++) if (memory[end]! > 127) isAscii = false;
+    // The library's own reading of short texts makes other letters of what is no UTF-8.
+    return isAscii ? this.library.UTF8ToString(pointer) : decodeText(memory.slice(pointer, end));
   }
 
   private place(field?: string): { file: string; key: string } {

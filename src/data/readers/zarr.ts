@@ -75,8 +75,7 @@ export class ZarrFolder implements HostedStore {
     if (version3) {
       const attributes = (version3['attributes'] ?? {}) as Record<string, unknown>;
       if (version3['node_type'] === 'group') return { kind: 'group', attributes };
-      const grid = version3['chunk_grid'] as { configuration?: { chunk_shape?: unknown } } | undefined;
-      return { kind: 'dataset', attributes, array: this.layout(at, version3['shape'], grid?.configuration?.chunk_shape, dtypeOfVersion3(version3['data_type'])) };
+      return { kind: 'dataset', attributes, array: this.layout(at, version3['shape'], chunkShape(version3), dtypeOfVersion3(version3['data_type'])) };
     }
     const array = json('.zarray');
     if (array) return { kind: 'dataset', attributes: json('.zattrs') ?? {}, array: this.layout(at, array['shape'], array['chunks'], dtypeOfVersion2(array)) };
@@ -108,6 +107,17 @@ export class ZarrFolder implements HostedStore {
     }
     throw new DataError({ file: path, found: 'is no JSON object', hint: 'the metadata are damaged: copy or write the folder again' });
   }
+}
+
+/** What is unpacked at a time: of an array in shards the chunks within them. */
+function chunkShape(metadata: Record<string, unknown>): unknown {
+  interface Named {
+    readonly name?: unknown;
+    readonly configuration?: { readonly chunk_shape?: unknown };
+  }
+  const codecs = Array.isArray(metadata['codecs']) ? (metadata['codecs'] as readonly (Named | null)[]) : [];
+  const sharding = codecs.find((codec) => codec?.name === 'sharding_indexed');
+  return (sharding ?? (metadata['chunk_grid'] as Named | null | undefined))?.configuration?.chunk_shape;
 }
 
 /** numpy's word for `<f4`, `|O` … */

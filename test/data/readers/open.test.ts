@@ -59,6 +59,16 @@ describe('openCellFile', () => {
     await (await other('weights', 'obs')).toThrow(/neither AnnData, MuData, loom nor 10x: it holds obs, weights and has no var/);
   });
 
+  it('reads text that is no UTF-8 as Latin-1, so that names stay apart', async () => {
+    await writeSmallH5ad(path, { cellIds: ['Z@rich', 'Z%rich'], geneNames: ['CD3E'], x: { encoding: 'dense', rows: [[1], [2]] } });
+    const bytes = readFileSync(path);
+    for (const [sign, code] of [['Z@rich', 0xfc], ['Z%rich', 0xe9]] as const) bytes[bytes.indexOf(sign) + 1] = code;
+    writeFileSync(path, bytes);
+    const file = await openCellFile(path);
+    expect(file.cellIds).toEqual(['Zürich', 'Zérich']);
+    file.close();
+  });
+
   it('names the columns and matrices there are when one is missing', async () => {
     await writeSmallH5ad(path, { cellIds: ['a'], geneNames: ['CD3E'], obs: { cell_type: ['T'], donor: ['D'] } });
     const file = await openCellFile(path);

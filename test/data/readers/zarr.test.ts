@@ -39,6 +39,21 @@ describe('a Zarr folder', () => {
     }
   });
 
+  it('in shards is read chunk by chunk', async () => {
+    const path = await write({ version: 3 });
+    const metadata = join(path, 'X/data/zarr.json');
+    const bytes = { name: 'bytes', configuration: { endian: 'little' } };
+    const sharding = { name: 'sharding_indexed', configuration: { chunk_shape: [4], codecs: [bytes], index_codecs: [bytes], index_location: 'end' } };
+    const grid = { name: 'regular', configuration: { chunk_shape: [8] } };
+    writeFileSync(metadata, JSON.stringify({ ...(JSON.parse(readFileSync(metadata, 'utf8')) as object), codecs: [sharding], chunk_grid: grid }));
+    // One shard of two chunks of four values, and where each begins and how long it is.
+    const values = Float32Array.of(1, 5, 2, 7, 3, 1, 300, 0);
+    writeFileSync(join(path, 'X/data/c/0'), Buffer.concat([Buffer.from(values.buffer), Buffer.from(BigUint64Array.of(0n, 16n, 16n, 16n).buffer)]));
+    const file = await openCellFile(path);
+    expect(await readRows(file.matrix('X'), { blockRows: 2 })).toEqual(cells.rows);
+    file.close();
+  });
+
   it.each([2, 3] as const)('of version %i reads an absent chunk as its fill value, save for the values of a sparse matrix', async (version) => {
     const path = await write({ version, chunkRows: 2 });
     const chunk = (at: string, key: string) => join(path, at, version === 2 ? key : `c/${key.replaceAll('.', '/')}`);
