@@ -20,6 +20,10 @@ export interface BatchPlanOptions {
  * and cut into batches, so that a batch holds cells of like length and little of it is padding; then the batches of the window
  * are put in random order, so that lengths do not come in a pattern. Every row comes once. The rows that fill no whole batch
  * are the last of the permutation, hence a random sample, and come last.
+ *
+ * How mixed a batch is: the permutation is over all rows at once, no block or buffer bounds how far a cell can travel, and a window
+ * is a uniform sample of the corpus. With sortWindow 1 a batch is one, too. With more, which window a cell comes in is uniform still,
+ * but a batch holds cells of like length: where length goes with cell type, a batch is less mixed than its window.
  */
 export class BatchPlan {
   readonly numBatches: number;

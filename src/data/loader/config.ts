@@ -39,9 +39,23 @@ export const DepthCorruption = z
   .refine((depth) => depth.kind === 'none' || depth.min <= depth.max, { path: ['min'], error: 'at most max' });
 export type DepthCorruption = z.infer<typeof DepthCorruption>;
 
+/** Which cells a training pass shows. Validation and test passes show each cell once. */
+export const Sampling = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('once') }).describe('every cell once a pass'),
+  z
+    .strictObject({
+      kind: z.literal('balanced'),
+      labelKey: z.string().min(1).describe('obs field whose classes are evened out; cells without a label are a class of their own'),
+      strength: z.number().min(0).max(1).default(1).describe('0: classes keep their shares; 1: all classes are shown equally often [1]'),
+    })
+    .describe('as many cells a pass, rare classes repeated, frequent ones in part'),
+]);
+export type Sampling = z.infer<typeof Sampling>;
+
 /** How batches are made; none of this changes what a cell looks like to the model. */
 export const LoaderConfig = z.strictObject({
   numWorkers: z.int().min(0).max(64).default(1).describe('threads that make batches; 0 makes them in the training thread'),
+  sampling: Sampling.optional().describe('of training passes [once]'),
   sortWindow: z.int().positive().default(16).describe('batches that are sorted by length together, so that little is padding'),
 });
 export type LoaderConfig = z.infer<typeof LoaderConfig>;

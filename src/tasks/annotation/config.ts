@@ -41,7 +41,8 @@ const fields = z
     baselines: z.boolean().default(true).describe('score majority class, nearest neighbours and logistic regression on the same cells'),
     train: TrainConfig,
   })
-  .refine((c) => c.tune.kind !== 'head' || c.depth.kind === 'none', { path: ['depth'], error: 'none while tune.kind is head: embeddings are computed once' });
+  .refine((c) => c.tune.kind !== 'head' || c.depth.kind === 'none', { path: ['depth'], error: 'none while tune.kind is head: embeddings are computed once' })
+  .refine((c) => c.tune.kind !== 'head' || c.loader.sampling?.kind !== 'balanced', { path: ['loader', 'sampling'], error: 'once while tune.kind is head: use classWeights' });
 
 /**
  * Fine-tuning for cell type annotation. What a file leaves out follows the published protocol: batches of 256 cells, learning

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { CellBatch } from '../../../src/data/batch.js';
 import type { Corpus } from '../../../src/data/corpus/corpus.js';
 import { DepthCorruption, LoaderConfig, Preprocessing } from '../../../src/data/loader/config.js';
+import { BatchPlan } from '../../../src/data/loader/batch-plan.js';
 import { createLoader, type LoaderOptions } from '../../../src/data/loader/loader.js';
 import { Serializer } from '../../../src/data/loader/serialize.js';
 import { Rng } from '../../../src/rng.js';
@@ -14,6 +15,7 @@ import { randomCells, smallCorpus, temporaryFolder } from '../../support/small-c
 const newFolder = temporaryFolder('loader');
 const preprocessing = Preprocessing.parse({ maxGenes: 20, lengthMultiple: 4 });
 const inProcess = LoaderConfig.parse({ numWorkers: 0, sortWindow: 3 });
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 let corpus: Corpus;
 
 beforeAll(async () => {
@@ -122,6 +124,73 @@ describe('a pass over a corpus', () => {
     const options = { rows: Int32Array.of(0), batchSize: 1, preprocessing, rng: null, loader: inProcess };
     expect(() => createLoader(logged, { ...options, depth: DepthCorruption.parse({ kind: 'thin' }) })).toThrow(/depth\.kind: thin with values that are log1p/);
     expect(() => createLoader(logged, { ...options, labelKeys: ['tissue'] })).toThrow(/obs\['tissue'\]: no such field/);
+  });
+});
+
+describe('several processes', () => {
+  it.each([2, 3])('take disjoint parts of the same batches, %i of them', async (worldSize) => {
+    const whole = await pass();
+    const parts = await Promise.all(Array.from({ length: worldSize }, (_, rank) => pass({ part: { rank, worldSize } })));
+    expect(parts.every((part) => part.length === whole.length)).toBe(true);
+    whole.forEach(({ cellIndex }, k) => {
+      const taken = parts.flatMap((part) => [...part[k]!.cellIndex]);
+      expect(taken.sort((a, b) => a - b)).toEqual([...cellIndex].sort((a, b) => a - b));
+    });
+  });
+
+  it('go on with another number of processes where they stopped', async () => {
+    const seen = [...(await Promise.all([0, 1].map((rank) => pass({ part: { rank, worldSize: 2 } })))).flatMap((batches) => rowsOf(batches.slice(0, 5)))];
+    for (let rank = 0; rank < 3; rank++) seen.push(...rowsOf(await pass({ part: { rank, worldSize: 3 }, skipBatches: 5 })));
+    expect(seen.sort((a, b) => a - b)).toEqual(Array.from({ length: 103 }, (_, row) => row));
+  });
+
+  it('cannot be more than a batch has cells', () => {
+    const create = (rank: number, worldSize: number) => createLoader(corpus, { rows: Int32Array.of(0), batchSize: 4, preprocessing, rng: null, loader: inProcess, part: { rank, worldSize } });
+    expect(() => create(0, 5)).toThrow(/rank 0 of 5 processes for batches of 4 cells/);
+    expect(() => create(2, 2)).toThrow(/rank 2 of 2/);
+  });
+});
+
+describe('balanced sampling', () => {
+  const rare = Int32Array.from([...Array.from({ length: 30 }, (_, i) => 3 * i), 1, 4, 7]); // 30 cells of type B, 3 of NK
+  const balanced = (strength: number) => ({ ...inProcess, sampling: { kind: 'balanced' as const, labelKey: 'cell_type', strength } });
+
+  it('shows classes equally often, in as many cells, and as they are at strength 0', async () => {
+    const counts = async (strength: number): Promise<number[]> => {
+      const codes = (await pass({ rows: rare, loader: balanced(strength) })).flatMap(({ labels }) => [...labels['cell_type']!]);
+      expect(codes).toHaveLength(33);
+      return [0, 1].map((code) => codes.filter((other) => other === code).length);
+    };
+    for (const n of await counts(1)) expect(Math.abs(n - 16.5)).toBeLessThanOrEqual(1);
+    expect(await counts(0)).toEqual([30, 3]);
+    expect((await counts(0.5))[1]).toBeGreaterThan(5);
+  });
+
+  it('draws other cells in another pass, and leaves passes without a stream alone', async () => {
+    const [first, second] = [rowsOf(await pass({ rows: rare, loader: balanced(1) })), rowsOf(await pass({ rows: rare, loader: balanced(1), rng: Rng.fromSeed(77) }))];
+    expect(new Set(first)).not.toEqual(new Set(second));
+    expect(rowsOf(await pass({ rows: rare, loader: balanced(1), rng: null }))).toEqual([...rare]);
+  });
+});
+
+describe('mixing', () => {
+  it('fills batches from a file sorted by label as a uniform draw would', () => {
+    const [numRows, batchSize, numClasses] = [20_000, 64, 20];
+    const rows = Int32Array.from({ length: numRows }, (_, row) => row);
+    const entropyOf = (sample: ArrayLike<number>): number => {
+      const counts = new Float64Array(numClasses);
+      for (const row of Array.from(sample)) counts[Math.floor((row * numClasses) / numRows)]!++;
+      return -counts.reduce((sum, n) => sum + (n > 0 ? (n / sample.length) * Math.log(n / sample.length) : 0), 0);
+    };
+    const batchEntropy = (sortWindow: number, rng: Rng | null): number => {
+      const plan = new BatchPlan({ rows, batchSize, rng, sortWindow, length: (row) => 1 + ((row * 7919) % 997) });
+      return mean(Array.from({ length: Math.floor(numRows / batchSize) }, (_, k) => entropyOf(plan.rowsOf(k))));
+    };
+    const draw = Rng.fromSeed(8);
+    const ideal = mean(Array.from({ length: 2000 }, () => entropyOf(Array.from({ length: batchSize }, () => draw.int(numRows)))));
+    expect(ideal).toBeLessThan(Math.log(numClasses) - 0.1); // 64 draws from 20 classes are not even
+    for (const sortWindow of [1, 16]) expect(Math.abs(batchEntropy(sortWindow, Rng.fromSeed(9)) / ideal - 1)).toBeLessThan(0.01);
+    expect(batchEntropy(16, null)).toBeLessThan(ideal / 5); // the measure can tell
   });
 });
 
