@@ -3,7 +3,8 @@ import type { CellValues, GeneIds, RawCell } from '../loader/depth.js';
 const LARGEST_COUNT = 65_535;
 /** Vocabularies up to this size have ids of 16 bits. */
 const NARROW_IDS = 65_536;
-const FIRST_CAPACITY = 1 << 16;
+/** Genes a cell that room is made for at first: memory that is not touched costs nothing, growing costs a copy. */
+const EXPECTED_GENES = 2048;
 
 /** R cells, one after the other; NNZ stored values. */
 export interface CollectedCells {
@@ -32,11 +33,12 @@ export class ShardBuilder {
 
   constructor(maxCells: number, vocabularySize: number, valueType: 'uint16' | 'float32') {
     this.isCounts = valueType === 'uint16';
+    const capacity = maxCells * EXPECTED_GENES;
     this.indptr = new Int32Array(maxCells + 1);
     this.totals = new Float64Array(maxCells);
     this.rows = new Int32Array(maxCells);
-    this.geneIds = vocabularySize <= NARROW_IDS ? new Uint16Array(FIRST_CAPACITY) : new Int32Array(FIRST_CAPACITY);
-    this.values = this.isCounts ? new Uint16Array(FIRST_CAPACITY) : new Float32Array(FIRST_CAPACITY);
+    this.geneIds = vocabularySize <= NARROW_IDS ? new Uint16Array(capacity) : new Int32Array(capacity);
+    this.values = this.isCounts ? new Uint16Array(capacity) : new Float32Array(capacity);
   }
 
   /** Begins the next shard: what `finish` gave before is overwritten from now on. */

@@ -102,7 +102,7 @@ export class ShardMaker {
   constructor(private readonly context: ShardContext, private readonly access: SourceAccess) {
     for (const { numCells } of context.sources) this.firstRowOfSource.push(this.firstRowOfSource.at(-1)! + numCells);
     const { shardCells, vocabularySize, valueType } = context;
-    this.slots = [0, 1].map(() => ({ builder: new ShardBuilder(shardCells, vocabularySize, valueType), free: Promise.resolve() }));
+    this.slots = [0, 1].map(() => ({ builder: new ShardBuilder(Math.min(shardCells, this.firstRowOfSource.at(-1)!), vocabularySize, valueType), free: Promise.resolve() }));
   }
 
   /** Shards are made in the order they are asked for. @throws DataError for values that cannot be; OutputError */
