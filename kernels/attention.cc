@@ -1,4 +1,4 @@
-// The steps between attention's products. C attention matrices of Q queries × T positions, the first of them number `first` of B · H
+// The steps between attention's products, for C of the B · H attention matrices, Q rows (queries) of each, × T positions
 #include "register.h"
 
 #include <vector>
@@ -12,11 +12,13 @@ namespace {
 constexpr int64_t ROWS = 8;
 
 struct Piece {
-  int64_t first, heads;
+  /** Number of the first matrix, and of the first row among the rows of all matrices. */
+  int64_t matrix, firstRow;
+  int64_t heads;
   float rate;
   int32_t site;
   explicit Piece(Attributes &attributes)
-      : first(attributes.integer("first")), heads(attributes.integer("heads")), rate(attributes.number("rate")), site(attributes.integer("site")) {}
+      : matrix(attributes.integer("matrix")), firstRow(attributes.integer("row")), heads(attributes.integer("heads")), rate(attributes.number("rate")), site(attributes.integer("site")) {}
 };
 
 /** Scores into probabilities (entries dropped by dropout set to 0, the others scaled up) and the logarithm of their denominator. */
@@ -38,7 +40,7 @@ struct Softmax : Piece {
         float *e = exps.data();
         for (int64_t row = begin; row < end; row++) {
           const T *s = scores + row * numPositions;
-          const float *open = canAttend + (first + row / Q) / heads * numPositions;
+          const float *open = canAttend + (matrix + row / Q) / heads * numPositions;
           float top = -3e38f, sum = 0;
 #pragma omp simd reduction(max : top)
           for (int64_t t = 0; t < numPositions; t++) {
@@ -53,7 +55,7 @@ struct Softmax : Piece {
           float share = 1 / sum;
           T *out = p + row * numPositions;
           if (rate > 0) {
-            Dropout::Row kept = dropout.row(first * Q + row);
+            Dropout::Row kept = dropout.row(firstRow + row);
 INDEPENDENT
             for (int64_t t = 0; t < numPositions; t++) out[t] = e[t] * share * kept.factor(t);
           } else {
@@ -86,11 +88,11 @@ struct SoftmaxGrad : Piece {
       parallel(C * Q, ROWS, [=](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; row++) {
           const T *s = scores + row * numPositions, *d = dP + row * numPositions;
-          const float *open = canAttend + (first + row / Q) / heads * numPositions;
+          const float *open = canAttend + (matrix + row / Q) / heads * numPositions;
           T *pRow = p + row * numPositions, *dRow = dS + row * numPositions;
           float log = logSum[row], sum = rowSum[row];
           if (rate > 0) {
-            Dropout::Row kept = dropout.row(first * Q + row);
+            Dropout::Row kept = dropout.row(firstRow + row);
 INDEPENDENT
             for (int64_t t = 0; t < numPositions; t++) {
               float probability = expOf(float(s[t]) - log) * open[t], factor = kept.factor(t), dp = d[t];
@@ -115,7 +117,7 @@ INDEPENDENT
 
 void defineAttention() {
   defineOp<Softmax>("ScdivaSoftmax", {"scores: T", "can_attend: float", "seed: int32"}, {"p: T", "log_sum: float"},
-                    {"T: {float, bfloat16}", "first: int", "heads: int", "rate: float", "site: int"});
+                    {"T: {float, bfloat16}", "matrix: int", "row: int", "heads: int", "rate: float", "site: int"});
   defineOp<SoftmaxGrad>("ScdivaSoftmaxGrad", {"scores: T", "d_p: T", "log_sum: float", "row_sum: float", "can_attend: float", "seed: int32"}, {"p: T", "d_scores: T"},
-                        {"T: {float, bfloat16}", "first: int", "heads: int", "rate: float", "site: int"});
+                        {"T: {float, bfloat16}", "matrix: int", "row: int", "heads: int", "rate: float", "site: int"});
 }

@@ -1,6 +1,7 @@
-// B cells, T positions, the first Q of them ask, H heads, K head width, D = H · K, N = B · H attention matrices, C of them at a time
+// B cells, T positions, the first Q of them ask, H heads, K head width, D = H · K, N = B · H attention matrices; in a piece C of them, or R rows of one
 import * as tf from '@tensorflow/tfjs-core';
 import { attentionSteps, type AttentionContext } from './attention-steps.js';
+import { attentionPieces, type AttentionPiece } from './attention-pieces.js';
 import { after } from './order.js';
 import type { DropoutSite } from './random.js';
 import type { RotaryTable } from './rotary.js';
@@ -15,7 +16,7 @@ export interface AttentionOptions {
   readonly numQueries?: number | undefined;
   /** Dropout on the attention probabilities; none when absent. */
   readonly site?: DropoutSite | undefined;
-  /** Entries of the attention matrices worked on at a time, at least one matrix. */
+  /** Entries of the attention matrices worked on at a time: whole matrices, or rows of one where a matrix is larger; at least a row. */
   readonly pieceEntries?: number;
 }
 
@@ -34,7 +35,7 @@ export function attention(qkv: tf.Tensor3D, options: AttentionOptions): tf.Tenso
     const { numHeads, canAttend, rotary, site, pieceEntries = PIECE_ENTRIES } = options;
     const [B, T, width] = qkv.shape;
     const Q = options.numQueries ?? T;
-    const plan: Plan = { shape: { B, T, Q, H: numHeads, K: width / 3 / numHeads }, atATime: Math.max(1, Math.min(B * numHeads, Math.floor(pieceEntries / (Q * T)))), site };
+    const plan: Plan = { shape: { B, T, Q, H: numHeads, K: width / 3 / numHeads }, pieces: attentionPieces(B * numHeads, Q, T, pieceEntries), site };
     const constants = { canAttend, cos: rotary.cos, sin: rotary.sin, seed: site && site.rate > 0 ? site.seed : tf.zeros([2], 'int32') };
     const run = tf.customGrad((...args) => {
       const [qkv, save] = args as unknown as [tf.Tensor3D, tf.GradSaveFunc];
@@ -57,36 +58,46 @@ type Constants = Omit<AttentionContext, 'site' | 'shape'>;
 
 interface Plan {
   readonly shape: AttentionContext['shape'];
-  /** C */
-  readonly atATime: number;
+  readonly pieces: readonly AttentionPiece[];
   readonly site: DropoutSite | undefined;
 }
 
 /** @returns o [N, Q, K], logSum [N, Q] */
-function forward(qkv: tf.Tensor3D, constants: Constants, { shape, atATime, site }: Plan): { o: tf.Tensor3D; logSum: tf.Tensor2D } {
+function forward(qkv: tf.Tensor3D, constants: Constants, { shape, pieces, site }: Plan): { o: tf.Tensor3D; logSum: tf.Tensor2D } {
+  const { B, H, Q, K } = shape;
   const steps = attentionSteps({ ...constants, shape, site });
   const { q, k, v } = steps.splitHeads(qkv);
-  const [o, logSum] = inPieces(q, atATime, (piece, start) => {
-    const scores = tf.matMul(piece(q), piece(k), false, true) as tf.Tensor3D; // [C, Q, T]
-    const { p, logSum } = steps.softmax(scores, start);
-    return [tf.matMul(p, piece(v)), logSum]; // [C, Q, K], [C, Q]
-  });
-  return { o: o as tf.Tensor3D, logSum: logSum as tf.Tensor2D };
+  const done: { o: tf.Tensor; logSum: tf.Tensor }[] = [];
+  for (const piece of pieces) {
+    const query = queriesOf(inTurn(q, done.at(-1)?.o), piece); // [C, R, K]
+    const scores = tf.matMul(query, matricesOf(k, piece), false, true) as tf.Tensor3D; // [C, R, T]
+    const { p, logSum } = steps.softmax(scores, piece);
+    done.push({ o: tf.matMul(p, matricesOf(v, piece)), logSum }); // [C, R, K], [C, R]
+  }
+  return { o: joinRows(done.map(({ o }) => o), [B * H, Q, K]) as tf.Tensor3D, logSum: joinRows(done.map(({ logSum }) => logSum), [B * H, Q]) as tf.Tensor2D };
 }
 
 function backward(qkv: tf.Tensor3D, o: tf.Tensor3D, logSum: tf.Tensor2D, dy: tf.Tensor3D, constants: Constants, plan: Plan): tf.Tensor {
+  const { B, H, Q, K } = plan.shape;
   const steps = attentionSteps({ ...constants, shape: plan.shape, site: plan.site });
   const { q, k, v } = steps.splitHeads(after(qkv, dy));
   const dO = separateHeads(dy, plan); // [N, Q, K]
   const rowSums = tf.sum(tf.mul(dO, o), -1) as tf.Tensor2D; // [N, Q], D in FlashAttention's terms
-  const [dQ, dK, dV] = inPieces(q, plan.atATime, (piece, start) => {
-    const [query, key, dOut] = [piece(q), piece(k), piece(dO)];
-    const scores = tf.matMul(query, key, false, true) as tf.Tensor3D; // [C, Q, T]
-    const dP = tf.matMul(dOut, piece(v), false, true) as tf.Tensor3D; // [C, Q, T]
-    const { p, dS } = steps.softmaxGrad(scores, dP, piece(logSum), piece(rowSums), start);
-    return [tf.matMul(dS, key), tf.matMul(dS, query, true, false), tf.matMul(p, dOut, true, false)]; // [C, Q, K], [C, T, K], [C, T, K]
-  });
-  return steps.splitHeadsGrad(dQ as tf.Tensor3D, dK as tf.Tensor3D, dV as tf.Tensor3D);
+  const dQ: tf.Tensor[] = [];
+  const [dK, dV]: [tf.Tensor[], tf.Tensor[]] = [[], []]; // one a group of matrices
+  for (const piece of plan.pieces) {
+    const [query, dOut] = [queriesOf(inTurn(q, dQ.at(-1)), piece), queriesOf(dO, piece)]; // [C, R, K]
+    const key = matricesOf(k, piece); // [C, T, K]
+    const scores = tf.matMul(query, key, false, true) as tf.Tensor3D; // [C, R, T]
+    const dP = tf.matMul(dOut, matricesOf(v, piece), false, true) as tf.Tensor3D; // [C, R, T]
+    const { p, dS } = steps.softmaxGrad(scores, dP, queriesOf(logSum, piece), queriesOf(rowSums, piece), piece);
+    dQ.push(tf.matMul(dS, key)); // [C, R, K]
+    for (const [sums, factor, rows] of [[dK, dS, query], [dV, p, dOut]] as const) {
+      const part = tf.matMul(factor, rows, true, false); // [C, T, K]
+      sums.push(piece.query === 0 ? part : tf.add(sums.pop()!, part)); // further rows of the same matrix
+    }
+  }
+  return steps.splitHeadsGrad(joinRows(dQ, [B * H, Q, K]) as tf.Tensor3D, join(dK) as tf.Tensor3D, join(dV) as tf.Tensor3D);
 }
 
 /** [N, Q, K] → [B, Q, D] */
@@ -99,22 +110,22 @@ function separateHeads(x: tf.Tensor3D, { shape: { B, Q, H, K } }: Plan): tf.Tens
   return tf.reshape(tf.transpose(tf.reshape(x, [B, Q, H, K]), [0, 2, 1, 3]), [B * H, Q, K]);
 }
 
-/**
- * Works through the N matrices a few at a time, each piece after the one before, and puts the results together.
- * @param first what the work of a piece begins with
- * @param work gets a function that cuts its piece out of a tensor of [N, …], and the index of the piece's first matrix
- */
-function inPieces(first: tf.Tensor, atATime: number, work: (piece: <T extends tf.Tensor>(x: T) => T, start: number) => tf.Tensor[]): tf.Tensor[] {
-  const N = first.shape[0]!;
-  const results: tf.Tensor[][] = [];
-  for (let start = 0; start < N; start += atATime) {
-    const before = results.at(-1)?.[0];
-    const piece = <T extends tf.Tensor>(x: T): T => {
-      if (atATime >= N) return x;
-      const cut = tf.slice(x, [start, ...Array<number>(x.rank - 1).fill(0)], [Math.min(atATime, N - start), ...Array<number>(x.rank - 1).fill(-1)]) as T;
-      return before && (x as tf.Tensor) === first ? after(cut, before) : cut;
-    };
-    results.push(work(piece, start));
-  }
-  return results[0]!.map((_, i) => (results.length === 1 ? results[0]![i]! : tf.concat(results.map((parts) => parts[i]!), 0)));
+/** The piece's matrices of [N, …]. */
+function matricesOf<T extends tf.Tensor>(x: T, { matrix, numMatrices }: AttentionPiece): T {
+  return numMatrices === x.shape[0] ? x : (tf.slice(x, [matrix], [numMatrices]) as T);
+}
+
+/** The piece's queries of [N, Q, …]. */
+function queriesOf<T extends tf.Tensor>(x: T, { matrix, numMatrices, query, numQueries }: AttentionPiece): T {
+  return numMatrices === x.shape[0] && numQueries === x.shape[1] ? x : (tf.slice(x, [matrix, query], [numMatrices, numQueries]) as T);
+}
+
+/** Each piece after the one before it, or all would be held at once. */
+const inTurn = <T extends tf.Tensor>(x: T, before: tf.Tensor | undefined): T => (before ? after(x, before) : x);
+
+const join = (parts: tf.Tensor[]): tf.Tensor => (parts.length === 1 ? parts[0]! : tf.concat(parts, 0));
+
+/** Pieces [C, R, …] in their order are the rows of [N, Q, …] in theirs. */
+function joinRows(parts: tf.Tensor[], shape: number[]): tf.Tensor {
+  return parts.length === 1 ? parts[0]! : tf.reshape(tf.concat(parts.map((part) => tf.reshape(part, [-1, ...shape.slice(2)])), 0), shape);
 }

@@ -59,7 +59,7 @@ describe('attention', () => {
     values(few).forEach((value, i) => expectClose(value, expected[i]!, { atol: 1e-5 }));
   });
 
-  it('is the same worked on a few heads at a time, its gradient included', () => {
+  it('is the same worked on a few heads or a few queries at a time, its gradient included', () => {
     const at = [draw(1), draw(2), draw(3)];
     const weights = asRows(draw(4));
     const values = (pieceEntries?: number) => {
@@ -67,7 +67,7 @@ describe('attention', () => {
       return [fn(...(at as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D])), ...tf.grads((q, k, v) => tf.sum(tf.mul(fn(q!, k!, v!), weights)))(at)];
     };
     const whole = values();
-    for (const entries of [1, 16 * 4, 16 * 5]) values(entries).forEach((value, i) => expectClose(value, whole[i]!, { atol: 1e-5 }));
+    for (const entries of [1, 9, 16 * 4, 16 * 5]) values(entries).forEach((value, i) => expectClose(value, whole[i]!, { atol: 1e-5 }));
   });
 
   it('has the gradient of finite differences', () => {

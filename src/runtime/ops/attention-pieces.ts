@@ -1,0 +1,27 @@
+// N attention matrices of Q rows (queries) and T columns
+
+/** What attention works on at a time: whole matrices, or some rows of one. */
+export interface AttentionPiece {
+  /** The first matrix, and how many. */
+  readonly matrix: number;
+  readonly numMatrices: number;
+  /** The first row of each, and how many. */
+  readonly query: number;
+  readonly numQueries: number;
+  /** Number of the first row among all N · Q rows. */
+  readonly row: number;
+}
+
+/** All rows of all matrices in their order, in pieces of at most `entries` entries, but at least one row. */
+export function attentionPieces(N: number, Q: number, T: number, entries: number): AttentionPiece[] {
+  const pieces: AttentionPiece[] = [];
+  const atATime = Math.floor(entries / (Q * T));
+  if (atATime >= 1) {
+    for (let matrix = 0; matrix < N; matrix += atATime) pieces.push({ matrix, numMatrices: Math.min(atATime, N - matrix), query: 0, numQueries: Q, row: matrix * Q });
+    return pieces;
+  }
+  const rows = Math.max(1, Math.floor(entries / T));
+  for (let matrix = 0; matrix < N; matrix++)
+    for (let query = 0; query < Q; query += rows) pieces.push({ matrix, numMatrices: 1, query, numQueries: Math.min(rows, Q - query), row: matrix * Q + query });
+  return pieces;
+}
