@@ -23,6 +23,7 @@ const { values: flags } = parseArgs({
     inter: number(0),
     intra: number(0),
     kernels: { type: 'boolean', default: true },
+    optimize: { type: 'boolean', default: true },
     hidden: number(512),
     heads: number(8),
     layers: number(12),
@@ -72,7 +73,7 @@ const train = TrainConfig.parse({ steps: numSteps });
 
 const batch = randomBatch();
 const parameters = initialParameters(config, V, rng.fork('parameters'));
-const executor = await createExecutor({ kind: flags.executor, precision: flags.precision, session: { fusedKernels: flags.kernels, interOpThreads: size('inter'), intraOpThreads: size('intra') } });
+const executor = await createExecutor({ kind: flags.executor, precision: flags.precision, session: { fusedKernels: flags.kernels, optimizeGraph: flags.optimize, interOpThreads: size('inter'), intraOpThreads: size('intra') } });
 const state = flags.task === 'train' ? initialOptimizerState(train, parameters, Object.keys(parameters)) : {};
 const variables = await executor.createVariables({ ...parameters, ...state });
 const names = Object.keys(parameters);

@@ -3,7 +3,7 @@ import { readOffsets, type SparseArrays } from './matrix-csr.js';
 import { TurnedMatrix, type EntrySource } from './matrix-turned.js';
 import type { MatrixPlace } from './row-block.js';
 
-const ENTRIES_PER_READ = 1 << 20;
+const ENTRIES_PER_READ = 1 << 18;
 
 /** Compressed sparse columns: the genes lie one after the other. */
 export class CscMatrix extends TurnedMatrix {

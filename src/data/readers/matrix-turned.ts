@@ -3,8 +3,8 @@ import type { CellMatrix, GeneNames, MatrixInfo, MatrixKey, RowBlock, RowBlockOp
 import { MAX_BLOCK_ENTRIES, rowRange, tidyRows, type MatrixPlace } from './row-block.js';
 import { ScratchFile } from './scratch-file.js';
 
-/** Entries turned into rows at a time: 128 MiB. */
-const TURNED_ENTRIES = 1 << 24;
+/** Entries turned into rows at a time: 64 MiB. */
+const TURNED_ENTRIES = 1 << 23;
 /** Passes over the file that are cheaper than writing its entries to a scratch file once. */
 const MOST_PASSES = 3;
 
