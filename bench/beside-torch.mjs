@@ -2,7 +2,7 @@
 //
 // The step of `bench -- step` and the same step in PyTorch, one after the other in turn, so that both see the same machine. PEER.py takes
 // --mode f32|bf16|bf16-compile, --task, --hidden … --seed and prints a JSON line with step_ms and peak_rss_mb. Prints every run, then
-// medians and their ratios.
+// medians over the rounds, of times and of each round's ratio.
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -27,8 +27,13 @@ for (let round = 0; round < Number(flags.rounds); round++)
     runs[name].push(result);
     console.log(JSON.stringify(result));
   }
-const median = (name, field) => runs[name].map((run) => run[field]).sort((a, b) => a - b)[Math.floor(runs[name].length / 2)];
-const ratio = (field) => Number((median('scdiva', field) / median('pytorch', field)).toFixed(3));
+const middle = (values) => {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+};
+const median = (name, field) => middle(runs[name].map((run) => run[field]));
+// Of each round's two runs: what slows the machine for a while slows both.
+const ratio = (field) => Number(middle(runs.scdiva.map((run, round) => run[field] / runs.pytorch[round][field])).toFixed(3));
 console.log(JSON.stringify({ rounds: runs.scdiva.length, scdiva_step_ms: median('scdiva', 'step_ms'), pytorch_step_ms: median('pytorch', 'step_ms'), time_ratio: ratio('step_ms'), memory_ratio: ratio('peak_rss_mb') }));
 
 /** The flags that are not this bench's own, with their values. */

@@ -15,8 +15,9 @@ export interface AttentionPiece {
 /** All rows of all matrices in their order, in pieces of at most `entries` entries, but at least one row. */
 export function attentionPieces(N: number, Q: number, T: number, entries: number): AttentionPiece[] {
   const pieces: AttentionPiece[] = [];
-  const atATime = Math.floor(entries / (Q * T));
-  if (atATime >= 1) {
+  if (Q * T <= entries) {
+    // A power of two: heads and threads come in such numbers, and pieces of odd size leave a thread waiting.
+    const atATime = 2 ** Math.floor(Math.log2(entries / (Q * T)));
     for (let matrix = 0; matrix < N; matrix += atATime) pieces.push({ matrix, numMatrices: Math.min(atATime, N - matrix), query: 0, numQueries: Q, row: matrix * Q });
     return pieces;
   }
