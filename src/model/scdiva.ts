@@ -34,7 +34,7 @@ export interface ModelInputs {
 export interface ForwardOptions {
   /** [2] int32: switches dropout on. Without it the pass is deterministic. */
   readonly dropoutSeed?: tf.Tensor1D | undefined;
-  /** Keep one tensor a block for the backward pass and compute the others anew: less memory, a third more time. */
+  /** Keep one tensor a block for the backward pass and compute the others anew: less memory, a quarter more time. */
   readonly recomputesBlocks?: boolean | undefined;
 }
 
