@@ -37,6 +37,7 @@ export function attention(qkv: tf.Tensor3D, options: AttentionOptions): tf.Tenso
     const Q = options.numQueries ?? T;
     const plan: Plan = { shape: { B, T, Q, H: numHeads, K: width / 3 / numHeads }, pieces: attentionPieces(B * numHeads, Q, T, pieceEntries), site };
     const constants = { canAttend, cos: rotary.cos, sin: rotary.sin, seed: site && site.rate > 0 ? site.seed : tf.zeros([2], 'int32') };
+    const names = Object.keys(constants);
     const run = tf.customGrad((...args) => {
       const [qkv, save] = args as unknown as [tf.Tensor3D, tf.GradSaveFunc];
       const { o, logSum } = forward(qkv, constants as Constants, plan);
@@ -45,7 +46,7 @@ export function attention(qkv: tf.Tensor3D, options: AttentionOptions): tf.Tenso
       return {
         value: joinHeads(o, plan),
         gradFunc: (dy: tf.Tensor, [qkv, o, logSum, ...saved]: tf.Tensor[]) => {
-          const constants = Object.fromEntries(['canAttend', 'cos', 'sin', 'seed'].map((name, i) => [name, saved[i]])) as unknown as Constants;
+          const constants = Object.fromEntries(names.map((name, i) => [name, saved[i]])) as unknown as Constants;
           return backward(qkv as tf.Tensor3D, o as tf.Tensor3D, logSum as tf.Tensor2D, dy as tf.Tensor3D, constants, plan);
         },
       };
