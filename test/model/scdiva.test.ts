@@ -128,6 +128,17 @@ describe('latentStates and slotStates', () => {
     expectEqual(look((at) => slotStates({ ...parameters, ...at }, inputs, positions, tinyConfig, tinyIds)), look((at) => tf.gather(tf.reshape(geneHidden(all(at)), [21, 12]), positions)));
   });
 
+  it('compute blocks a second time on the way back where they are told to', async () => {
+    const numProducts = async (recomputesBlocks: boolean) => {
+      const { kernels } = await tf.profile(() => {
+        look((at) => latentStates({ ...parameters, ...at }, inputs, tinyConfig, tinyIds, { recomputesBlocks }));
+        return tf.scalar(0);
+      });
+      return kernels.filter(({ name }) => /MatMul/.test(name)).length;
+    };
+    expect(await numProducts(true)).toBeGreaterThan(await numProducts(false));
+  });
+
   it('are the same with blocks computed a second time on the way back, dropout included', () => {
     const dropoutSeed = tf.tensor1d([3, 1], 'int32');
     const positions = tf.tensor1d([2, 9], 'int32');

@@ -11,7 +11,7 @@ import { rotaryTable } from '../../../src/runtime/ops/rotary.js';
 import { sumOfSquares } from '../../../src/runtime/ops/sum-of-squares.js';
 import { swiGlu } from '../../../src/runtime/ops/swiglu.js';
 import { gradients } from '../../../src/runtime/program/gradients.js';
-import { createGraphExecutor } from '../../../src/runtime/program/graph/executor.js';
+import { createGraphExecutor, type GraphExecutor } from '../../../src/runtime/program/graph/executor.js';
 import type { Executor, HostTensor, HostTensors, Tensors } from '../../../src/runtime/program/program.js';
 import { hasNative, useTensorFlow } from '../../support/tensorflow.js';
 
@@ -25,8 +25,8 @@ const normal = (seed: number, ...shape: number[]): HostTensor => {
 type Fn = (at: Tensors, inputs: Tensors) => tf.Tensor;
 
 describe.runIf(hasNative)('the ops of kernels/', () => {
-  let withKernels: Executor;
-  let without: Executor;
+  let withKernels: GraphExecutor;
+  let without: GraphExecutor;
   beforeAll(async () => {
     expect(await loadKernels()).toBe(true);
     withKernels = createGraphExecutor();
@@ -71,6 +71,15 @@ describe.runIf(hasNative)('the ops of kernels/', () => {
   it('rms norm, for products and for itself, on rows that fill no vector and no thread\'s share', async () => {
     for (const [rows, width] of [[3, 5], [130, 67]] as const)
       for (const isForProduct of [false, true]) await expectSame(({ x, w }) => rmsNorm(x!, w!, { isForProduct }), { x: normal(1, rows, width), w: normal(2, width) });
+  });
+
+  it('are what a program is made of where they are wanted, and only there', async () => {
+    const typesOf = async (executor: GraphExecutor) => {
+      const { opTimes } = await executor.profile(() => run(executor, ({ x }) => swiGlu(x!), { x: normal(1, 2, 6) }, {}, 'f32'));
+      return opTimes.map(({ type }) => type).filter((type) => type.startsWith('Scdiva'));
+    };
+    expect(await typesOf(withKernels)).toEqual(expect.arrayContaining(['ScdivaSwiGlu', 'ScdivaSwiGluGrad']));
+    expect(await typesOf(without)).toEqual([]);
   });
 
   it('swiglu', () => expectSame(({ x }) => swiGlu(x!), { x: normal(1, 19, 2 * 35) }));
