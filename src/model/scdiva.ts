@@ -66,11 +66,29 @@ export function latentStates(parameters: Tensors, inputs: ModelInputs, config: M
  */
 export function slotStates(parameters: Tensors, inputs: ModelInputs, positions: tf.Tensor1D, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): tf.Tensor2D {
   return tf.tidy(() => {
-    const seqLen = inputs.geneIds.shape[1];
-    // A row of [LAT] stands before the genes of each cell: b · L + l → b · (L + 1) + 1 + l.
-    const rows = tf.add(tf.add(positions, tf.floorDiv(positions, tf.scalar(seqLen, 'int32'))), tf.scalar(1, 'int32')) as tf.Tensor1D;
+    const rows = slotRows(positions, inputs.geneIds.shape[1]);
     return forward(parameters, inputs, config, ids, options, { rows }) as tf.Tensor2D;
   });
+}
+
+/**
+ * `latentStates` and `slotStates` of one pass: the cell embedding of a partly masked cell, and the states of its masked slots.
+ * @param positions [M] int32, b · L + l of slot l of cell b
+ * @returns latent [B, D], slots [M, D]
+ */
+export function latentAndSlotStates(parameters: Tensors, inputs: ModelInputs, positions: tf.Tensor1D, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): { latent: tf.Tensor2D; slots: tf.Tensor2D } {
+  return tf.tidy(() => {
+    const [numCells, seqLen] = inputs.geneIds.shape;
+    const latentRows = tf.range(0, numCells * (seqLen + 1), seqLen + 1, 'int32'); // [B]
+    const rows = tf.concat([latentRows, slotRows(positions, seqLen)]) as tf.Tensor1D; // [B + M]
+    const states = forward(parameters, inputs, config, ids, options, { rows }) as tf.Tensor2D; // [B + M, D]
+    return { latent: tf.slice(states, [0, 0], [numCells, -1]), slots: tf.slice(states, [numCells, 0], [-1, -1]) };
+  });
+}
+
+/** A row of [LAT] stands before the genes of each cell: b · L + l → b · (L + 1) + 1 + l. */
+function slotRows(positions: tf.Tensor1D, seqLen: number): tf.Tensor1D {
+  return tf.add(tf.add(positions, tf.floorDiv(positions, tf.scalar(seqLen, 'int32'))), tf.scalar(1, 'int32')) as tf.Tensor1D;
 }
 
 function forward(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, ids: PaddingIds, { dropoutSeed, recomputesBlocks }: ForwardOptions, kept?: KeptPositions): tf.Tensor {

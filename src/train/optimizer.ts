@@ -18,14 +18,17 @@ const LR = 'train/lr';
 const CORRECTION_1 = 'train/correction1';
 const CORRECTION_2 = 'train/correction2';
 const EMA_DECAY = 'train/emaDecay';
+/** Share of the run's steps taken before this one, in [0, 1): a task's loss reads it for what it fades in. Only training has it. */
+export const PROGRESS = 'train/progress';
 
 /**
- * Scalars of one step: learning rate, AdamW's bias corrections 1 / (1 - beta1^n) and 1 / sqrt(1 - beta2^n) with n = step + 1, and
+ * Scalars of one step: progress, learning rate, AdamW's bias corrections 1 / (1 - beta1^n) and 1 / sqrt(1 - beta2^n) with n = step + 1, and
  * the decay of the average, which starts low ((1 + step) / (10 + step)) so that a short run's average forgets its random start.
  */
 export function stepScalars(config: TrainConfig, step: number, totalSteps: number): HostTensors {
   const { lr, beta1, beta2 } = config.optimizer;
   return {
+    [PROGRESS]: scalar(step / totalSteps),
     [LR]: scalar(learningRate(config.schedule, lr, step, totalSteps)),
     [CORRECTION_1]: scalar(1 / (1 - beta1 ** (step + 1))),
     [CORRECTION_2]: scalar(1 / Math.sqrt(1 - beta2 ** (step + 1))),

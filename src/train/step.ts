@@ -3,7 +3,7 @@ import { NonFiniteError } from '../errors.js';
 import { gradients } from '../runtime/program/gradients.js';
 import type { Executor, HostTensor, HostTensors, Program, ProgramFn, Tensors, Variables } from '../runtime/program/program.js';
 import type { TrainConfig } from './config.js';
-import { applyGradients, gradientSumName, initialOptimizerState, stepScalars } from './optimizer.js';
+import { applyGradients, gradientSumName, initialOptimizerState, PROGRESS, stepScalars } from './optimizer.js';
 import type { Task } from './task.js';
 
 // P trainable parameters
@@ -96,12 +96,12 @@ function accumulatedStep({ task, executor, variables, config, totalSteps }: Step
   return {
     async run(microBatches, stepIndex, place) {
       const weights = shares(microBatches.map((inputs) => task.lossWeight(inputs)));
+      const scalars = stepScalars(config, stepIndex, totalSteps);
       let total: { loss: number; aux: Record<string, number> } = { loss: 0, aux: {} };
       for (const [i, inputs] of microBatches.entries()) {
-        const out = await accumulateProgram.run({ ...inputs, [MICRO_WEIGHT]: scalar(weights[i]!) });
+        const out = await accumulateProgram.run({ ...inputs, [MICRO_WEIGHT]: scalar(weights[i]!), [PROGRESS]: scalars[PROGRESS]! });
         total = addWeighted(total, readLoss(out), weights[i]!);
       }
-      const scalars = stepScalars(config, stepIndex, totalSteps);
       const out = await applyProgram.run({ ...scalars, [TOTAL_LOSS]: scalar(total.loss) });
       const stats = { ...total, gradNorm: value(out['gradNorm']!), lr: value(scalars['train/lr']!) };
       assertFinite(stats, out['gradSquares']!, task.trainable, stepIndex, place);

@@ -33,7 +33,10 @@ export interface Task {
    * A loss that is a sum of means over different things has no single denominator: choose the one that matters and say so.
    */
   lossWeight(inputs: HostTensors): number;
-  /** Differentiable loss; `aux` scalars are logged beside it under their names. */
+  /**
+   * Differentiable loss; `aux` scalars are logged beside it under their names. While training, the inputs also hold the scalar
+   * `train/progress` (`PROGRESS` of optimizer.ts): the share of the steps taken, for terms that fade in.
+   */
   loss(parameters: Tensors, inputs: Tensors, mode: { isTraining: boolean }): { loss: tf.Scalar; aux: Record<string, tf.Scalar> };
   /** Scores of a whole validation or test pass, from the parameters a `predict` function sees. Includes what early stopping watches. */
   evaluate(split: Split, context: EvaluationContext): Promise<Metrics>;

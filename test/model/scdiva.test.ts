@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
-import { cellEmbedding, geneHidden, geneLogits, hiddenStates, latentStates, predictedValues, slotStates, type ModelInputs } from '../../src/model/scdiva.js';
+import { cellEmbedding, geneHidden, geneLogits, hiddenStates, latentAndSlotStates, latentStates, predictedValues, slotStates, type ModelInputs } from '../../src/model/scdiva.js';
 import { gradients } from '../../src/runtime/program/gradients.js';
 import type { Tensors } from '../../src/runtime/program/program.js';
 import { checkGradients, leakedTensors } from '../support/check-gradients.js';
@@ -126,6 +126,15 @@ describe('latentStates and slotStates', () => {
     const positions = tf.tensor1d([0, 3, 6, 7, 11, 14, 3], 'int32'); // of three cells; one of them twice
     expectEqual(look((at) => latentStates({ ...parameters, ...at }, inputs, tinyConfig, tinyIds)), look((at) => cellEmbedding(all(at))));
     expectEqual(look((at) => slotStates({ ...parameters, ...at }, inputs, positions, tinyConfig, tinyIds)), look((at) => tf.gather(tf.reshape(geneHidden(all(at)), [21, 12]), positions)));
+  });
+
+  it('come from one pass where both are wanted', () => {
+    const positions = tf.tensor1d([0, 3, 6, 7, 11, 14, 3], 'int32');
+    const both = (at: Tensors) => {
+      const { latent, slots } = latentAndSlotStates({ ...parameters, ...at }, inputs, positions, tinyConfig, tinyIds);
+      return tf.concat([latent, slots]);
+    };
+    expectEqual(look(both), look((at) => tf.concat([cellEmbedding(all(at)), tf.gather(tf.reshape(geneHidden(all(at)), [21, 12]), positions)])));
   });
 
   it('compute blocks a second time on the way back where they are told to', async () => {

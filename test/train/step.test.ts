@@ -8,6 +8,7 @@ import { TrainConfig } from '../../src/train/config.js';
 import { createEvaluator } from '../../src/train/evaluation.js';
 import { trainingFeed } from '../../src/train/feed.js';
 import { createTrainStep, createTrainVariables, type StepStats } from '../../src/train/step.js';
+import type { Tensors } from '../../src/runtime/program/program.js';
 import type { Task } from '../../src/train/task.js';
 
 useTensorFlow();
@@ -63,6 +64,15 @@ describe('the training step', () => {
       expect(parts.stats[i]!.aux['absError']).toBeCloseTo(stats.aux['absError']!, 5);
     }
     for (const name of Object.keys(whole.parameters)) for (const [i, value] of whole.parameters[name]!.data.entries()) expect(parts.parameters[name]!.data[i]).toBeCloseTo(value, 5);
+  });
+
+  it.each([1, 2])('tells the loss how far the training is (accumulation %i)', async (accumulation) => {
+    const seen = (inputs: Tensors) => inputs['train/progress'] as tf.Scalar | undefined;
+    const task = tinyTask();
+    const watching: Task = { ...task, loss: (state, inputs, mode) => ({ ...task.loss(state, inputs, mode), aux: { progress: seen(inputs) ?? tf.scalar(-1) } }) };
+    const { stats, metrics } = await train(watching, { accumulation }, 3);
+    expect(stats.map(({ aux }) => aux['progress']!.toFixed(6))).toEqual(['0.000000', '0.010000', '0.020000']);
+    expect(metrics['progress']).toBeCloseTo(-1, 6); // nothing is known of it outside training
   });
 
   it('evaluates to the mean over all that counts, however it is divided', async () => {
