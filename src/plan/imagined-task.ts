@@ -4,7 +4,7 @@ import type { Corpus } from '../data/corpus/corpus.js';
 import { Vocabulary } from '../data/genes/vocabulary.js';
 import { initialParameters } from '../model/parameters.js';
 import { Rng } from '../rng.js';
-import type { EmbeddingTable } from '../tasks/annotation/embedding-table.js';
+import type { EmbeddingTable } from '../tasks/embedding-table.js';
 import type { AnnotationLabels } from '../tasks/annotation/labels.js';
 import { createAnnotationTask } from '../tasks/annotation/task.js';
 import { createPretrainingTask } from '../tasks/pretraining/task.js';

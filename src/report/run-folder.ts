@@ -7,10 +7,12 @@ import { openCorpus } from '../data/corpus/corpus.js';
 import { readReleaseConfig } from '../model/release-config.js';
 import { readMetrics } from '../train/metrics-log.js';
 import type { RunManifest } from '../train/run-manifest.js';
+import { resultFile, type TaskResult } from '../tasks/finetune/methods.js';
 import { annotationSections, type AnnotationJson } from './annotation-results.js';
 import type { CellMap, DataCard, ModelCard, ReportData, TrainingCurves } from './data.js';
 import { formatScore, formatSeconds } from './numbers.js';
 import { dataCard, environmentFacts, labelCounts, modelFacts, runFacts } from './run-facts.js';
+import { resultSections } from './task-results.js';
 import { trainingPanels } from './training-curves.js';
 
 /**
@@ -49,7 +51,7 @@ function isComposite(manifest: RunManifest | CompositeManifest): manifest is Com
 
 async function readTraining(folder: string, manifest: RunManifest): Promise<ReportData> {
   const { task, data, startedAt, resumedAt, endedAt, failure, baselines, metrics } = manifest;
-  const results = existsSync(join(folder, REPORT_FILES.results)) ? annotationSections(await readJson<AnnotationJson>(folder, REPORT_FILES.results)) : {};
+  const results = existsSync(join(folder, resultFile(task))) ? resultSections(await readJson<TaskResult>(folder, resultFile(task))) : {};
   return {
     title: `${task.charAt(0).toUpperCase()}${task.slice(1)}: ${basename(resolve(folder))}`,
     ...results,

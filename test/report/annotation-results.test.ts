@@ -5,6 +5,9 @@ const bin = (confidence: number, accuracy: number, numCells: number) => ({ lower
 
 function result(numTestCells: number): AnnotationJson {
   return {
+    task: 'annotation',
+    split: 'test',
+    headline: 'macroF1',
     out: 'run',
     labelKey: 'cell_type',
     labels: ['B', 'T', 'Mast'],

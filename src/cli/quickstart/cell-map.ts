@@ -3,7 +3,7 @@ import type { CellMap } from '../../report/data.js';
 import { chooseCells, placeCells } from '../../report/umap.js';
 import { Rng } from '../../rng.js';
 import { createExecutor } from '../../runtime/program/executor.js';
-import { EmbeddingTable } from '../../tasks/annotation/embedding-table.js';
+import { EmbeddingTable } from '../../tasks/embedding-table.js';
 import { readHead } from '../../tasks/annotation/head.js';
 import { createHeadClassifier } from '../../tasks/annotation/head-classifier.js';
 import { predictLabels } from '../../tasks/annotation/predictions.js';

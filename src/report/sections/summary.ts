@@ -29,7 +29,7 @@ function tiles(scores: Scores, numClasses: number | undefined): Html {
   const mean = (method: typeof model, metric: string) => formatScore(method && summarise(valuesOf(method, metric)).mean);
   const entries: [string, string, string][] = [
     [mean(model, scores.headline), metricName(scores.headline), model?.name ?? ''],
-    [mean(model, 'accuracy'), 'accuracy', model?.name ?? ''],
+    ...(scores.headline !== 'accuracy' && model && valuesOf(model, 'accuracy').length > 0 ? [[mean(model, 'accuracy'), 'accuracy', model.name] as [string, string, string]] : []),
     [mean(baseline, scores.headline), `${metricName(scores.headline)}, best baseline`, baseline?.name ?? ''],
     [formatCount(scores.numCells), `${scores.split} cells`, numClasses === undefined ? '' : `${numClasses} classes`],
   ];

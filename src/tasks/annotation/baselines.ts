@@ -7,7 +7,7 @@ import { expectedCalibrationError } from '../../metrics/calibration.js';
 import { scoreLabels } from '../../metrics/classification.js';
 import type { SparseMatrix } from '../../metrics/baselines/sparse-matrix.js';
 import { codesOf, type AnnotationLabels } from './labels.js';
-import type { MethodResult } from './results.js';
+import type { MethodResult } from '../finetune/methods.js';
 
 /** Simple methods on the model's own training and test cells, scored by the same rules. */
 export function scoreBaselines(corpus: Corpus, labels: AnnotationLabels, preprocessing: Preprocessing, rng: Rng): MethodResult[] {

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { DepthCorruption, LoaderConfig } from '../../data/loader/config.js';
-import { TrainConfig } from '../../train/config.js';
+import { finetuneFields, isRecord, withProtocol } from '../finetune/config.js';
 
 /** Which parameters learn. The head always does. */
 export const TuneConfig = z.discriminatedUnion('kind', [
@@ -26,20 +25,17 @@ export type UnknownConfig = z.infer<typeof UnknownConfig>;
 
 const fields = z
   .strictObject({
+    ...finetuneFields,
+    task: z.literal('annotation').default('annotation'),
     data: z.strictObject({
       corpus: z.string().min(1).describe('corpus folder; its split column says what is trained on'),
       labelKey: z.string().min(1).describe('obs field with the cell types'),
     }),
-    depth: DepthCorruption.default({ kind: 'none' }).describe('training cells as if sequenced less deeply'),
-    loader: LoaderConfig.prefault({}),
-    checkpoint: z.string().min(1).describe('pretrained checkpoint or run folder to start from'),
     tune: TuneConfig.default({ kind: 'lastLayers', numLayers: 4 }),
     head: HeadConfig.prefault({}),
     classWeights: z.enum(['none', 'balanced', 'sqrt']).default('none').describe('weight of a cell in the loss: 1, 1 / frequency of its class, or the root of that'),
     labelSmoothing: z.number().min(0).lt(1).default(0).describe('share of the target spread evenly over all classes'),
     unknown: UnknownConfig.prefault({}),
-    baselines: z.boolean().default(true).describe('score majority class, nearest neighbours and logistic regression on the same cells'),
-    train: TrainConfig,
   })
   .refine((c) => c.tune.kind !== 'head' || c.depth.kind === 'none', { path: ['depth'], error: 'none while tune.kind is head: embeddings are computed once' })
   .refine((c) => c.tune.kind !== 'head' || c.loader.sampling?.kind !== 'balanced', { path: ['loader', 'sampling'], error: 'once while tune.kind is head: use classWeights' });
@@ -48,29 +44,8 @@ const fields = z
  * Fine-tuning for cell type annotation. What a file leaves out follows the published protocol: batches of 256 cells, learning
  * rate 5e-5, 30 epochs (80 where only the head learns), early stopping on the macro-F1 of the validation split.
  */
-export const AnnotationConfig = z.preprocess(withProtocol, fields);
+export const AnnotationConfig = z.preprocess(
+  withProtocol(({ tune }) => ({ epochs: isRecord(tune) && tune['kind'] === 'head' ? 80 : 30, batchSize: 256, lr: 5e-5, earlyStopping: { metric: 'macroF1', mode: 'max', patience: 10 } })),
+  fields,
+);
 export type AnnotationConfig = z.infer<typeof fields>;
-
-function withProtocol(raw: unknown): unknown {
-  if (!isRecord(raw) || (raw['train'] !== undefined && !isRecord(raw['train']))) return raw;
-  const isHeadOnly = isRecord(raw['tune']) && raw['tune']['kind'] === 'head';
-  const train = raw['train'] ?? {};
-  return {
-    ...raw,
-    train: {
-      ...(train['steps'] == null && { epochs: isHeadOnly ? 80 : 30 }),
-      batchSize: 256,
-      evaluateEvery: 'epoch',
-      checkpointEvery: null,
-      ...train,
-      optimizer: isRecord(train['optimizer']) ? { lr: 5e-5, ...train['optimizer'] } : (train['optimizer'] ?? { lr: 5e-5 }),
-      earlyStopping: isRecord(train['earlyStopping']) ? { ...EARLY_STOPPING, ...train['earlyStopping'] } : (train['earlyStopping'] ?? EARLY_STOPPING),
-    },
-  };
-}
-
-const EARLY_STOPPING = { metric: 'macroF1', mode: 'max', patience: 10 };
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

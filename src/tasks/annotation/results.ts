@@ -1,17 +1,8 @@
 import { confusionMatrix } from '../../metrics/confusion.js';
 import { classScores } from '../../metrics/classification.js';
 import { reliabilityBins, type ReliabilityBin } from '../../metrics/calibration.js';
-import type { Metrics } from '../../train/task.js';
+import type { TaskResult } from '../finetune/methods.js';
 import type { LabelPredictions } from './predictions.js';
-
-/** One row of the table: a method, and its scores on the test split, one entry per random seed. */
-export interface MethodResult {
-  /** `scdiva`, `majorityClass`, `nearestNeighbours`, `logisticRegression`. */
-  readonly name: string;
-  readonly title: string;
-  readonly kind: 'model' | 'baseline';
-  readonly runs: readonly Metrics[];
-}
 
 export interface ClassResult {
   readonly name: string;
@@ -23,19 +14,14 @@ export interface ClassResult {
 }
 
 /** What a fine-tuning came to. Everything but `checkpoint` speaks of the test split, and of the first seed where not said otherwise. */
-export interface AnnotationResult {
-  /** The run folder, a checkpoint folder itself. */
-  readonly out: string;
+export interface AnnotationResult extends TaskResult {
+  readonly task: 'annotation';
   readonly labelKey: string;
   /** Names by class code: the classes that can be predicted, then labels that no training cell has. */
   readonly labels: readonly string[];
   readonly numClasses: number;
-  /** Labelled cells of each split, and cells left out because they have no label. */
-  readonly numCells: Readonly<Record<'train' | 'validation' | 'test', number>>;
+  /** Cells left out of each split because they have no label; `numCells` are the labelled ones. */
   readonly numUnlabelled: Readonly<Record<'train' | 'validation' | 'test', number>>;
-  readonly seeds: readonly number[];
-  /** The model first. */
-  readonly methods: readonly MethodResult[];
   readonly classes: readonly ClassResult[];
   /** counts[true][predicted], by class code. */
   readonly confusion: readonly (readonly number[])[];
@@ -71,17 +57,9 @@ export function reliability({ predicted, confidence }: LabelPredictions, truth: 
   return reliabilityBins(confidence, predicted.map((code, i) => (code === truth[i] ? 1 : 0)));
 }
 
-/** Mean and sample standard deviation of a metric over seeds; the deviation is undefined for one. */
-export function overSeeds(runs: readonly Metrics[], metric: string): { mean: number; sd: number | undefined } {
-  const values = runs.map((run) => run[metric] ?? NaN);
-  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
-  const sd = values.length > 1 ? Math.sqrt(values.reduce((sum, v) => sum + (v - mean) ** 2, 0) / (values.length - 1)) : undefined;
-  return { mean, sd };
-}
-
 /** `annotation.json`: the result without its per-cell part, for people and programs. */
-export function resultsJson(result: AnnotationResult): Record<string, unknown> {
-  return { split: 'test', ...result, predictions: undefined };
+export function resultsJson(result: AnnotationResult): TaskResult & Record<string, unknown> {
+  return { ...result, predictions: undefined };
 }
 
 /** `predictions.tsv`: the per-cell part. */

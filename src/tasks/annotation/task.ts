@@ -12,7 +12,7 @@ import type { ModelDescription } from '../../train/checkpoint.js';
 import type { BatchOptions, Split, Task } from '../../train/task.js';
 import { cellInputs, embedCells } from '../cell-encoder.js';
 import type { AnnotationConfig } from './config.js';
-import type { EmbeddingTable } from './embedding-table.js';
+import type { EmbeddingTable } from '../embedding-table.js';
 import { headLogits, initialHead } from './head.js';
 import { classWeights, type AnnotationLabels } from './labels.js';
 import { classificationLoss, classificationLossOf } from './loss.js';

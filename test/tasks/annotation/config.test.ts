@@ -18,6 +18,11 @@ describe('the annotation config', () => {
     expect(train.epochs).toBeUndefined();
   });
 
+  it('starts from the pretrained weights unless told otherwise', () => {
+    expect(parseConfig(AnnotationConfig, needed)).toMatchObject({ task: 'annotation', start: 'pretrained' });
+    expect(() => parseConfig(AnnotationConfig, { ...needed, start: 'random' })).toThrow(/start/);
+  });
+
   it('names the key that is wrong or missing', () => {
     const refusal = (raw: object) => expect(() => parseConfig(AnnotationConfig, raw, 'a.yaml'));
     refusal({ ...needed, checkpoint: undefined }).toThrow(/a\.yaml: checkpoint: missing/);

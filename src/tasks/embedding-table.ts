@@ -1,12 +1,12 @@
 // n cells, D cell embedding
-import { InterruptedError } from '../../errors.js';
-import type { Progress } from '../../progress.js';
-import type { Corpus } from '../../data/corpus/corpus.js';
-import type { LoaderConfig } from '../../data/loader/config.js';
-import { createLoader } from '../../data/loader/loader.js';
-import type { Executor } from '../../runtime/program/program.js';
-import type { ModelDescription } from '../../train/checkpoint.js';
-import { createCellEncoder, type EncoderModel } from '../cell-encoder.js';
+import { InterruptedError } from '../errors.js';
+import type { Progress } from '../progress.js';
+import type { Corpus } from '../data/corpus/corpus.js';
+import type { LoaderConfig } from '../data/loader/config.js';
+import { createLoader } from '../data/loader/loader.js';
+import type { Executor } from '../runtime/program/program.js';
+import type { ModelDescription } from '../train/checkpoint.js';
+import { createCellEncoder, type EncoderModel } from './cell-encoder.js';
 
 /** Embeddings of some cells of a corpus under one fixed backbone. */
 export class EmbeddingTable {
