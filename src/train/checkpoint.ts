@@ -7,11 +7,13 @@ import { writeFolderAtomic } from '../files.js';
 import { Vocabulary } from '../data/genes/vocabulary.js';
 import { Preprocessing } from '../data/loader/config.js';
 import type { ModelConfig } from '../model/config.js';
+import { mergeAdapters } from '../model/lora/lora.js';
 import { loadParameters, WEIGHTS_FILE } from '../model/load-weights.js';
 import { parameterSpecs } from '../model/parameters.js';
 import { readReleaseConfig, toReleaseKeys } from '../model/release-config.js';
 import { readSafetensors, writeSafetensors } from '../model/safetensors.js';
 import type { HostTensors } from '../runtime/program/program.js';
+import { ADAPTER_FILES, findBase, readAdapter, writeAdapter, type Adapter } from './adapter.js';
 import { CheckpointState } from './checkpoint-state.js';
 import { entropyToTsv, parseEntropyTsv } from './entropy-table.js';
 
@@ -55,6 +57,8 @@ export const CHECKPOINT_FILES = {
   head: 'head.json',
   headWeights: 'head.safetensors',
   optimizer: 'optimizer.safetensors',
+  adapter: ADAPTER_FILES.info,
+  adapterWeights: ADAPTER_FILES.weights,
   state: 'state.json',
   card: 'README.md',
 } as const;
@@ -63,6 +67,8 @@ export interface CheckpointContent extends ModelDescription {
   /** Parameters of model and head together, as they shall be used; those that are not the model's go to head.safetensors. */
   readonly parameters: HostTensors;
   readonly head?: HeadInfo | undefined;
+  /** Adapters that are merged into `parameters`, for going on with the run and for keeping them alone. */
+  readonly adapter?: Adapter | undefined;
   /** Everything else a resumed run needs, by variable name. */
   readonly optimizer: HostTensors;
   readonly state: CheckpointState;
@@ -92,6 +98,7 @@ export async function saveCheckpoint(folder: string, content: CheckpointContent)
       await writeJson(CHECKPOINT_FILES.head, head);
       await writeSafetensors(file(CHECKPOINT_FILES.headWeights), pick(content.parameters, headNames), { format: 'pt' });
     }
+    if (content.adapter) await writeAdapter(temporary, content.adapter);
     await writeSafetensors(file(CHECKPOINT_FILES.optimizer), content.optimizer);
     await writeJson(CHECKPOINT_FILES.state, content.state);
     await writeText(CHECKPOINT_FILES.card, content.card);
@@ -99,11 +106,28 @@ export async function saveCheckpoint(folder: string, content: CheckpointContent)
 }
 
 /**
- * Reads a checkpoint folder, or the best checkpoint of a run folder.
+ * Reads a checkpoint folder, the best checkpoint of a run folder, or an adapter's folder together with its base checkpoint.
  * @throws CheckpointError, one line, naming the file or tensor that is missing, damaged or of another size
  */
 export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   const folder = resolveCheckpoint(path);
+  return existsSync(join(folder, CHECKPOINT_FILES.config)) ? loadWhole(folder) : loadOnBase(folder);
+}
+
+/** An adapter alone: merged into the weights it belongs to. */
+async function loadOnBase(folder: string): Promise<Checkpoint> {
+  const { info, parameters } = await readAdapter(folder);
+  const base = await loadCheckpoint(await findBase(folder, info));
+  return { ...base, folder, parameters: mergeAdapters(info, { ...base.parameters, ...parameters }), ...(await loadRest(folder)) };
+}
+
+async function loadRest(folder: string): Promise<Pick<Checkpoint, 'head' | 'state'>> {
+  const head = existsSync(join(folder, CHECKPOINT_FILES.head)) ? await loadHead(folder) : undefined;
+  const state = existsSync(join(folder, CHECKPOINT_FILES.state)) ? await readJson(join(folder, CHECKPOINT_FILES.state), CheckpointState) : undefined;
+  return { ...(head && { head }), ...(state && { state }) };
+}
+
+async function loadWhole(folder: string): Promise<Checkpoint> {
   const file = (name: string): string => join(folder, name);
   const { config: modelConfig, ids } = await readReleaseConfig(file(CHECKPOINT_FILES.config));
   const vocabulary = await readTable(file(CHECKPOINT_FILES.genes), 'put the ordered gene list of these weights there', (text, name) => Vocabulary.parseTsv(text, name));
@@ -118,9 +142,7 @@ export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   if (preprocessing.maxGenes > modelConfig.maxGenes)
     throw new CheckpointError({ file: file(CHECKPOINT_FILES.preprocessing), key: 'maxGenes', found: String(preprocessing.maxGenes), expected: `at most ${modelConfig.maxGenes}, MAX_GENE_LEN of config.json` });
   const parameters = await loadParameters(folder, modelConfig, vocabulary.size);
-  const head = existsSync(file(CHECKPOINT_FILES.head)) ? await loadHead(folder) : undefined;
-  const state = existsSync(file(CHECKPOINT_FILES.state)) ? await readJson(file(CHECKPOINT_FILES.state), CheckpointState) : undefined;
-  return { folder, modelConfig, vocabulary, entropy, preprocessing, parameters, ...(head && { head }), ...(state && { state }) };
+  return { folder, modelConfig, vocabulary, entropy, preprocessing, parameters, ...(await loadRest(folder)) };
 }
 
 /** The optimiser state of a checkpoint, by variable name: only a resumed run reads it. */
@@ -132,7 +154,7 @@ export function loadOptimizer(folder: string): Promise<HostTensors> {
 export function resolveCheckpoint(path: string): string {
   if (!existsSync(path)) throw new CheckpointError({ file: path, found: 'no such folder', hint: 'name a checkpoint folder or a run folder' });
   const candidates = ['', 'checkpoints/best', 'checkpoints/last', 'best', 'last'].map((part) => join(path, part));
-  const found = candidates.find((folder) => existsSync(join(folder, CHECKPOINT_FILES.config)));
+  const found = candidates.find((folder) => existsSync(join(folder, CHECKPOINT_FILES.config)) || existsSync(join(folder, CHECKPOINT_FILES.adapter)));
   if (found === undefined) throw new CheckpointError({ file: path, found: `no ${CHECKPOINT_FILES.config} in it and no checkpoints/ below it`, hint: 'name a checkpoint folder or a run folder that has saved one' });
   return found;
 }

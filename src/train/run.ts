@@ -6,7 +6,9 @@ import type { Progress } from '../progress.js';
 import { Rng } from '../rng.js';
 import type { LoadedBackend } from '../runtime/native/load.js';
 import { createExecutor } from '../runtime/program/executor.js';
-import type { Executor, Variables } from '../runtime/program/program.js';
+import { adapterNames, mergeAdapters, type LoraAdapters } from '../model/lora/lora.js';
+import type { Executor, HostTensors, Variables } from '../runtime/program/program.js';
+import { readAdapter, type Adapter, type AdapterInfo } from './adapter.js';
 import { loadCheckpoint, loadOptimizer, requireVocabulary, saveCheckpoint, type HeadInfo, type ModelDescription } from './checkpoint.js';
 import type { CheckpointState } from './checkpoint-state.js';
 import type { TrainConfig } from './config.js';
@@ -43,6 +45,8 @@ export interface TrainingRun {
   readonly model: ModelDescription;
   /** Says what the parameters are that are not the model's own. */
   readonly head?: HeadInfo;
+  /** The weights that the task's adapters belong to; needed where it has some. */
+  readonly base?: AdapterInfo['base'];
   /** Identity of the data, and what else run.json and the model card shall say of them. */
   readonly data: { readonly path: string; readonly fingerprint: string; readonly [key: string]: string | number };
   /** What simple methods score on the validation split; asked once, when the run begins. */
@@ -182,7 +186,9 @@ async function restore({ task, config, data, model, out, context }: TrainingRun,
   const checkpoint = await loadCheckpoint(folder.last);
   const saved = checkResumable(checkpoint, { task: task.name, config: { ...config }, dataFingerprint: data.fingerprint }, out);
   requireVocabulary(checkpoint, { path: data.path, vocabulary: model.vocabulary });
-  await restoreSnapshot(variables, checkpoint, await loadOptimizer(checkpoint.folder), { task, config: config.train });
+  // Saved weights have the adapters merged in: what never learned is the task's own, as it was given.
+  const parts = task.adapter ? { ...checkpoint, parameters: { ...task.parameters, ...(await readAdapter(checkpoint.folder)).parameters } } : checkpoint;
+  await restoreSnapshot(variables, parts, await loadOptimizer(checkpoint.folder), { task, config: config.train });
   if (hasOtherSchedule(saved, config.train)) context.say('the run has another length now, and with it the learning rate from here on; with train.schedule.decaySteps it would not depend on the length');
   const { step, cursor, validation, best, evaluationsWithoutImprovement } = saved;
   return { step, cursor, validation, best, evaluationsWithoutImprovement };
@@ -230,10 +236,19 @@ async function openReports({ context }: TrainingRun, { folder, state }: Setup, a
   return { log, reporter: createReporter(log, events) };
 }
 
-async function save({ task, config, model, head }: TrainingRun, { variables }: Setup, { seed, data, versions, baselines }: RunManifest, path: string, at: TrainState): Promise<void> {
+async function save({ task, config, model, head, base }: TrainingRun, { variables }: Setup, { seed, data, versions, baselines }: RunManifest, path: string, at: TrainState): Promise<void> {
   const state: CheckpointState = { task: task.name, ...at, seed, dataFingerprint: String(data['fingerprint']), config: { ...config }, versions };
   const snapshot = await takeSnapshot(variables, { task, config: config.train });
-  await saveCheckpoint(path, { ...model, head, ...snapshot, state, card: modelCard({ model, head, state, data, baselines }) });
+  await saveCheckpoint(path, { ...model, head, ...snapshot, ...(task.adapter && adapted(task.adapter, snapshot.parameters, base)), state, card: modelCard({ model, head, state, data, baselines }) });
+}
+
+/** What is saved where adapters learn: the weights with them, and they alone. */
+function adapted(adapters: LoraAdapters, parameters: HostTensors, base: AdapterInfo['base'] | undefined): { parameters: HostTensors; adapter: Adapter } {
+  if (!base) throw new Error('a task with adapters needs TrainingRun.base');
+  return {
+    parameters: mergeAdapters(adapters, parameters),
+    adapter: { info: { config: adapters.config, targets: [...adapters.targets], base }, parameters: Object.fromEntries(adapterNames(adapters).map((name) => [name, parameters[name]!])) },
+  };
 }
 
 function countValues({ parameters }: Task, names: readonly string[]): number {

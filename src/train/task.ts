@@ -1,5 +1,6 @@
 import type { Rng } from '../rng.js';
 import type { CellBatch, CellBatches } from '../data/batch.js';
+import type { LoraAdapters } from '../model/lora/lora.js';
 import type { HostTensors, Tensors } from '../runtime/program/program.js';
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -23,6 +24,8 @@ export interface Task {
   readonly parameters: HostTensors;
   /** Names that receive gradients; the rest are frozen. */
   readonly trainable: readonly string[];
+  /** Where low-rank adapters learn instead of the model's weights: checkpoints hold them, and the weights with them merged in. */
+  readonly adapter?: LoraAdapters;
   /** Batches of one pass in that split. Training batches carry the sampler's cursor so that a run resumes exactly. */
   batches(split: Split, options: BatchOptions): CellBatches;
   /** Host side: what the loss needs for this batch (corruption, positions, class ids, seed). Deterministic in `rng`. */

@@ -1,4 +1,5 @@
 import type { AnyVerb } from '../verb.js';
+import { adapter } from './adapter.js';
 import { annotate } from './annotate.js';
 import { data } from './data.js';
 import { doctor } from './doctor.js';
@@ -15,4 +16,4 @@ import { setup } from './setup.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, plan, pretrain, finetune, evaluate, embed, annotate, generate, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, plan, pretrain, finetune, adapter, evaluate, embed, annotate, generate, verify, metrics, report];

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DepthCorruption, LoaderConfig } from '../../data/loader/config.js';
+import { LoraConfig } from '../../model/lora/config.js';
 import { TrainConfig } from '../../train/config.js';
 
 /** The keys every fine-tuning has, to be spread into its config beside `data`, its own keys and `task: z.literal(name).default(name)`. */
@@ -8,6 +9,7 @@ export const finetuneFields = {
   loader: LoaderConfig.prefault({}),
   checkpoint: z.string().min(1).describe('pretrained checkpoint or run folder to start from'),
   start: z.enum(['pretrained', 'scratch']).default('pretrained').describe('scratch: a model of the checkpoint’s sizes and genes with fresh weights, to see what pretraining is worth'),
+  lora: LoraConfig.nullable().default(null).describe('low-rank adapters learn in the place of the weights; null = the weights themselves'),
   baselines: z.boolean().default(true).describe('score simple methods on the same cells'),
   train: TrainConfig,
 };
@@ -19,6 +21,7 @@ export interface FinetuneConfig {
   readonly loader: LoaderConfig;
   readonly checkpoint: string;
   readonly start: 'pretrained' | 'scratch';
+  readonly lora: LoraConfig | null;
   readonly train: TrainConfig;
 }
 

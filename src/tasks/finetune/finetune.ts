@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { sha256File, writeFileAtomic } from '../../files.js';
+import { join, resolve } from 'node:path';
+import { ConfigError } from '../../errors.js';
+import { writeFileAtomic } from '../../files.js';
 import { silentLogger } from '../../log.js';
 import { silentProgress } from '../../progress.js';
 import { Rng } from '../../rng.js';
@@ -10,13 +11,15 @@ import { initialParameters } from '../../model/parameters.js';
 import { loadTensorFlow, type LoadedBackend } from '../../runtime/native/load.js';
 import { createExecutor } from '../../runtime/program/executor.js';
 import type { Executor } from '../../runtime/program/program.js';
-import { CHECKPOINT_FILES, loadCheckpoint, requireVocabulary, type Checkpoint, type HeadInfo } from '../../train/checkpoint.js';
+import { weightsSha256 } from '../../train/adapter.js';
+import { loadCheckpoint, requireVocabulary, type Checkpoint, type HeadInfo } from '../../train/checkpoint.js';
 import { RunFolder } from '../../train/run-folder.js';
 import type { MicroBatchChoice } from '../../train/run-manifest.js';
 import { runTraining, type TrainContext } from '../../train/run.js';
 import type { Task } from '../../train/task.js';
 import type { EmbeddingOptions } from '../embedding-table.js';
 import type { FinetuneConfig } from './config.js';
+import { withLora } from './lora.js';
 import { resultFile, type TaskResult } from './methods.js';
 
 /** What is asked of any fine-tuning. */
@@ -65,6 +68,7 @@ export interface SeedRoom<C extends FinetuneConfig> extends Finetuning<C> {
 export async function openFinetuning<C extends FinetuneConfig, R>(request: FinetuneRequest<C>, work: (room: Finetuning<C>) => Promise<R>): Promise<R> {
   const { config, out, isResumed = false, numSeeds = 1 } = request;
   const context: TrainContext = { log: silentLogger, progress: silentProgress, say() {}, signal: new AbortController().signal, ...request.context };
+  if (config.lora && config.start === 'scratch') throw new ConfigError({ key: 'lora', found: 'given, but start is scratch', hint: 'adapters need weights to adapt: set start to pretrained, or lora to null' });
   const corpus = await openCorpus(config.data.corpus);
   try {
     // Made first: an output that cannot be written is told before the work, not after it.
@@ -114,12 +118,14 @@ export interface TaskTraining {
 export async function trainTask<C extends FinetuneConfig>(room: SeedRoom<C>, { task, head, data }: TaskTraining): Promise<Checkpoint> {
   const { config, corpus, pretrained, out, isResumed, microBatch, profileSteps, backend, context } = room;
   const { modelConfig, vocabulary, preprocessing, entropy } = pretrained;
+  const start = await describeStart(corpus, pretrained);
   const { checkpoint } = await runTraining({
-    task,
+    task: config.lora ? withLora(task, config.lora, pretrained, Rng.fromSeed(config.train.seed)) : task,
     config,
     model: { modelConfig, vocabulary, preprocessing, entropy },
     ...(head && { head }),
-    data: { ...(await describeStart(corpus, pretrained)), ...data },
+    base: { path: resolve(pretrained.folder), sha256: start.pretrainedSha256 },
+    data: { ...start, ...data },
     out,
     isResumed,
     microBatch,
@@ -132,7 +138,7 @@ export async function trainTask<C extends FinetuneConfig>(room: SeedRoom<C>, { t
 
 /** The cells and the weights that were started from: with other ones a run is not resumed. */
 async function describeStart(corpus: Corpus, pretrained: Checkpoint) {
-  const pretrainedSha256 = await sha256File(join(pretrained.folder, CHECKPOINT_FILES.weights));
+  const pretrainedSha256 = await weightsSha256(pretrained.folder);
   const fingerprint = createHash('sha256').update(corpus.fingerprint).update(pretrainedSha256).digest('hex');
   return { path: corpus.path, fingerprint, corpusFingerprint: corpus.fingerprint, pretrained: pretrained.folder, pretrainedSha256 };
 }
