@@ -39,9 +39,7 @@ export class CellFilter {
    * @param numGenes genes of the vocabulary in the cell
    */
   judge(block: RowBlock, row: number, numGenes: number): DropReason | undefined {
-    if (numGenes === 0) return 'withoutGenes';
-    if (numGenes < this.filters.minGenes) return 'belowMinGenes';
-    if (!this.readsRow) return undefined;
+    if (!this.readsRow) return verdict(this.filters, numGenes, 0, 0);
     const isLog = this.scale.kind === 'log1p';
     let [total, mitochondrial] = [0, 0];
     for (let i = block.indptr[row]!; i < block.indptr[row + 1]!; i++) {
@@ -49,9 +47,16 @@ export class CellFilter {
       total += linear;
       if (this.isMitochondrial && this.isMitochondrial[block.indices[i]!] === 1) mitochondrial += linear;
     }
-    if (total < this.filters.minCounts) return 'belowMinCounts';
-    return mitochondrial > this.filters.maxMitoShare * total ? 'aboveMaxMito' : undefined;
+    return verdict(this.filters, numGenes, total, mitochondrial);
   }
+}
+
+/** @param total of the row, and how much of it is mitochondrial; 0 where no filter asks */
+export function verdict({ minGenes, minCounts, maxMitoShare }: CellFilters, numGenes: number, total: number, mitochondrial: number): DropReason | undefined {
+  if (numGenes === 0) return 'withoutGenes';
+  if (numGenes < minGenes) return 'belowMinGenes';
+  if (total < minCounts) return 'belowMinCounts';
+  return mitochondrial > maxMitoShare * total ? 'aboveMaxMito' : undefined;
 }
 
 /** Values of obs fields whose cells are kept, or dropped: `{ cell_type: ['B', 'T'] }`. */

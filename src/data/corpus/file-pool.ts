@@ -168,6 +168,7 @@ function pooledMatrix(pool: FilePool, file: CellFile, key: MatrixKey): CellMatri
         await release();
       }
     },
+    storedRows: () => pool.use(path, (opened) => opened.matrix(key).storedRows?.()),
   };
 }
 

@@ -51,7 +51,7 @@ export class ShardBuilder {
   add(row: number, { geneIds, values, total }: RawCell): boolean {
     const start = this.numValues;
     const end = start + geneIds.length;
-    if (this.isCounts) for (let i = 0; i < values.length; i++) if (values[i]! > LARGEST_COUNT) return false;
+    if (this.isCounts && !(values instanceof Uint16Array)) for (let i = 0; i < values.length; i++) if (values[i]! > LARGEST_COUNT) return false;
     this.reserve(end);
     this.geneIds.set(geneIds, start);
     this.values.set(values, start);

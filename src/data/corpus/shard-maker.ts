@@ -3,16 +3,19 @@ import { setImmediate } from 'node:timers/promises';
 import { writeFileAtomic } from '../../files.js';
 import { checkValues } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
+import type { RawCell } from '../loader/depth.js';
 import { RowTranslator } from '../loader/row-translator.js';
-import type { CellFile, CellMatrix, RowBlock } from '../readers/reader.js';
-import { CellFilter, type CellFilters, type DropReason } from './cell-filter.js';
+import type { CellFile, CellMatrix, CsrStorage, RowBlock } from '../readers/reader.js';
+import { CellFilter, verdict, type CellFilters, type DropReason } from './cell-filter.js';
 import { convertBlock, type Conversion } from './convert-values.js';
+import { CountLoops, LARGEST_VOCABULARY } from './count-loops.js';
 import type { Knowledge, ShardRecord, SourceTally } from './journal.js';
 import { FORMAT_VERSION } from './manifest.js';
 import { ShardBuilder, type CollectedCells } from './shard-builder.js';
 import { encodeShard } from './shard-writer.js';
 import { TRAIN } from './split.js';
 import { GeneAccumulator, type GeneSums } from './statistics.js';
+import { canReadCounts, StoredCounts } from './stored-counts.js';
 
 /** What every shard of a build has in common. Plain data: threads get it. */
 export interface ShardContext {
@@ -36,6 +39,10 @@ export interface SourceDescription {
   readonly vocabularyIds: Int32Array;
   /** [numGenes] 1 for columns that only the gene table knows; absent where there are none. */
   readonly isRenamed?: Uint8Array | undefined;
+  /** [numGenes] 1 for mitochondrial ones; absent where no filter asks. */
+  readonly isMitochondrial?: Uint8Array | undefined;
+  /** Where the rows lie in the file; absent where only the readers can tell. */
+  readonly storage?: CsrStorage | undefined;
   readonly scale: ValueScale;
   /** What every cell of the file sums to, as far as that is known. */
   readonly cellTotal?: number | undefined;
@@ -73,17 +80,30 @@ export interface SourceAccess {
   onRows(numRows: number): void;
 }
 
-/** A block of one source with what is needed to judge and translate its rows. */
-interface SourceBlock {
-  readonly s: number;
-  /** Row of the build that the block begins with. */
-  readonly firstRow: number;
-  readonly read: RowBlock;
-  /** The same on the corpus's scale. */
-  readonly block: RowBlock;
-  readonly translator: RowTranslator;
-  readonly filter: CellFilter;
+/** A row of a source as it would be stored, and what it had before. */
+interface JudgedCell {
+  readonly cell: RawCell;
+  /** Linear expression in columns of the vocabulary, and in those that only the gene table knows. */
+  readonly matched: number;
+  readonly renamed: number;
+  /** Why it is not stored. */
+  readonly reason: DropReason | undefined;
 }
+
+/** Some rows of one source. */
+interface SourceRows {
+  readonly s: number;
+  /** Row of the build that they begin with. */
+  readonly firstRow: number;
+  readonly numRows: number;
+  /** @param r from 0. The cell's arrays are overwritten by the next call */
+  judge(r: number): JudgedCell;
+  /** Adds the cell that was judged last to the statistics. */
+  count(r: number, cell: RawCell): void;
+}
+
+/** Rows are reported this many at a time. */
+const ROWS_REPORTED = 1024;
 
 /**
  * Makes shards: rows of the sources in, files out. What a shard holds is a function of context and request, whoever makes it and
@@ -94,15 +114,26 @@ export class ShardMaker {
   private readonly slots: { readonly builder: ShardBuilder; free: Promise<void> }[];
   private numAsked = 0;
   private collecting: Promise<unknown> = Promise.resolve();
-  private stream: AsyncGenerator<SourceBlock> | undefined;
+  private stream: AsyncGenerator<SourceRows> | undefined;
   private streamRow = -1;
   private streamEnd = 0;
-  private current: SourceBlock | undefined;
+  private current: SourceRows | undefined;
+  /** Of the training cells of the shard being collected. */
+  private readonly statistics: CountLoops | GeneAccumulator;
+  private stored: { readonly s: number; readonly counts: StoredCounts } | undefined;
+  private numUnreported = 0;
 
   constructor(private readonly context: ShardContext, private readonly access: SourceAccess) {
     for (const { numCells } of context.sources) this.firstRowOfSource.push(this.firstRowOfSource.at(-1)! + numCells);
-    const { shardCells, vocabularySize, valueType } = context;
+    const { shardCells, vocabularySize, valueType, scale } = context;
+    this.statistics = valueType === 'uint16' && vocabularySize <= LARGEST_VOCABULARY ? new CountLoops(vocabularySize) : new GeneAccumulator(vocabularySize, scale);
     this.slots = [0, 1].map(() => ({ builder: new ShardBuilder(Math.min(shardCells, this.firstRowOfSource.at(-1)!), vocabularySize, valueType), free: Promise.resolve() }));
+  }
+
+  /** Closes the file that rows were read from in place. */
+  close(): void {
+    this.stored?.counts.close();
+    this.stored = undefined;
   }
 
   /** Shards are made in the order they are asked for. @throws DataError for values that cannot be; OutputError */
@@ -117,41 +148,85 @@ export class ShardMaker {
   }
 
   /** Fills the builder. @returns undefined where a count is too large */
-  private async collect({ index, isLeftOut }: ShardRequest, builder: ShardBuilder): Promise<Accounts | undefined> {
-    const { shardCells, sources, scale } = this.context;
+  private async collect({ index, isLeftOut, splits }: ShardRequest, builder: ShardBuilder): Promise<Accounts | undefined> {
+    const { shardCells } = this.context;
     const accounts = new Accounts();
+    this.statistics.takeSums(); // a shard that was given up half-way leaves some behind
     builder.start();
     const first = index * shardCells;
     const end = first + isLeftOut.length;
+    let readersUntil = first;
     for (let row = first; row < end; ) {
-      const at = await this.blockAt(row, end);
-      const { s, block, read, translator, filter } = at;
-      const isRenamed = sources[s]!.isRenamed;
-      const last = Math.min(end, at.firstRow + block.numRows);
-      const tally = accounts.tallyOf(s);
+      const inPlace = row >= readersUntil ? this.storedRows(row, end) : undefined;
+      // Where rows in place are not as they should be, the readers go on to the end of the shard.
+      if (!inPlace) readersUntil = this.firstRowOfSource[this.sourceOf(row) + 1]!;
+      const rows = inPlace ?? (await this.blockAt(row, end));
+      // Reading is synchronous: let the shard before this one go on being written.
+      await setImmediate();
+      const last = Math.min(end, rows.firstRow + rows.numRows);
+      const tally = accounts.tallyOf(rows.s);
       for (; row < last; row++) {
         if (isLeftOut[row - first] === 1) continue;
-        const r = row - at.firstRow;
-        const cell = translator.translate(block, r);
+        const r = row - rows.firstRow;
+        const { cell, matched, renamed, reason } = rows.judge(r);
         tally.sumAll += cell.total;
-        tally.sumMatched += translator.matched;
-        if (isRenamed) tally.sumRenamed += sumOfColumns(block, r, isRenamed, scale);
-        const reason = filter.judge(read, r, cell.geneIds.length);
+        tally.sumMatched += matched;
+        tally.sumRenamed += renamed;
         if (reason) {
           accounts.droppedRows.push(row);
           tally[TALLY_OF[reason]]++;
-        } else {
-          if (!builder.add(row, cell)) return undefined;
-          tally.numCellsKept++;
+          continue;
         }
+        if (!builder.add(row, cell)) return undefined;
+        tally.numCellsKept++;
+        if (splits[row - first] === TRAIN) rows.count(r, cell);
       }
     }
+    this.report(0, 1);
+    accounts.statistics = this.statistics.takeSums();
     return accounts;
   }
 
-  private async blockAt(row: number, end: number): Promise<SourceBlock> {
+  private report(numRows: number, atLeast = ROWS_REPORTED): void {
+    this.numUnreported += numRows;
+    if (this.numUnreported < atLeast) return;
+    this.access.onRows(this.numUnreported);
+    this.numUnreported = 0;
+  }
+
+  private sourceOf(row: number): number {
+    return this.firstRowOfSource.findLastIndex((first) => first <= row);
+  }
+
+  /** Rows from `row` on, read past the readers; undefined where they must be asked. */
+  private storedRows(row: number, end: number): SourceRows | undefined {
+    const s = this.sourceOf(row);
+    const { statistics: loops, context: { filters, sources } } = this;
+    const { storage, conversion, scale, vocabularyIds, isMitochondrial, isRenamed } = sources[s]!;
+    if (!(loops instanceof CountLoops) || !storage || conversion || scale.kind !== 'counts' || !canReadCounts(storage)) return undefined;
+    if (this.stored?.s !== s) {
+      this.close();
+      this.stored = { s, counts: new StoredCounts(storage, { vocabularyIds, isMitochondrial, isRenamed }, loops) };
+    }
+    const offset = this.firstRowOfSource[s]!;
+    const numRows = this.stored.counts.read(row - offset, Math.min(end, this.firstRowOfSource[s + 1]!) - offset);
+    if (numRows === 0) return undefined;
+    this.report(numRows);
+    return {
+      s,
+      firstRow: row,
+      numRows,
+      judge: (r) => {
+        const cell = loops.row(r);
+        return { cell, matched: cell.matched, renamed: cell.renamed, reason: verdict(filters, cell.geneIds.length, cell.total, cell.mitochondrial) };
+      },
+      count: (r) => loops.addRow(r),
+    };
+  }
+
+  private async blockAt(row: number, end: number): Promise<SourceRows> {
     const { current } = this;
-    if (current && row >= current.firstRow && row < current.firstRow + current.block.numRows) return current;
+    if (current && row >= current.firstRow && row < current.firstRow + current.numRows) return current;
     if (!this.stream || this.streamRow !== row || this.streamEnd <= row) {
       await this.stream?.return(undefined);
       this.streamEnd = this.access.isSequential ? this.firstRowOfSource.at(-1)! : end;
@@ -160,15 +235,13 @@ export class ShardMaker {
     const next = await this.stream.next();
     if (next.done) throw new Error(`row ${row}: the sources ended`);
     this.current = next.value;
-    this.streamRow = this.current.firstRow + this.current.block.numRows;
-    this.access.onRows(this.current.block.numRows);
-    // Reading is synchronous: let the shard before this one go on being written.
-    await setImmediate();
+    this.streamRow = this.current.firstRow + this.current.numRows;
+    this.report(this.current.numRows);
     return this.current;
   }
 
   /** Rows [first, end) of the sources, one after the other, checked. */
-  private async *blocks(first: number, end: number): AsyncGenerator<SourceBlock> {
+  private async *blocks(first: number, end: number): AsyncGenerator<SourceRows> {
     const { sources, vocabularySize, scale, filters } = this.context;
     for (const [s, source] of sources.entries()) {
       const offset = this.firstRowOfSource[s]!;
@@ -180,28 +253,36 @@ export class ShardMaker {
       for await (const read of matrix.rowBlocks({ start: from, end: to })) {
         checkValues(read, { valueKind: source.scale.kind, ...(source.cellTotal !== undefined && { cellTotal: source.cellTotal }) }, file, matrix);
         const block = source.conversion ? convertBlock(read, source.conversion) : read;
-        yield { s, firstRow: offset + read.firstRow, read, block, translator, filter };
+        const { isRenamed } = source;
+        yield {
+          s,
+          firstRow: offset + read.firstRow,
+          numRows: read.numRows,
+          judge: (r) => {
+            const cell = translator.translate(block, r);
+            return { cell, matched: translator.matched, renamed: isRenamed ? sumOfColumns(block, r, isRenamed, scale) : 0, reason: filter.judge(read, r, cell.geneIds.length) };
+          },
+          count: (_, cell) => this.statistics.add(cell),
+        };
       }
     }
   }
 
-  private async write({ index, cellIds, splits, codes }: ShardRequest, cells: CollectedCells, { droppedRows, tallies }: Accounts): Promise<ShardResult> {
-    const { folder, vocabularySize, scale, obs, shardCells, sync } = this.context;
+  private async write({ index, cellIds, splits, codes }: ShardRequest, cells: CollectedCells, { droppedRows, tallies, statistics }: Accounts): Promise<ShardResult> {
+    const { folder, obs, shardCells, sync } = this.context;
     const { rows, ...columns } = cells;
-    const statistics = new GeneAccumulator(vocabularySize, scale);
     const record = { droppedRows, tallies: Object.fromEntries(tallies) };
-    if (rows.length === 0) return { record: { shard: null, ...record }, statistics: statistics.plain() };
+    if (rows.length === 0) return { record: { shard: null, ...record }, statistics: statistics! };
     const local = rows.map((row) => row - index * shardCells);
     const pick = (of: Int32Array): Int32Array => local.map((row) => of[row]!);
     const split = pick(splits);
-    statistics.addRows(columns, (i) => split[i] === TRAIN);
     const encoded = await encodeShard(
       { ...columns, cellIds: Array.from(local, (row) => cellIds[row]!), split, obs: obs.map((column, i) => ({ ...column, codes: pick(codes[i]!) })) },
       new Map([['scdiva.corpus', String(FORMAT_VERSION)]]),
     );
     const file = shardName(index);
     await writeFileAtomic(join(folder, file), encoded.chunks, { sync });
-    return { record: { shard: { file, numCells: rows.length, numValues: columns.geneIds.length, bytes: encoded.bytes, sha256: encoded.sha256 }, ...record }, statistics: statistics.plain() };
+    return { record: { shard: { file, numCells: rows.length, numValues: columns.geneIds.length, bytes: encoded.bytes, sha256: encoded.sha256 }, ...record }, statistics: statistics! };
   }
 }
 
@@ -213,6 +294,8 @@ export function shardName(index: number): string {
 class Accounts {
   readonly droppedRows: number[] = [];
   readonly tallies = new Map<string, SourceTally>();
+  /** Of the training cells. */
+  statistics: GeneSums | undefined;
 
   tallyOf(source: number): SourceTally {
     const key = String(source);

@@ -1,5 +1,5 @@
 import type { ValueScale } from '../loader/config.js';
-import { observe, type CellValues, type GeneIds, type RawCell } from '../loader/depth.js';
+import { observe, type RawCell } from '../loader/depth.js';
 
 /**
  * Population statistics of genes, over the training split alone: what a model learns from must not know the held-out cells.
@@ -82,17 +82,14 @@ export class GeneAccumulator implements GeneSums {
     }
   }
 
-  /** Adds those of many cells that are wanted. */
-  addRows({ indptr, geneIds, values, total }: { readonly indptr: Int32Array; readonly geneIds: GeneIds; readonly values: CellValues; readonly total: Float64Array }, isWanted: (i: number) => boolean): void {
-    for (let i = 0; i + 1 < indptr.length; i++) {
-      const [start, end] = [indptr[i]!, indptr[i + 1]!];
-      if (isWanted(i)) this.add({ geneIds: geneIds.subarray(start, end), values: values.subarray(start, end), total: total[i]! });
-    }
-  }
-
-  /** The sums alone, as another thread can take them. */
-  plain(): GeneSums {
-    return { numCells: this.numCells, numDetected: this.numDetected, sums: this.sums };
+  /** The sums of the cells added since this was last asked. */
+  takeSums(): GeneSums {
+    const taken = { numCells: this.numCells, numDetected: this.numDetected.slice(), sums: this.sums.slice() };
+    this.numCells = 0;
+    this.numDetected.fill(0);
+    this.sums.fill(0);
+    this.tableCell.fill(0);
+    return taken;
   }
 
   /** Adds what another accumulator has seen. */

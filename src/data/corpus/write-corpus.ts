@@ -4,6 +4,7 @@ import { DataError, InterruptedError } from '../../errors.js';
 import { sha256File, syncFolder, writeFileAtomic } from '../../files.js';
 import { silentProgress, type Progress, type ProgressBar } from '../../progress.js';
 import { LOWEST_COVERAGE } from '../genes/mapping.js';
+import { mitochondrialColumns } from '../genes/mitochondrial.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { thousands } from '../inspect/format.js';
 import type { ValueScale } from '../loader/config.js';
@@ -16,7 +17,7 @@ import { dropSmallClasses, refuseSingletons } from './obs-columns.js';
 import { RowReader } from './row-reader.js';
 import { ThreadCrew, type ShardCrew } from './shard-crew.js';
 import { readShardLayout } from './shard-layout.js';
-import { ShardMaker, type ShardContext, type ShardRequest, type ShardResult } from './shard-maker.js';
+import { ShardMaker, type ShardContext, type ShardRequest, type ShardResult, type SourceDescription } from './shard-maker.js';
 import type { DictionaryColumn } from './shard-writer.js';
 import { assignSplits, isPartEmpty, unrepresentedClass } from './split.js';
 import { ENTROPY_PSEUDO_CELLS, GeneAccumulator, STATISTICS_TARGET_SUM } from './statistics.js';
@@ -177,7 +178,7 @@ class Pass {
     const numShards = Math.ceil(this.numRows / build.shardCells);
     let numRead = this.records.length * build.shardCells;
     bar.update(numRead);
-    const crew = this.crew(numShards - this.records.length, (numRows) => bar.update((numRead += numRows)));
+    const crew = await this.crew(numShards - this.records.length, (numRows) => bar.update((numRead += numRows)));
     const underWay: Promise<ShardResult>[] = [];
     try {
       for (let next = this.records.length; this.records.length < numShards; ) {
@@ -203,7 +204,7 @@ class Pass {
     }
   }
 
-  private crew(numShards: number, onRows: (numRows: number) => void): ShardCrew {
+  private async crew(numShards: number, onRows: (numRows: number) => void): Promise<ShardCrew> {
     const { plan, knowledge } = this;
     const context: ShardContext = {
       folder: plan.folder,
@@ -213,13 +214,13 @@ class Pass {
       valueType: knowledge.valueType,
       vocabularySize: plan.vocabulary.size,
       sync: plan.sync,
-      sources: plan.sources.map(({ file, matrix, vocabularyIds, isRenamed, scale, cellTotal, conversion }) => ({ path: file.path, matrix: matrix.key, numCells: matrix.numCells, vocabularyIds, isRenamed, scale, cellTotal, conversion })),
+      sources: await Promise.all(plan.sources.map((source) => describeSource(source, plan.build))),
       obs: this.obs.map(({ key, categories }) => ({ key, categories })),
     };
     const numThreads = Math.min(plan.numThreads, numShards);
     if (numThreads > 0) return new ThreadCrew(context, numThreads, onRows);
     const maker = new ShardMaker(context, { open: async (s) => plan.sources[s]!, isSequential: true, onRows });
-    return { width: 2, make: (request) => maker.make(request), close: async () => {} };
+    return { width: 2, make: (request) => maker.make(request), close: async () => maker.close() };
   }
 
   private request(index: number): ShardRequest {
@@ -323,6 +324,12 @@ class Pass {
       expressionCoverageAsNamed: isRenamed ? shareOf(sum('sumMatched') - sum('sumRenamed')) : expressionCoverage,
     };
   }
+}
+
+async function describeSource({ file, matrix, vocabularyIds, isRenamed, scale, cellTotal, conversion }: CorpusSource, { maxMitoShare }: BuildChoices): Promise<SourceDescription> {
+  const isMitochondrial = maxMitoShare < 1 ? mitochondrialColumns(matrix.genes) : undefined;
+  const storage = await matrix.storedRows?.();
+  return { path: file.path, matrix: matrix.key, numCells: matrix.numCells, vocabularyIds, isRenamed, isMitochondrial, storage, scale, cellTotal, conversion };
 }
 
 function countOf(values: Uint8Array, wanted: number): number {

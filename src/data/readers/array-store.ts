@@ -1,3 +1,4 @@
+import type { DatasetStorage } from './dataset-storage.js';
 import type { ElementKind, NumberArray } from './hdf5-decode.js';
 
 /**
@@ -50,6 +51,8 @@ export interface StoredArray {
   numbers(start?: number, end?: number): NumberArray;
   /** Columns [start, end) of a matrix, all rows, row by row. */
   columns(start: number, end: number): NumberArray;
+  /** Where the numbers lie in the file, for whoever can read them there; undefined where only the library can, or there is none. */
+  storage?(): DatasetStorage | undefined;
   booleans(): boolean[];
   /** Entries [start, end) of a list of texts. */
   strings(start?: number, end?: number): string[];

@@ -5,6 +5,8 @@ import { DataError } from '../../errors.js';
 import { ArrayStore, type StoredArray } from './array-store.js';
 import { decodeBooleans, decodeNumbers, decodeStrings, decodeText, numpyDtype, type ElementKind, elementKind, type NumberArray } from './hdf5-decode.js';
 import { diagnoseHdf5 } from './hdf5-diagnosis.js';
+import { findStorage } from './hdf5-storage.js';
+import type { DatasetStorage } from './dataset-storage.js';
 
 type Library = typeof H5wasm.Module;
 
@@ -144,6 +146,13 @@ export class Hdf5Dataset implements StoredArray {
   /** Rows [start, end) along the first axis, all of every other; 64-bit integers become doubles, half floats singles. */
   numbers(start = 0, end = this.shape[0] ?? 1): NumberArray {
     return decodeNumbers(this.read(start, end), this.metadata, this.place());
+  }
+
+  storage(): DatasetStorage | undefined {
+    if (this.kind !== 'number' || this.shape.length !== 1) return undefined;
+    const reference = refusing(this.file, this.path, () => this.library.create_object_reference(this.fileId, absolute(this.path)));
+    // A reference to an object is the address of its header.
+    return findStorage(this.file, Number(Buffer.from(reference).readBigUInt64LE(0)), this.length);
   }
 
   columns(start: number, end: number): NumberArray {

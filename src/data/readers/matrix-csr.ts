@@ -1,6 +1,6 @@
 import { DataError } from '../../errors.js';
 import type { StoredArray } from './array-store.js';
-import type { CellMatrix, GeneNames, MatrixKey, RowBlock, RowBlockOptions } from './reader.js';
+import type { CellMatrix, CsrStorage, GeneNames, MatrixKey, RowBlock, RowBlockOptions } from './reader.js';
 import { MAX_BLOCK_ENTRIES, rowRange, tidyRows, type MatrixPlace } from './row-block.js';
 import { RowWindow } from './row-window.js';
 
@@ -39,6 +39,14 @@ export class CsrMatrix implements CellMatrix {
       yield tidyRows({ firstRow: row, offsets: local, columns: columns.take(from, to), values: values.take(from, to), isFinal: true }, this.place, options.allowNonFinite ?? false);
       row = last;
     }
+  }
+
+  // eslint-disable-next-line @typescript-eslint/require-await -- other matrices open their file first
+  async storedRows(): Promise<CsrStorage | undefined> {
+    const { data, indices: columns, indptr: offsets } = this.arrays;
+    if (columns.length !== data.length || offsets.length !== this.numCells + 1) return undefined; // reading says so
+    const [values, indices, indptr] = [data, columns, offsets].map((array) => array.storage?.());
+    return values && indices && indptr ? { indptr, indices, values, geneOfColumn: this.place.geneOfColumn } : undefined;
   }
 }
 

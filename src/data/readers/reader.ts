@@ -1,3 +1,5 @@
+import type { DatasetStorage } from './dataset-storage.js';
+
 /**
  * What every reader gives, whatever the file format. A reader never holds a whole matrix: values leave it in row blocks.
  * Reading is synchronous inside a block (HDF5 is), asynchronous between blocks (other formats are).
@@ -53,6 +55,17 @@ export interface CellMatrix extends MatrixInfo {
    * @throws DataError for NaN or infinite values, indices out of range and a decreasing indptr
    */
   rowBlocks(options?: RowBlockOptions): AsyncIterable<RowBlock>;
+  /** Where the rows lie in the file, for whoever can read and check them there; undefined where only rowBlocks can. */
+  storedRows?(): Promise<CsrStorage | undefined>;
+}
+
+/** Compressed sparse rows as they lie in a file, unchecked. Plain data. */
+export interface CsrStorage {
+  readonly indptr: DatasetStorage;
+  readonly indices: DatasetStorage;
+  readonly values: DatasetStorage;
+  /** Stored column → gene, -1 for columns left out; absent where they are the same. */
+  readonly geneOfColumn?: Int32Array | undefined;
 }
 
 export interface RowBlockOptions {

@@ -1,6 +1,7 @@
 import { workerData } from 'node:worker_threads';
 import { ScDivaError } from '../../errors.js';
 import type { CompoundArray, StoredArray } from './array-store.js';
+import type { DatasetStorage } from './dataset-storage.js';
 import type { NumberArray } from './hdf5-decode.js';
 import { pack, type ArrayDescription, type StoreFailure, type StoreRequest } from './isolated-store.js';
 import { serve, type WorkerChannel } from './sync-worker.js';
@@ -20,9 +21,10 @@ export interface HostedStore {
   close(): void;
 }
 
-export interface HostedArray extends Omit<StoredArray, 'numbers' | 'columns' | 'booleans' | 'strings'> {
+export interface HostedArray extends Omit<StoredArray, 'numbers' | 'columns' | 'storage' | 'booleans' | 'strings'> {
   numbers(start?: number, end?: number): Awaitable<NumberArray>;
   columns(start: number, end: number): Awaitable<NumberArray>;
+  storage?(): DatasetStorage | undefined;
   booleans(): Awaitable<boolean[]>;
   strings(start?: number, end?: number): Awaitable<string[]>;
 }
@@ -51,6 +53,8 @@ async function handle(request: StoreRequest): Promise<unknown> {
       return store!.referenced(request.at, request.name);
     case 'dataset':
       return describe(array(request.at));
+    case 'storage':
+      return array(request.at).storage?.();
     case 'numbers':
       return owned(await array(request.at).numbers(request.start, request.end));
     case 'columns':
