@@ -1,5 +1,5 @@
 import type { CellColumns } from './cell-columns.js';
-import { SPLITS } from './manifest.js';
+import { SPLITS } from './format.js';
 
 /** Quantiles over cells. */
 export interface Quantiles {

@@ -52,6 +52,8 @@ function instantiate(): Loops {
   return new Instance(compiled, { host: { log1p: Math.log1p, log: Math.log } }).exports as Loops;
 }
 
+/** Entries of a block, about: small enough for the processor's cache, large enough that reading them is no work for the system. */
+export const BLOCK_ENTRIES = 1 << 17;
 /** Vocabularies the loops can take: ids of 16 bits. */
 export const LARGEST_VOCABULARY = 65_536;
 
@@ -112,7 +114,7 @@ export class CountLoops {
   private meaning: ColumnMeaning | undefined;
 
   constructor(private readonly vocabularySize: number) {
-    this.reserve(0, 1, 1 << 12);
+    this.reserve(0, 1024, BLOCK_ENTRIES);
   }
 
   /** The matrix that blocks come from. */
@@ -197,5 +199,9 @@ export class CountLoops {
 
 /** An entry of the loops' table: the id plus one, and above it what the column is. */
 function tableOf({ vocabularyIds, isMitochondrial, isRenamed, isLeftOut }: ColumnMeaning): Uint32Array {
-  return Uint32Array.from(vocabularyIds, (id, column) => (id + 1) | ((isMitochondrial?.[column] ?? 0) << 24) | ((isRenamed?.[column] ?? 0) << 25) | ((isLeftOut?.[column] ?? 0) << 26));
+  const table = new Uint32Array(vocabularyIds.length);
+  for (let column = 0; column < table.length; column++) {
+    table[column] = (vocabularyIds[column]! + 1) | ((isMitochondrial?.[column] ?? 0) << 24) | ((isRenamed?.[column] ?? 0) << 25) | ((isLeftOut?.[column] ?? 0) << 26);
+  }
+  return table;
 }

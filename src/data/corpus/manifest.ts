@@ -3,12 +3,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../errors.js';
 import { ValueScale } from '../loader/config.js';
+import { FORMAT_VERSION, SPLITS, type Split } from './format.js';
 
-/** The three parts a corpus is divided into, cell by cell. */
-export const SPLITS = ['train', 'validation', 'test'] as const;
-export type Split = (typeof SPLITS)[number];
-
-export const FORMAT_VERSION = 2;
+export { FORMAT_VERSION, SPLITS, type Split };
 export const MANIFEST_FILE = 'corpus.json';
 export const GENES_FILE = 'genes.arrow';
 

@@ -9,8 +9,8 @@ import type { CellFile, CellMatrix, CsrStorage, RowBlock } from '../readers/read
 import { CellFilter, verdict, type CellFilters, type DropReason } from './cell-filter.js';
 import { convertBlock, type Conversion } from './convert-values.js';
 import { CountLoops, LARGEST_VOCABULARY } from './count-loops.js';
+import { FORMAT_VERSION } from './format.js';
 import type { Knowledge, ShardRecord, SourceTally } from './journal.js';
-import { FORMAT_VERSION } from './manifest.js';
 import { ShardBuilder, type CollectedCells } from './shard-builder.js';
 import { encodeShard } from './shard-writer.js';
 import { TRAIN } from './split.js';

@@ -1,6 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { describeError, type PlainError } from '../../thread-errors.js';
-import { openCellFile } from '../readers/open.js';
 import { ShardMaker, type OpenedSource, type ShardContext, type ShardRequest, type ShardResult } from './shard-maker.js';
 
 /** A thread of a build: opens the sources for itself and makes the shards it is asked for. */
@@ -14,10 +13,17 @@ async function open(s: number): Promise<OpenedSource> {
   if (opened?.s !== s) {
     const before = opened;
     const { path, matrix } = context.sources[s]!;
-    opened = { s, source: openCellFile(path).then((file) => ({ file, matrix: file.matrix(matrix) })) };
+    opened = { s, source: openSource(path, matrix) };
     if (before) (await before.source).file.close();
   }
   return opened.source;
+}
+
+/** Rows read in place need no reader: its libraries are loaded for the others. */
+async function openSource(path: string, matrix: string): Promise<OpenedSource> {
+  const { openCellFile } = await import('../readers/open.js');
+  const file = await openCellFile(path);
+  return { file, matrix: file.matrix(matrix) };
 }
 
 const post = (reply: ShardReply): void => parentPort!.postMessage(reply);

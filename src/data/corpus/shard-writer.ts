@@ -1,6 +1,6 @@
 import { Dictionary, Field, Float64, Float32, Int16, Int32, Int8, List, Uint16, Utf8, makeData, vectorFromArray, type Data, type DataType } from 'apache-arrow';
 import { encodeArrowFile, type EncodedFile } from './arrow-file.js';
-import { SPLITS } from './manifest.js';
+import { SPLITS } from './format.js';
 import type { CellValues, GeneIds } from '../loader/depth.js';
 
 /** Names of the columns every shard has; an obs field cannot be called like one of them. */

@@ -1,6 +1,6 @@
 import { DataError } from '../../errors.js';
 import { Rng } from '../../rng.js';
-import { SPLITS } from './manifest.js';
+import { SPLITS } from './format.js';
 import type { DictionaryColumn } from './shard-writer.js';
 
 /** Codes of the split column; a row that is not in the corpus has NOT_KEPT. */

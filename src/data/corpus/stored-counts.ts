@@ -2,10 +2,8 @@ import { closeSync, openSync } from 'node:fs';
 import { STORED_BYTES } from '../readers/dataset-storage.js';
 import type { CsrStorage } from '../readers/reader.js';
 import { StoredElements } from '../readers/stored-elements.js';
-import { knowsTypes, type ColumnMeaning, type CountLoops } from './count-loops.js';
+import { BLOCK_ENTRIES, knowsTypes, type ColumnMeaning, type CountLoops } from './count-loops.js';
 
-/** Entries of a block, about: small enough for the processor's cache, large enough that reading them is no work for the system. */
-const BLOCK_ENTRIES = 1 << 17;
 const MOST_ROWS = 1024;
 /** Row offsets read at once. */
 const OFFSETS_READ = 1 << 13;

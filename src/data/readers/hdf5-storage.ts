@@ -3,8 +3,7 @@ import { STORED_BYTES, type DatasetStorage, type StoredFilter, type StoredType }
 
 /**
  * Finds where an HDF5 file keeps the numbers of a dataset, so that they can be read past the library (docs/adr/0009). Knows what h5py and
- * PyTables write unless told otherwise: object headers of version 1, contiguous or chunked layouts of version 3, chunks under a B-tree of
- * version 1, shuffle and gzip. Whatever else it meets, or whatever does not add up, is the library's: the answer is undefined, never a guess.
+ * PyTables write unless told otherwise: contiguous or chunked layouts of version 3, chunks under a B-tree of version 1, shuffle and gzip. Whatever else it meets, or whatever does not add up, is the library's: the answer is undefined, never a guess.
  * Names and numbers are those of the HDF5 File Format Specification, version 3.0.
  */
 
@@ -105,9 +104,14 @@ interface HeaderMessage {
   readonly data: Buffer;
 }
 
-/** All messages of an object header of version 1, in its first block and those it goes on in. */
+/** All messages of an object header, in its first block and those it goes on in. The library has read it before: its checksums hold. */
 function readMessages(file: Bytes, address: number): HeaderMessage[] {
-  const prefix = file.read(address, 16);
+  const prefix = file.read(address, 64, 16);
+  return prefix.toString('latin1', 0, 4) === 'OHDR' ? readLateHeader(file, address, prefix) : readEarlyHeader(file, address, prefix);
+}
+
+/** Version 1. */
+function readEarlyHeader(file: Bytes, address: number, prefix: Buffer): HeaderMessage[] {
   expect(prefix[0] === 1);
   const numMessages = prefix.readUInt16LE(2);
   const messages: HeaderMessage[] = [];
@@ -119,12 +123,45 @@ function readMessages(file: Bytes, address: number): HeaderMessage[] {
       expect(at + 8 + size <= bytes.length);
       const data = bytes.subarray(at + 8, at + 8 + size);
       messages.push({ type, flags, data });
-      if (type === MESSAGE.continuation) blocks.push([safe(data.readBigUInt64LE(0)), safe(data.readBigUInt64LE(8))]);
+      if (type === MESSAGE.continuation) blocks.push(blockOf(data));
       at += 8 + size;
     }
   }
   expect(messages.length === numMessages);
   return messages;
+}
+
+/** Version 2: no count; each block ends with a checksum, and may have a gap before it that holds no message. */
+function readLateHeader(file: Bytes, address: number, prefix: Buffer): HeaderMessage[] {
+  expect(prefix[4] === 2);
+  const flags = prefix[5]!;
+  const sizeAt = 6 + (flags & 0x20 ? 16 : 0) + (flags & 0x10 ? 4 : 0);
+  const sizeBytes = 1 << (flags & 3);
+  expect(sizeBytes <= 4);
+  const headBytes = 4 + (flags & 0x04 ? 2 : 0);
+  const messages: HeaderMessage[] = [];
+  const blocks: [offset: number, length: number][] = [[address + sizeAt + sizeBytes, prefix.readUIntLE(sizeAt, sizeBytes)]];
+  let numBlocks = 0;
+  for (let block = blocks.shift(); block; block = blocks.shift()) {
+    expect(++numBlocks < 64);
+    const bytes = file.read(...block);
+    for (let at = 0; at + headBytes <= bytes.length; ) {
+      const [type, size] = [bytes[at]!, bytes.readUInt16LE(at + 1)];
+      expect(at + headBytes + size <= bytes.length);
+      const data = bytes.subarray(at + headBytes, at + headBytes + size);
+      messages.push({ type, flags: bytes[at + 3]!, data });
+      if (type === MESSAGE.continuation) {
+        const [offset, length] = blockOf(data);
+        blocks.push([offset + 4, length - 8]); // between its signature and its checksum
+      }
+      at += headBytes + size;
+    }
+  }
+  return messages;
+}
+
+function blockOf(continuation: Buffer): [offset: number, length: number] {
+  return [safe(continuation.readBigUInt64LE(0)), safe(continuation.readBigUInt64LE(8))];
 }
 
 function checkDataspace(message: Buffer, numElements: number): void {
