@@ -41,7 +41,6 @@ export class CsrMatrix implements CellMatrix {
     }
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- other matrices open their file first
   async storedRows(): Promise<CsrStorage | undefined> {
     const { data, indices: columns, indptr: offsets } = this.arrays;
     if (columns.length !== data.length || offsets.length !== this.numCells + 1) return undefined; // reading says so
