@@ -1,5 +1,6 @@
 import { defineGroup } from '../verb.js';
 import { finetuneAnnotation } from './finetune-annotation.js';
+import { finetunePerturbation } from './finetune-perturbation.js';
 
 /** One file a task: finetune-<task>.ts. */
-export const finetune = defineGroup('finetune', 'train a pretrained model for a task', [finetuneAnnotation]);
+export const finetune = defineGroup('finetune', 'train a pretrained model for a task', [finetuneAnnotation, finetunePerturbation]);

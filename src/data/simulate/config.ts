@@ -7,9 +7,11 @@ export const SimulationConfig = z
     numGenes: z.int().min(10).default(300).describe('all genes, transcription factors among them'),
     numMasters: z.int().min(1).default(8).describe('factors that nothing regulates: their levels make the cell types'),
     numFactors: z.int().min(2).default(40).describe('transcription factors, masters among them'),
+    minRegulators: z.int().min(1).default(1).describe('fewest regulators of a gene'),
     maxRegulators: z.int().min(1).default(4).describe('most regulators of a gene'),
     repressionShare: z.number().min(0).max(1).default(0.35).describe('share of the edges that repress'),
-    synergyShare: z.number().min(0).max(1).default(0.3).describe('share of the genes with several regulators that need all of them: pairs of perturbations then do not add up'),
+    synergyShare: z.number().min(0).max(1).default(0.3).describe('share of the genes with several regulators that need all of them'),
+    bufferedShare: z.number().min(0).max(1).default(0.3).describe('share of the others with several regulators that stand the loss of one and not of two: pairs of perturbations then do far more than add up'),
     numCellTypes: z.int().min(1).default(4),
     cellsPerPerturbation: z.int().min(1).default(100),
     controlCells: z.int().min(1).default(600),
@@ -25,6 +27,7 @@ export const SimulationConfig = z
     depthSpread: z.number().min(0).default(0.3).describe('of the depth from cell to cell, on the log scale'),
     dropletDoublets: z.number().min(0).max(1).default(0).describe('share of the cells that are two in one droplet; labelled as the first'),
   })
+  .refine((c) => c.minRegulators <= c.maxRegulators, { path: ['minRegulators'], error: 'at most maxRegulators' })
   .refine((c) => c.numMasters < c.numFactors, { path: ['numMasters'], error: 'fewer than numFactors' })
   .refine((c) => c.numFactors <= c.numGenes, { path: ['numFactors'], error: 'at most numGenes' })
   .refine((c) => c.numSingles <= c.numFactors, { path: ['numSingles'], error: 'at most numFactors' })
