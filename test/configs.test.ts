@@ -2,14 +2,16 @@ import { readdirSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadConfig } from '../src/config/load.js';
+import { SimulationConfig } from '../src/data/simulate/config.js';
 import { AnnotationConfig } from '../src/tasks/annotation/config.js';
+import { PerturbationConfig } from '../src/tasks/perturbation/config.js';
 import { PretrainingConfig } from '../src/tasks/pretraining/config.js';
 
 const folder = resolve(import.meta.dirname, '../configs');
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.yaml'));
 
 /** A config file is named for what it runs. */
-const schemas = { pretrain: PretrainingConfig, annotation: AnnotationConfig };
+const schemas = { pretrain: PretrainingConfig, annotation: AnnotationConfig, perturbation: PerturbationConfig, simulate: SimulationConfig };
 
 describe('the config files', () => {
   it('are there', () => expect(files.length).toBeGreaterThan(3));
@@ -18,6 +20,6 @@ describe('the config files', () => {
     const [task] = basename(name, '.yaml').split('-');
     const schema = schemas[task as keyof typeof schemas];
     expect(schema, `no schema for ${name}: name it after its task or add the task here`).toBeDefined();
-    await expect(loadConfig<typeof schema>(schema, join(folder, name))).resolves.toMatchObject({ train: expect.any(Object) });
+    await expect(loadConfig<typeof schema>(schema, join(folder, name))).resolves.toMatchObject(task === 'simulate' ? { numGenes: expect.any(Number) } : { train: expect.any(Object) });
   });
 });

@@ -23,13 +23,13 @@ const SMALL: ReadonlySet<keyof PerturbationScores> = new Set(['mse', 'mseTop20De
 
 const TITLES: Record<PerturbationRow['name'], string> = { predicted: 'predicted', controlMean: 'control mean', trainMean: 'training mean', additive: 'additive', linearRidge: 'linear', ceiling: 'ceiling' };
 
-export function perturbationJson({ rows, perturbations, training, numTraining }: PerturbationResult, { geneNames }: LoadedPerturbations): Record<string, unknown> {
+export function perturbationJson({ rows, perturbations, training, numTraining }: PerturbationResult, { geneNames }: Pick<LoadedPerturbations, 'geneNames'>): Record<string, unknown> {
   const flat = ({ scores, numPerturbations, meanCollapseIndex, energyDistancePca50, energyDistanceSquaredPca50 }: PerturbationRow) => ({ ...plainNumbers(scores), ...plainNumbers({ meanCollapseIndex, energyDistancePca50, energyDistanceSquaredPca50 }), numPerturbations });
   const [predicted, ...others] = rows;
   return { ...flat(predicted!), numGenes: geneNames.length, baselines: Object.fromEntries(others.filter(({ name }) => name !== 'ceiling').map((row) => [row.name, flat(row)])), ceiling: others.filter(({ name }) => name === 'ceiling').map(flat)[0] ?? null, baselineTraining: training, numTraining, perturbations: perturbations.map(plainNumbers) };
 }
 
-export function perturbationText({ rows, perturbations, training, numTraining }: PerturbationResult, { geneNames, notes }: LoadedPerturbations): string {
+export function perturbationText({ rows, perturbations, training, numTraining }: PerturbationResult, { geneNames, notes }: Pick<LoadedPerturbations, 'geneNames' | 'notes'>): string {
   const counts = rows.map(({ numPerturbations }) => numPerturbations);
   const width = Math.max(12, ...perturbations.map(({ name }) => name.length));
   return [

@@ -8,6 +8,7 @@ import { evaluate } from './evaluate.js';
 import { finetune } from './finetune.js';
 import { generate } from './generate.js';
 import { metrics } from './metrics.js';
+import { perturb } from './perturb.js';
 import { plan } from './plan.js';
 import { pretrain } from './pretrain.js';
 import { quickstart } from './quickstart.js';
@@ -16,4 +17,4 @@ import { setup } from './setup.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, plan, pretrain, finetune, adapter, evaluate, embed, annotate, generate, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, plan, pretrain, finetune, adapter, evaluate, embed, annotate, perturb, generate, verify, metrics, report];

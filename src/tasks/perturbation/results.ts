@@ -1,5 +1,6 @@
 // G genes of the panel
 import type { Rng } from '../../rng.js';
+import type { SparseRows } from '../../data/writers/new-h5ad.js';
 import { takeRows, type SparseMatrix } from '../../metrics/baselines/sparse-matrix.js';
 import { evaluatePerturbations, type PerturbationRow } from '../../metrics/perturbation/evaluate.js';
 import type { Metrics } from '../../train/task.js';
@@ -132,7 +133,7 @@ function evaluate(cells: PerturbationCells, split: PerturbationSplit, { perturba
 }
 
 /** Cells of several perturbations as one sparse matrix. */
-export function denseCells(byName: readonly (readonly [string, readonly Float32Array[]])[], G: number): { x: SparseMatrix; perturbations: string[] } {
+export function denseCells(byName: readonly (readonly [string, readonly Float32Array[]])[], G: number): { x: SparseMatrix & SparseRows; perturbations: string[] } {
   const all = byName.flatMap(([, list]) => list);
   const indptr = new Int32Array(all.length + 1);
   all.forEach((cell, i) => (indptr[i + 1] = indptr[i]! + cell.reduce((n, v) => n + (v !== 0 ? 1 : 0), 0)));

@@ -102,9 +102,8 @@ export function createPerturbationTask(setup: PerturbationSetup): Task {
     inputs(batch, batchRng, which) {
       if (which !== 'train') throw new Error('held-out perturbations are predicted whole, see evaluate');
       const examples = Array.from(batch.cellIndex, (row, b) => example(row, batchRng.fork(`cell/${b}`)));
-      const { contextGenes: _, numSlots } = sizes;
       return {
-        ...exampleInputs(examples, seqLen, numSlots, panel, vocabulary.padId),
+        ...exampleInputs(examples, seqLen, sizes.numSlots, panel, vocabulary.padId),
         ...targets(batch.cellIndex, examples),
         dropoutSeed: { dtype: 'int32', shape: [2], data: Int32Array.from(batchRng.fork('dropout').seedPair()) },
       };

@@ -102,3 +102,16 @@ describe('the simulator', () => {
     expect(() => parseConfig(SimulationConfig, { numSingles: 2, numDoubles: 2 })).toThrow('numDoubles');
   });
 });
+
+describe('buffered genes', () => {
+  it('stand the loss of one regulator and not of two', () => {
+    const buffered = parseConfig(SimulationConfig, { numGenes: 60, numFactors: 6, numMasters: 5, minRegulators: 3, maxRegulators: 3, repressionShare: 0, synergyShare: 0, bufferedShare: 1, numCellTypes: 1, numSingles: 2, numDoubles: 1 });
+    const { network } = simulate(buffered);
+    const levelsWithout = (lost: readonly number[]) => steadyState(network, 0, lost, buffered);
+    const whole = levelsWithout([]);
+    const genes = network.regulations.flatMap(({ regulators, logic }, gene) => (logic === 'buffered' && gene >= 6 ? [{ gene, regulators }] : []));
+    expect(genes.length).toBeGreaterThan(40);
+    const meanLoss = (numLost: number) => genes.reduce((sum, { gene, regulators }) => sum + 1 - levelsWithout(regulators.slice(0, numLost))[gene]! / whole[gene]!, 0) / genes.length;
+    expect(meanLoss(2)).toBeGreaterThan(2.5 * meanLoss(1));
+  });
+});
