@@ -31,12 +31,15 @@ export const dataBuild = defineVerb({
       .option('shard-cells', { type: 'number', requiresArg: true, default: 8192, describe: 'cells a shard' })
       .option('workers', { type: 'number', requiresArg: true, describe: 'threads; default: one for each processor, none for a small build' })
       .option('memory', { type: 'number', requiresArg: true, describe: 'MB the build may hold, about; takes threads away until it fits' })
+      .option('rank', { type: 'number', requiresArg: true, implies: 'world', describe: 'make only this share of the shards, 0 up to --world less one; data merge joins them' })
+      .option('world', { type: 'number', requiresArg: true, implies: 'rank', describe: 'how many processes share the build' })
+      .option('value-type', { choices: ['float32'] as const, describe: 'store counts as floats from the start: where data merge asks for it' })
       .option('sync', { type: 'boolean', default: true, describe: 'wait until every shard is on the disk; --no-sync leaves that to the operating system' }),
   async run(flags, { progress, signal }) {
     const [{ buildCorpus }, { openCorpus }, { corpusPage, describeCorpus }] = await Promise.all([import('../../data/corpus/build.js'), import('../../data/corpus/corpus.js'), import('../../data/corpus/describe.js')]);
     const { geneTableOf, numberBetween, obsValues, wholeNumber, splitShares, vocabularyOf } = await import('../build-flags.js');
     const genes: FileGenes[] = [];
-    await buildCorpus(flags.files, {
+    const manifest = await buildCorpus(flags.files, {
       onGenes: (found) => genes.push(found),
       out: flags.out,
       matrix: flags.matrix,
@@ -59,6 +62,8 @@ export const dataBuild = defineVerb({
       shardCells: wholeNumber('--shard-cells', flags.shardCells, 1),
       numWorkers: flags.workers === undefined ? undefined : wholeNumber('--workers', flags.workers, 0),
       memoryBytes: flags.memory === undefined ? undefined : 1e6 * numberBetween('--memory', flags.memory, 1, Infinity),
+      share: flags.rank === undefined ? undefined : { rank: flags.rank, world: flags.world ?? 1 },
+      valueType: flags.valueType,
       sync: flags.sync,
       progress,
       signal,
@@ -66,6 +71,11 @@ export const dataBuild = defineVerb({
     if (flags.geneReport !== undefined) {
       const [{ geneReport }, { writeFileAtomic }] = await Promise.all([import('../../data/genes/gene-report.js'), import('../../files.js')]);
       await writeFileAtomic(flags.geneReport, genes.map((found, i) => geneReport(found, i === 0)));
+    }
+    if (flags.rank !== undefined) {
+      const { numCells, shards } = manifest;
+      const share = { rank: flags.rank, world: flags.world ?? 1 };
+      return { json: { out: flags.out, share, numCells, numShards: shards.length }, text: `${flags.out}: part ${share.rank} of ${share.world}, ${numCells} cells in ${shards.length} shards; scdiva data merge joins the parts` };
     }
     const corpus = await openCorpus(flags.out);
     const description = describeCorpus(corpus);

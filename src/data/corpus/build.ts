@@ -21,6 +21,7 @@ import { FilePool } from './file-pool.js';
 import { isOurs, readJournal, removeFiles } from './journal.js';
 import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, readManifest, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
 import { joinObs, labelLikeKeys } from './obs-columns.js';
+import { checkShare, PART_FILE, readPart, shardsOf, UNREAD_SOURCE, type Share } from './part.js';
 import type { DictionaryColumn } from './shard-writer.js';
 import type { Fractions } from './split.js';
 import { LEFT_OUT_AS_DUPLICATE, NOT_LEFT_OUT, writeCorpus, type CorpusSource } from './write-corpus.js';
@@ -67,6 +68,10 @@ export interface BuildOptions {
   readonly numWorkers?: number | undefined;
   /** Bytes the build may hold, about: takes threads away until it fits. Default: no limit but what the threads need. */
   readonly memoryBytes?: number | undefined;
+  /** Makes only one share of the shards, in a folder that mergeCorpus joins with those of the other ranks. */
+  readonly share?: Share | undefined;
+  /** float32: counts are stored as floats from the start, for parts of a corpus that holds counts over 65,535 elsewhere. */
+  readonly valueType?: 'float32' | undefined;
   /** Default true: the corpus is on the disk when the build ends. false leaves flushing to the operating system. */
   readonly sync?: boolean | undefined;
   /** Hears what became of the genes of each file, before any cell is read. */
@@ -107,6 +112,7 @@ export async function buildCorpus(files: readonly string[], options: BuildOption
 export async function buildFrom(files: readonly CellFile[], options: BuildOptions): Promise<CorpusManifest> {
   const { out } = options;
   const existing = await stateOf(out);
+  const share = options.share && checkShare(options.share);
   refuseRepeats(files.map(({ path }) => resolve(path)), files);
   const chosen: ChosenMatrix[] = [];
   for (const file of files) chosen.push(await chooseMatrix(file, { ...(options.matrix !== undefined && { matrix: options.matrix }), ...(options.valueKind !== undefined && { valueKind: options.valueKind }) }));
@@ -156,11 +162,13 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   };
   for (const { scale: from, file, matrix } of sources) new CellFilter(build, from, file, matrix); // refuses what it cannot answer before anything is read
   // Hashing reads every file once more. A new build does not wait for it.
-  const record = Promise.all(files.map(({ path }) => hashSource(path))).then((hashes): BuildRecord => {
-    if (!build.dropDuplicates) refuseRepeats(hashes, files);
+  const isRead = sourcesRead(matrices.map(({ numCells }) => numCells), build.shardCells, share);
+  const record = Promise.all(files.map(({ path }, i) => (isRead[i] ? hashSource(path) : UNREAD_SOURCE))).then((hashes): BuildRecord => {
+    if (!build.dropDuplicates) refuseRepeats(hashes.map((hash, i) => (isRead[i] ? hash : files[i]!.path)), files);
     return { ...build, sources: sources.map(({ matrix, scale: from }, i) => ({ sha256: hashes[i]!, matrix: matrix.key, scale: from })) };
   });
   record.catch(() => {}); // reported where it is awaited
+  if (existing.kind !== 'free') sameShare(out, existing.share, share);
   if (existing.kind === 'finished') {
     const manifest = sameBuild(out, existing.manifest.build, await record, existing.manifest);
     // A build that was killed right after it wrote the manifest left its journal.
@@ -175,7 +183,7 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   const numThreads = await buildThreads(matrices, { vocabularySize: vocabulary.size, shardCells: build.shardCells, asked: options.numWorkers, memoryBytes: options.memoryBytes });
   await makeFolder(out);
   try {
-    return await writeCorpus({ folder: out, build, record, numThreads, sync: options.sync ?? true, sources, vocabulary, scale, obs, splitBy, leftOut, progress: options.progress, signal: options.signal }, earlier);
+    return await writeCorpus({ folder: out, build, record, numThreads, sync: options.sync ?? true, share, valueType: options.valueType, sources, vocabulary, scale, obs, splitBy, leftOut, progress: options.progress, signal: options.signal }, earlier);
   } catch (error) {
     // Wrong input: there is nothing to continue. After an interruption or a full disk there is.
     if (error instanceof DataError) await removeUnfinished(out);
@@ -185,8 +193,8 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
 
 type FolderState =
   | { readonly kind: 'free' }
-  | { readonly kind: 'finished'; readonly manifest: CorpusManifest }
-  | ({ readonly kind: 'unfinished' } & NonNullable<Awaited<ReturnType<typeof readJournal>>>);
+  | { readonly kind: 'finished'; readonly manifest: CorpusManifest; readonly share: Share | null }
+  | ({ readonly kind: 'unfinished'; readonly share: Share | null } & NonNullable<Awaited<ReturnType<typeof readJournal>>>);
 
 /** @throws OutputError for a folder with other things in it: a corpus does not mix with them */
 async function stateOf(out: string): Promise<FolderState> {
@@ -194,9 +202,10 @@ async function stateOf(out: string): Promise<FolderState> {
     if (error.code === 'ENOENT') return [];
     throw asOutputError(out, error);
   });
-  if (names.includes(MANIFEST_FILE)) return { kind: 'finished', manifest: (await readManifest(out)).manifest };
+  if (names.includes(MANIFEST_FILE)) return { kind: 'finished', manifest: (await readManifest(out)).manifest, share: null };
+  if (names.includes(PART_FILE)) return { kind: 'finished', ...(await readPart(out)) };
   const journal = await readJournal(out);
-  if (journal) return { kind: 'unfinished', ...journal };
+  if (journal) return { kind: 'unfinished', share: journal.header.share, ...journal };
   const foreign = names.find((name) => !isOurs(name));
   if (foreign !== undefined) throw new OutputError({ file: out, found: `holds other files (${foreign})`, expected: 'a new or empty folder', hint: 'choose another --out' });
   return { kind: 'free' };
@@ -208,6 +217,20 @@ async function removeUnfinished(out: string): Promise<void> {
 }
 
 const OTHER_INPUT: Partial<Record<keyof BuildRecord, string>> = { sources: 'of other files', vocabularyHash: 'over another vocabulary', geneTableHash: 'with another gene table' };
+
+/** Which files rows of this process's shards are from. */
+function sourcesRead(numCells: readonly number[], shardCells: number, share: Share | undefined): boolean[] {
+  const numRows = numCells.reduce((a, b) => a + b, 0);
+  const [first, end] = share ? shardsOf(share, Math.ceil(numRows / shardCells)) : [0, Infinity];
+  let row = 0;
+  return numCells.map((n) => (row += n) > first * shardCells && row - n < end * shardCells);
+}
+
+/** @throws DataError where the folder holds another rank's part, or a part where a corpus is wanted */
+function sameShare(out: string, there: Share | null, asked: Share | undefined): void {
+  const words = (share: Share | null | undefined): string => (share ? `part ${share.rank} of ${share.world}` : 'a whole corpus');
+  if (words(there) !== words(asked)) throw new DataError({ file: out, found: words(there), expected: words(asked), hint: 'choose another --out or delete the folder' });
+}
 
 /** @returns `value` where both builds are the same @throws DataError naming what differs */
 function sameBuild<T>(out: string, there: BuildRecord, asked: BuildRecord, value: T): T {

@@ -39,7 +39,11 @@ export const ShardRecord = z.strictObject({
 });
 export type ShardRecord = z.infer<typeof ShardRecord>;
 
-const Header = z.strictObject({ build: BuildRecord, knowledge: Knowledge });
+/** Which process of how many. */
+export const Share = z.strictObject({ rank: z.int().nonnegative(), world: z.int().positive() });
+export type Share = z.infer<typeof Share>;
+
+const Header = z.strictObject({ build: BuildRecord, share: Share.nullable().describe('null: all of it'), knowledge: Knowledge });
 export type JournalHeader = z.infer<typeof Header>;
 
 /** @returns undefined where there is no journal, or not even its first line */
@@ -95,7 +99,7 @@ export class Journal {
 
 /** Names a build gives its files, those it had not finished included; the manifest is not among them. */
 export function isOurs(name: string): boolean {
-  return /^(shard-\d{5,}\.arrow|genes\.arrow|building\.jsonl|corpus\.json(?=\.tmp-))(\.tmp-.*)?$/.test(name);
+  return /^(shard-\d{5,}\.arrow|genes\.arrow|building\.jsonl|(corpus|part)\.json(?=\.tmp-))(\.tmp-.*)?$/.test(name);
 }
 
 /** Removes a build's files but those named: what a killed build was writing, and shards of a pass that starts again. */

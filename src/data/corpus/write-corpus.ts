@@ -1,19 +1,19 @@
-import { rm, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DataError, InterruptedError } from '../../errors.js';
-import { sha256File, syncFolder, writeFileAtomic } from '../../files.js';
+import { InterruptedError } from '../../errors.js';
+import { sha256File, writeFileAtomic } from '../../files.js';
 import { silentProgress, type Progress, type ProgressBar } from '../../progress.js';
-import { LOWEST_COVERAGE } from '../genes/mapping.js';
 import { mitochondrialColumns } from '../genes/mitochondrial.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
-import { thousands } from '../inspect/format.js';
 import type { ValueScale } from '../loader/config.js';
 import type { CellFile, CellMatrix } from '../readers/reader.js';
 import type { Conversion } from './convert-values.js';
 import { encodeGeneTable } from './gene-table.js';
-import { Journal, JOURNAL_FILE, removeFiles, type Knowledge, type ShardRecord, type SourceTally } from './journal.js';
-import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, SPLITS, type BuildChoices, type BuildRecord, type CorpusManifest, type ShardEntry, type SourceEntry } from './manifest.js';
+import { finishedSource, checkExpression, noCellLeft, writeManifest } from './finish-corpus.js';
+import { Journal, JOURNAL_FILE, removeFiles, type Knowledge, type ShardRecord } from './journal.js';
+import { FORMAT_VERSION, GENES_FILE, SPLITS, type BuildChoices, type BuildRecord, type CorpusManifest, type ShardEntry, type SourceEntry } from './manifest.js';
 import { dropSmallClasses, refuseSingletons } from './obs-columns.js';
+import { shardsOf, writePart, type Share } from './part.js';
 import { RowReader } from './row-reader.js';
 import { ThreadCrew, type ShardCrew } from './shard-crew.js';
 import { readShardLayout } from './shard-layout.js';
@@ -59,6 +59,10 @@ export interface CorpusPlan {
   /** Threads that make shards; 0: this one does. */
   readonly numThreads: number;
   readonly sync: boolean;
+  /** Which share of the shards to make, where several processes make them. */
+  readonly share?: Share | undefined;
+  /** Type of the stored values to begin with; default: 16 bits for counts. */
+  readonly valueType?: Knowledge['valueType'] | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -74,7 +78,7 @@ export interface EarlierWork {
  * has genes is assumed, and only where that turns out wrong and matters does a second pass start, knowing better.
  */
 export async function writeCorpus(plan: CorpusPlan, earlier: EarlierWork | undefined): Promise<CorpusManifest> {
-  let work: EarlierWork = earlier ?? { knowledge: { valueType: plan.scale.kind === 'counts' ? 'uint16' : 'float32', excludedRows: [] }, records: [] };
+  let work: EarlierWork = earlier ?? { knowledge: { valueType: plan.valueType ?? (plan.scale.kind === 'counts' ? 'uint16' : 'float32'), excludedRows: [] }, records: [] };
   for (;;) {
     const outcome = await new Pass(plan, work).run();
     if ('manifest' in outcome) return outcome.manifest;
@@ -89,6 +93,9 @@ class Pass {
   private readonly records: ShardRecord[];
   private readonly firstRowOfSource: number[];
   private readonly numRows: number;
+  /** Shards [firstShard, endShard) are this process's; records[0] is of the first. */
+  private readonly firstShard: number;
+  private readonly endShard: number;
   private readonly obs: readonly DictionaryColumn[];
   private readonly label: DictionaryColumn | undefined;
   private readonly unlabelledClasses: Record<string, number>;
@@ -105,6 +112,8 @@ class Pass {
     this.firstRowOfSource = [0];
     for (const { matrix } of sources) this.firstRowOfSource.push(this.firstRowOfSource.at(-1)! + matrix.numCells);
     this.numRows = this.firstRowOfSource.at(-1)!;
+    const numShards = Math.ceil(this.numRows / build.shardCells);
+    [this.firstShard, this.endShard] = plan.share ? shardsOf(plan.share, numShards) : [0, numShards];
     const excluded = new Set(knowledge.excludedRows);
     const isExcluded = (row: number): boolean => plan.leftOut[row] !== NOT_LEFT_OUT || excluded.has(row);
     const whole = obs.find(({ key }) => key === build.label);
@@ -122,10 +131,10 @@ class Pass {
     const { plan, knowledge } = this;
     await this.keepCompleteShards();
     const kept = [...this.records];
-    const opening = plan.record.then((build) => Journal.create(plan.folder, { build, knowledge }, kept));
+    const opening = plan.record.then((build) => Journal.create(plan.folder, { build, share: plan.share ?? null, knowledge }, kept));
     this.journalling = opening.then(() => {});
     this.journalling.catch(() => {}); // reported where it is awaited
-    const bar = (plan.progress ?? silentProgress).start('Build corpus', this.numRows, 'cells');
+    const bar = (plan.progress ?? silentProgress).start('Build corpus', this.endRow - this.firstRow, 'cells');
     let isTooLarge: boolean;
     try {
       isTooLarge = await this.writeShards(opening, bar);
@@ -137,7 +146,17 @@ class Pass {
     }
     await this.journalling;
     if (isTooLarge) return { betterKnowledge: { ...knowledge, valueType: 'float32' } };
+    if (plan.share) return { manifest: await this.finishPart(await plan.record, plan.share) };
     return this.knowingBetter() ?? { manifest: await this.finish(await plan.record) };
+  }
+
+  /** Source rows of this process's shards. */
+  private get firstRow(): number {
+    return Math.min(this.numRows, this.firstShard * this.plan.build.shardCells);
+  }
+
+  private get endRow(): number {
+    return Math.min(this.numRows, this.endShard * this.plan.build.shardCells);
   }
 
   /** Keeps the shards that are whole, from the first on, and adds their cells to the statistics. */
@@ -149,7 +168,7 @@ class Pass {
         const size = await stat(file).then((found) => found.size, () => -1);
         if (size !== shard.bytes || (await sha256File(file)) !== shard.sha256) break;
         const reader = new RowReader([readShardLayout(file)]);
-        this.addStatistics(shard.numCells, this.keptRows(complete, this.records[complete]!), (i) => reader.read(i));
+        this.addStatistics(shard.numCells, this.keptRows(this.firstShard + complete, this.records[complete]!), (i) => reader.read(i));
         reader.close();
       }
       complete++;
@@ -175,14 +194,15 @@ class Pass {
   /** Has the missing shards made, several at a time, and takes them in order. @returns whether a count was too large for its type */
   private async writeShards(opening: Promise<Journal>, bar: ProgressBar): Promise<boolean> {
     const { build, signal, folder } = this.plan;
-    const numShards = Math.ceil(this.numRows / build.shardCells);
+    const { firstShard, endShard } = this;
+    const numShards = endShard - firstShard;
     let numRead = this.records.length * build.shardCells;
     bar.update(numRead);
     const crew = await this.crew(numShards - this.records.length, (numRows) => bar.update((numRead += numRows)));
     const underWay: Promise<ShardResult>[] = [];
     try {
-      for (let next = this.records.length; this.records.length < numShards; ) {
-        for (; next < numShards && underWay.length < crew.width; next++) {
+      for (let next = firstShard + this.records.length; this.records.length < numShards; ) {
+        for (; next < endShard && underWay.length < crew.width; next++) {
           const made = crew.make(this.request(next));
           made.catch(() => {}); // reported where it is awaited
           underWay.push(made);
@@ -194,7 +214,7 @@ class Pass {
         this.journalling = this.journalling.then(async () => (await opening).append(result.record));
         this.journalling.catch(() => {}); // reported where it is awaited
         if (signal?.aborted && this.records.length < numShards) {
-          throw new InterruptedError({ file: folder, found: `interrupted after ${this.records.length * build.shardCells} of ${this.numRows} cells`, hint: 'the same command continues from there' });
+          throw new InterruptedError({ file: folder, found: `interrupted after ${this.records.length * build.shardCells} of ${this.endRow - this.firstRow} cells`, hint: 'the same command continues from there' });
         }
       }
       return false;
@@ -256,19 +276,33 @@ class Pass {
   }
 
   private async finish(build: BuildRecord): Promise<CorpusManifest> {
+    const manifest = await this.manifest(build);
+    manifest.sources.forEach((source, s) => checkExpression(source, this.records, s));
+    if (manifest.shards.length === 0) throw noCellLeft(manifest.sources);
+    await writeManifest(this.plan.folder, manifest);
+    return manifest;
+  }
+
+  /** What `scdiva data merge` needs of this process's share. */
+  private async finishPart(build: BuildRecord, share: Share): Promise<CorpusManifest> {
+    const manifest = await this.manifest(build);
+    await writePart(this.plan.folder, { share, numShards: Math.ceil(this.numRows / build.shardCells), firstShard: this.firstShard, endShard: this.endShard, manifest, records: this.records });
+    return manifest;
+  }
+
+  private async manifest(build: BuildRecord): Promise<CorpusManifest> {
     const { folder, vocabulary, scale } = this.plan;
     const shards = this.records.flatMap(({ shard }) => shard ?? []);
     const sources = this.plan.sources.map((source, s) => this.sourceEntry(source, build.sources[s]!.sha256, s));
     const sum = (of: (shard: ShardEntry) => number): number => shards.reduce((total, shard) => total + of(shard), 0);
     const dropped = new Set(this.records.flatMap(({ droppedRows }) => droppedRows));
-    const isInCorpus = (row: number): boolean => this.plan.leftOut[row] === NOT_LEFT_OUT && !dropped.has(row);
-    if (shards.length === 0) throw noCellLeft(sources);
+    const isInCorpus = (row: number): boolean => row >= this.firstRow && row < this.endRow && this.plan.leftOut[row] === NOT_LEFT_OUT && !dropped.has(row);
     const splitCells = { train: 0, validation: 0, test: 0 };
     this.splits.forEach((split, row) => void (isInCorpus(row) && splitCells[SPLITS[split]!]++));
     const statistics = this.statistics.statistics();
     const genes = await encodeGeneTable(vocabulary, statistics);
     await writeFileAtomic(join(folder, GENES_FILE), genes.chunks);
-    const manifest: CorpusManifest = {
+    return {
       format: 'scdiva-corpus',
       version: FORMAT_VERSION,
       numCells: sum(({ numCells }) => numCells),
@@ -286,43 +320,13 @@ class Pass {
       shards,
       build,
     };
-    // The manifest is written last: its presence says that the corpus is whole.
-    await writeFileAtomic(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, null, 1)}\n`);
-    await rm(join(folder, JOURNAL_FILE), { force: true });
-    await syncFolder(folder);
-    return manifest;
   }
 
-  /** @throws DataError where the vocabulary sees next to nothing of the expression in a file */
   private sourceEntry({ file, matrix, numMatched, numDistinct, isRenamed, scale }: CorpusSource, sha256: string, s: number): SourceEntry {
-    const tallies = this.records.flatMap(({ tallies }) => tallies[s] ?? []);
-    const sum = (key: keyof SourceTally): number => tallies.reduce((total, tally) => total + tally[key], 0);
     const leftOut = this.plan.leftOut.subarray(this.firstRowOfSource[s]!, this.firstRowOfSource[s + 1]!);
-    const shareOf = (part: number): number => (sum('sumAll') > 0 ? Math.min(1, Math.max(0, part / sum('sumAll'))) : 0);
-    const expressionCoverage = shareOf(sum('sumMatched'));
-    if (expressionCoverage < LOWEST_COVERAGE && sum('sumAll') > 0) {
-      throw new DataError({ file: file.path, key: 'genes', found: `${(100 * expressionCoverage).toFixed(1)} % of the expression is of genes in the vocabulary`, expected: `at least ${100 * LOWEST_COVERAGE} %`, hint: 'use a vocabulary made for these data' });
-    }
-    return {
-      file: file.path,
-      sha256,
-      matrix: matrix.key,
-      scale,
-      numCells: matrix.numCells,
-      numCellsKept: sum('numCellsKept'),
-      numCellsFilteredByObs: countOf(leftOut, LEFT_OUT_BY_OBS),
-      numCellsDuplicate: countOf(leftOut, LEFT_OUT_AS_DUPLICATE),
-      numCellsWithoutGenes: sum('numCellsWithoutGenes'),
-      numCellsBelowMinGenes: sum('numCellsBelowMinGenes'),
-      numCellsBelowMinCounts: sum('numCellsBelowMinCounts'),
-      numCellsAboveMaxMito: sum('numCellsAboveMaxMito'),
-      numGenes: matrix.numGenes,
-      numGenesMatched: numMatched,
-      numGenesMerged: numMatched - numDistinct,
-      numGenesRenamed: isRenamed ? countOf(isRenamed, 1) : 0,
-      expressionCoverage,
-      expressionCoverageAsNamed: isRenamed ? shareOf(sum('sumMatched') - sum('sumRenamed')) : expressionCoverage,
-    };
+    const filtered = { numCellsFilteredByObs: countOf(leftOut, LEFT_OUT_BY_OBS), numCellsDuplicate: countOf(leftOut, LEFT_OUT_AS_DUPLICATE) };
+    const genes = { numGenes: matrix.numGenes, numGenesMatched: numMatched, numGenesMerged: numMatched - numDistinct, numGenesRenamed: isRenamed ? countOf(isRenamed, 1) : 0 };
+    return finishedSource({ file: file.path, sha256, matrix: matrix.key, scale, numCells: matrix.numCells, ...filtered, ...genes }, this.records, s);
   }
 }
 
@@ -334,18 +338,4 @@ async function describeSource({ file, matrix, vocabularyIds, isRenamed, scale, c
 
 function countOf(values: Uint8Array, wanted: number): number {
   return values.reduce((n, value) => n + (value === wanted ? 1 : 0), 0);
-}
-
-/** Says which filter took most of the cells: that one is the mistake. */
-function noCellLeft(sources: readonly SourceEntry[]): DataError {
-  const reasons = [
-    ['numCellsWithoutGenes', 'have no gene of the vocabulary', 'choose another --matrix or vocabulary'],
-    ['numCellsBelowMinGenes', 'have fewer genes than --min-genes', 'lower --min-genes'],
-    ['numCellsBelowMinCounts', 'have a smaller library than --min-counts', 'lower --min-counts'],
-    ['numCellsAboveMaxMito', 'have a larger mitochondrial share than --max-mito', 'raise --max-mito'],
-    ['numCellsFilteredByObs', 'are ruled out by --keep and --drop', 'keep more'],
-  ] as const;
-  const total = (key: (typeof reasons)[number][0]): number => sources.reduce((n, source) => n + source[key], 0);
-  const [key, words, hint] = reasons.reduce((most, next) => (total(next[0]) > total(most[0]) ? next : most));
-  return new DataError({ file: sources[0]!.file, found: `no cell is left: ${thousands(total(key))} of ${thousands(sources.reduce((n, { numCells }) => n + numCells, 0))} ${words}`, hint });
 }

@@ -230,7 +230,7 @@ describe('building', () => {
     // An unfinished build as a power cut leaves it: journal with a torn last line, one shard shorter than it says.
     const { manifest } = await openCorpus(`${out}-unbroken`);
     const tally = { numCellsKept: 10, numCellsWithoutGenes: 0, numCellsBelowMinGenes: 0, numCellsBelowMinCounts: 0, numCellsAboveMaxMito: 0, sumAll: 1, sumMatched: 1, sumRenamed: 0 };
-    const lines = [{ build: manifest.build, knowledge: { valueType: 'uint16', excludedRows: [] } }, ...manifest.shards.slice(0, 3).map((shard) => ({ shard, droppedRows: [], tallies: { 0: tally } }))].map((line) => JSON.stringify(line));
+    const lines = [{ build: manifest.build, share: null, knowledge: { valueType: 'uint16', excludedRows: [] } }, ...manifest.shards.slice(0, 3).map((shard) => ({ shard, droppedRows: [], tallies: { 0: tally } }))].map((line) => JSON.stringify(line));
     await mkdir(out);
     for (const { file: name } of manifest.shards.slice(0, 3)) await writeFile(join(out, name), await readFile(join(`${out}-unbroken`, name)));
     await truncate(join(out, 'shard-00002.arrow'), 100);
