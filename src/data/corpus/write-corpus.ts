@@ -197,8 +197,9 @@ class Pass {
     const { firstShard, endShard } = this;
     const numShards = endShard - firstShard;
     let numRead = this.records.length * build.shardCells;
-    bar.update(numRead);
-    const crew = await this.crew(numShards - this.records.length, (numRows) => bar.update((numRead += numRows)));
+    const written = (): string => `${Math.round(this.records.reduce((sum, { shard }) => sum + (shard?.bytes ?? 0), 0) / 1e6)} MB written`;
+    bar.update(numRead, written());
+    const crew = await this.crew(numShards - this.records.length, (numRows) => bar.update((numRead += numRows), written()));
     const underWay: Promise<ShardResult>[] = [];
     try {
       for (let next = firstShard + this.records.length; this.records.length < numShards; ) {

@@ -27,6 +27,7 @@ describe('openCellFile', () => {
       ['text.h5ad', 'cell,gene,count\n', /not an HDF5 file \(it starts with 'cell,gene,count\.'\)/],
       ['packed.h5ad', gzipSync(whole), /compressed with gzip.*gunzip/],
       ['archive.h5ad', Buffer.from('PK\x03\x04 and so on'), /zip archive/],
+      ['cells.zarr.zip', Buffer.from('PK\x03\x04 and so on'), /cells\.zarr\.zip: is a zip archive.*unpack it first/],
       ['half.h5ad', whole.subarray(0, whole.length >> 1), /is truncated: \d+ of \d+ bytes/],
       ['stump.h5ad', whole.subarray(0, 5), /is truncated: 5 bytes/],
     ];
@@ -43,6 +44,21 @@ describe('openCellFile', () => {
     writeFileSync(join(folder, 'user-block.h5ad'), behindUserBlock(readFileSync(path), 512));
     const file = await openCellFile(join(folder, 'user-block.h5ad'));
     expect(file.cellIds).toEqual(['a']);
+    file.close();
+  });
+
+  it('has no matrix where its numbers are complex', async () => {
+    await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E'] });
+    const { File } = await loadHdf5();
+    const written = new File(path, 'a');
+    const complex = new Map(['r', 'i'].map((part) => [part, Float64Array.of(1, 2)]));
+    const root = written.get('/') as InstanceType<Awaited<ReturnType<typeof loadHdf5>>['Group']>;
+    root.create_dataset({ name: 'X', data: complex, dtype: [['r', '<d'], ['i', '<d']], shape: [2] });
+    written.close();
+    const file = await openCellFile(path);
+    expect(file.matrices).toEqual([]);
+    expect(file.notes.join()).toMatch(/X is no matrix of numbers .* and is left out/);
+    expect(() => file.matrix('X')).toThrow(/X: no such matrix/);
     file.close();
   });
 
