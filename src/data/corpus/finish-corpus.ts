@@ -5,7 +5,7 @@ import { syncFolder, writeFileAtomic } from '../../files.js';
 import { LOWEST_COVERAGE } from '../genes/mapping.js';
 import { thousands } from '../inspect/format.js';
 import { JOURNAL_FILE, type ShardRecord, type SourceTally } from './journal.js';
-import { MANIFEST_FILE, type CorpusManifest, type SourceEntry } from './manifest.js';
+import { CorpusManifest, MANIFEST_FILE, type SourceEntry } from './manifest.js';
 
 /** What a corpus says of its sources, made of what its shards counted, and its last file: the same for a build and for a merge of parts. */
 
@@ -48,9 +48,9 @@ export function checkExpression({ file, expressionCoverage }: SourceEntry, recor
   throw new DataError({ file, key: 'genes', found: `${(100 * expressionCoverage).toFixed(1)} % of the expression is of genes in the vocabulary`, expected: `at least ${100 * LOWEST_COVERAGE} %`, hint: 'use a vocabulary made for these data' });
 }
 
-/** The manifest is written last: its presence says that the corpus is whole. */
+/** The manifest is written last: its presence says that the corpus is whole. Its fields come in the order of the schema, whoever put them together. */
 export async function writeManifest(folder: string, manifest: CorpusManifest): Promise<void> {
-  await writeFileAtomic(join(folder, MANIFEST_FILE), `${JSON.stringify(manifest, null, 1)}\n`);
+  await writeFileAtomic(join(folder, MANIFEST_FILE), `${JSON.stringify(CorpusManifest.parse(manifest), null, 1)}\n`);
   await rm(join(folder, JOURNAL_FILE), { force: true });
   await syncFolder(folder);
 }
