@@ -20,7 +20,7 @@ import { findDuplicates } from './duplicates.js';
 import { FilePool } from './file-pool.js';
 import { isOurs, readJournal, removeFiles } from './journal.js';
 import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, readManifest, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
-import { joinObs, labelLikeKeys } from './obs-columns.js';
+import { joinObs, labelLikeKeys, refuseReserved } from './obs-columns.js';
 import { checkShare, PART_FILE, readPart, shardsOf, UNREAD_SOURCE, type Share } from './part.js';
 import type { DictionaryColumn } from './shard-writer.js';
 import type { Fractions } from './split.js';
@@ -130,6 +130,7 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
   });
   if (!options.vocabulary) refuseForeignNames(files, matrices.map(({ genes }) => genes), mappings, geneTable);
   const obsKeys = [...new Set([...(options.obsKeys ?? labelLikeKeys(files)), ...(options.label === undefined ? [] : [options.label])])];
+  obsKeys.forEach(refuseReserved);
   const obs = obsKeys.map((key) => joinObs(files, key, options.obsKeys?.includes(key) === true || key === options.label));
   const splitBy = options.splitBy === undefined ? undefined : joinObs(files, options.splitBy, true);
   const { keep = {}, drop = {} } = options;

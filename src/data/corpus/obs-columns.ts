@@ -24,7 +24,6 @@ export function labelLikeKeys(files: readonly CellFile[]): string[] {
  * @param isRequired refuse a file without the field
  */
 export function joinObs(files: readonly CellFile[], key: string, isRequired: boolean): DictionaryColumn {
-  if (isReserved(key)) throw new DataError({ key: `obs['${key}']`, found: 'the name of a column every corpus has', expected: `none of ${RESERVED_COLUMNS.join(', ')}`, hint: 'rename it in the file' });
   const categories: string[] = [];
   const codeOf = new Map<string, number>();
   const codes = new Int32Array(files.reduce((n, { numCells }) => n + numCells, 0)).fill(-1);
@@ -48,6 +47,11 @@ export function joinObs(files: readonly CellFile[], key: string, isRequired: boo
     offset += file.numCells;
   }
   return { key, categories, codes };
+}
+
+/** @throws DataError when a kept field would hide a column of the corpus; a field that is only read, as the one to split by, may be named as it likes */
+export function refuseReserved(key: string): void {
+  if (isReserved(key)) throw new DataError({ key: `obs['${key}']`, found: 'the name of a column every corpus has', expected: `none of ${RESERVED_COLUMNS.join(', ')}`, hint: 'rename it in the file' });
 }
 
 /** DuckDB and others take column names without regard to case. */

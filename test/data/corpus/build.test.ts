@@ -265,6 +265,16 @@ describe('building', () => {
     expect(existsSync(out)).toBe(false);
   });
 
+  it('takes the split of a field that is itself called split', async () => {
+    const content = randomCells(1, 30, 20);
+    const split = content.cellIds.map((_, i) => (i % 5 === 0 ? 'test' : i % 5 === 1 ? 'validation' : 'train'));
+    const { file, out } = await start({ ...content, obs: { ...content.obs, split } });
+    await buildCorpus([file], { out, splitBy: 'split' });
+    const corpus = await openCorpus(out);
+    expect(Array.from(corpus.splitRows('test'), (row) => corpus.cellIds(Int32Array.of(row))[0])).toEqual(content.cellIds.filter((_, i) => i % 5 === 0));
+    expect(corpus.obsKeys).not.toContain('split');
+  });
+
   it('refuses a class with one cell, naming it, and takes its label where asked to', async () => {
     const content = randomCells(1, 30, 20);
     const cell_type = [...(content.obs!['cell_type'] as string[])];

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { joinObs, labelLikeKeys, MAX_CATEGORIES } from '../../../src/data/corpus/obs-columns.js';
+import { joinObs, labelLikeKeys, MAX_CATEGORIES, refuseReserved } from '../../../src/data/corpus/obs-columns.js';
 import { openCellFile } from '../../../src/data/readers/open.js';
 import type { CellFile } from '../../../src/data/readers/reader.js';
 import { temporaryFolder } from '../../support/small-corpus.js';
@@ -39,6 +39,6 @@ describe('obs fields of several files', () => {
     const file = await fileWith({ type: Array.from({ length: n }, (_, i) => `t${i % 3}`), total: Array.from({ length: n }, () => 'x'), depth: Float64Array.from({ length: n }, (_, i) => i / 7) });
     expect(labelLikeKeys([file])).toEqual(['type']);
     expect(() => joinObs([file], 'depth', true)).toThrow(/obs\['depth'\]: 1001 different values \(expected a label of at most 1000/);
-    expect(() => joinObs([file], 'total', true)).toThrow(/obs\['total'\]: the name of a column every corpus has/);
+    expect(() => refuseReserved('total')).toThrow(/obs\['total'\]: the name of a column every corpus has/);
   });
 });
