@@ -10,6 +10,8 @@ export const ModelConfig = z
     dropout: z.number().min(0).lt(1).default(0.1).describe('on attention probabilities and both residual branches [0.1]'),
     maxGenes: z.int().positive().default(1200).describe('gene positions a cell L, without [LAT] [1200]'),
     ropeTheta: z.number().positive().default(10_000).describe('base of the rotary frequencies [10000]'),
+    positions: z.enum(['rotary', 'none']).default('rotary').describe('what tells a gene its rank; none is an ablation [rotary]'),
+    genesSeeLatent: z.boolean().default(true).describe('genes attend to the [LAT] token; false is an ablation, and leaves the cell embedding untrained by the pretraining loss [true]'),
   })
   .refine((c) => c.hiddenDim % c.numHeads === 0, { path: ['numHeads'], error: 'a divisor of hiddenDim' })
   .refine((c) => (c.hiddenDim / c.numHeads) % 2 === 0, { path: ['numHeads'], error: 'hiddenDim / numHeads even (rotary positions turn pairs)' });

@@ -27,6 +27,9 @@ const ReleaseKeys = z.object({
   MAX_GENE_LEN: z.int().positive(),
   ROPE_THETA: z.number().positive(),
   ROPE_MAX_LEN: z.int().positive(),
+  /** Ours, and there only where they are not what the release has. */
+  POSITIONS: z.enum(['rotary', 'none']).optional(),
+  GENES_SEE_LATENT: z.boolean().optional(),
 });
 export type ReleaseKeys = z.infer<typeof ReleaseKeys>;
 
@@ -50,6 +53,8 @@ export function toReleaseKeys(config: ModelConfig, ids: GeneIdLayout): ReleaseKe
     MAX_GENE_LEN: config.maxGenes,
     ROPE_THETA: config.ropeTheta,
     ROPE_MAX_LEN: config.maxGenes + 1,
+    ...(config.positions !== 'rotary' && { POSITIONS: config.positions }),
+    ...(!config.genesSeeLatent && { GENES_SEE_LATENT: false }),
   };
 }
 
@@ -88,6 +93,8 @@ export function fromReleaseKeys(raw: unknown, file: string): ReleaseSizes {
       dropout: keys.DROPOUT,
       maxGenes: keys.MAX_GENE_LEN,
       ropeTheta: keys.ROPE_THETA,
+      positions: keys.POSITIONS,
+      genesSeeLatent: keys.GENES_SEE_LATENT,
     }),
     ids: { size: keys.VOCAB_SIZE, padId: keys.PAD_TOKEN_ID, maskId: keys.MASK_TOKEN_ID, padFillId: keys.PAD_FILL_GENE_ID, bosId: keys.BOS_GENE_ID, eosId: keys.EOS_GENE_ID },
   };

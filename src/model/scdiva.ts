@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { linear } from '../runtime/ops/linear.js';
 import { rmsNorm } from '../runtime/ops/rms-norm.js';
-import { rotaryTable } from '../runtime/ops/rotary.js';
+import { rotaryTable, unturned } from '../runtime/ops/rotary.js';
 import type { Tensors } from '../runtime/program/program.js';
 import { block, type BlockContext, type KeptPositions } from './block.js';
 import { encodeGenes, isRealGene, latentToken, maskedGenes } from './cell-encoder.js';
@@ -95,13 +95,14 @@ function forward(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, 
   return tf.tidy(() => {
     const { geneIds, values, isReplaced } = inputs;
     const [numCells, seqLen] = geneIds.shape;
+    const headDim = config.hiddenDim / config.numHeads;
     const isReal = isRealGene(geneIds, ids); // [B, L]
     const clean = encodeGenes(parameters, geneIds, values); // [B, L, D]
     const latent = latentToken(parameters, clean, inputs.isSummarised ?? isReal); // [B, 1, D]
     const context: BlockContext = {
       numHeads: config.numHeads,
-      canAttend: tf.concat([tf.ones([numCells, 1]), isReal], 1) as tf.Tensor2D, // [B, T]
-      rotary: rotaryTable(seqLen + 1, config.hiddenDim / config.numHeads, config.ropeTheta),
+      canAttend: tf.concat([config.genesSeeLatent ? tf.ones([numCells, 1]) : tf.zeros([numCells, 1]), isReal], 1) as tf.Tensor2D, // [B, T]
+      rotary: config.positions === 'rotary' ? rotaryTable(seqLen + 1, headDim, config.ropeTheta) : unturned(seqLen + 1, headDim),
       dropout: dropoutSeed && { rate: config.dropout, seed: dropoutSeed },
     };
     const run = recomputesBlocks ? recomputedBlock : block;

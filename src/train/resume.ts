@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.js';
+import { ModelConfig } from '../model/config.js';
 import { TrainConfig } from './config.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { CheckpointState } from './checkpoint-state.js';
@@ -33,7 +34,8 @@ export function checkResumable({ state }: Checkpoint, now: Pick<CheckpointState,
   if (!state) throw new Error('checked by RunFolder.open');
   if (state.task !== now.task) throw new ConfigError({ file: out, found: `a run of ${state.task}`, expected: now.task, hint: 'choose another --out' });
   // Read as today's schema reads it: a key that has come since then had its default.
-  const before = flatten({ ...state.config, train: TrainConfig.parse(state.config['train']) });
+  const model = ModelConfig.safeParse(state.config['model']);
+  const before = flatten({ ...state.config, ...(model.success && { model: model.data }), train: TrainConfig.parse(state.config['train']) });
   const after = flatten(now.config);
   for (const key of new Set([...before.keys(), ...after.keys()])) {
     if (before.get(key) === after.get(key) || MAY_CHANGE.includes(key)) continue;

@@ -23,6 +23,14 @@ describe('a checkpoint’s config.json', () => {
     expect(ids).toEqual({ size, padId, maskId, padFillId, bosId, eosId });
   });
 
+  it('keeps the ablations of a model, in keys that a model without them does not have', () => {
+    const ablated = { ...MODEL_PRESETS['ScDiVa'], positions: 'none' as const, genesSeeLatent: false };
+    const keys = toReleaseKeys(ablated, vocabulary);
+    expect(keys).toEqual({ ...released, POSITIONS: 'none', GENES_SEE_LATENT: false });
+    expect(fromReleaseKeys(keys, 'c.json').config).toEqual(ablated);
+    expect(() => fromReleaseKeys({ ...keys, POSITIONS: 'sinusoidal' }, 'c.json')).toThrow(/POSITIONS/);
+  });
+
   const wrong: [what: string, change: Partial<Record<keyof ReleaseKeys, unknown>>, message: RegExp][] = [
     ['a missing key', { N_LAYERS: undefined }, /^c.json: N_LAYERS: missing/],
     ['text for a number', { D_HID: '2048' }, /^c.json: D_HID: found "2048" \(expected number\)/],

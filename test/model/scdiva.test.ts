@@ -67,9 +67,26 @@ describe('hiddenStates', () => {
     const same = (t: tf.Tensor2D) => t;
     const difference = (a: tf.Tensor, b: tf.Tensor) => tf.max(tf.abs(tf.sub(a, b))).dataSync()[0]!;
     expect(difference(back(run(swapped, 10_000)), run(same, 10_000))).toBeGreaterThan(1e-2);
+    const unordered = (change: (t: tf.Tensor2D) => tf.Tensor2D) => {
+      const cells = { geneIds: change(cell(inputs.geneIds)), values: change(cell(inputs.values)), isReplaced: change(cell(inputs.isReplaced)) };
+      return hiddenStates(parameters, cells, { ...tinyConfig, positions: 'none' }, tinyIds);
+    };
+    expect(difference(back(unordered(swapped)), unordered(same))).toBeLessThan(1e-5);
+    expect(difference(unordered(same), run(same, 10_000))).toBeGreaterThan(1e-2);
     // With q and k silenced every position is attended to alike and turning has nothing to turn.
     for (const layer of [0, 1]) for (const name of ['q_proj', 'k_proj']) parameters = { ...parameters, [`layers.${layer}.attn.${name}.weight`]: tf.zeros([12, 12]) };
     expect(difference(back(run(swapped, 10_000)), run(same, 10_000))).toBeLessThan(1e-5);
+  });
+
+  it('know nothing of [LAT] in a model whose genes do not see it, while [LAT] sees them', () => {
+    const blind = (summarised: tf.Tensor2D) => hiddenStates(parameters, { ...inputs, isSummarised: summarised }, { ...tinyConfig, genesSeeLatent: false }, tinyIds);
+    const [all, none] = [blind(tf.onesLike(inputs.values)), blind(tf.zerosLike(inputs.values))];
+    const genes = (hidden: tf.Tensor3D) => tf.slice(hidden, [0, 1, 0], [1, 7, 12]); // of the cell without padding
+    expectClose(genes(all), genes(none), { atol: 1e-6 });
+    const latent = (hidden: tf.Tensor3D) => tf.slice(hidden, [0, 0, 0], [3, 1, 12]);
+    expect(() => expectClose(latent(all), latent(none), { atol: 1e-2 })).toThrow();
+    const seeing = (isSummarised: tf.Tensor2D) => genes(forward({ isSummarised }));
+    expect(() => expectClose(seeing(tf.zerosLike(inputs.values)), seeing(tf.onesLike(inputs.values)), { atol: 1e-3 })).toThrow();
   });
 
   it('see nothing of a replaced gene but through [LAT], and not even there when it is not summarised', () => {

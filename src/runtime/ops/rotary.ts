@@ -23,6 +23,11 @@ export function rotaryTable(numPositions: number, headDim: number, theta: number
   return { cos: tf.tensor2d(cos, [numPositions, half]), sin: tf.tensor2d(sin, [numPositions, half]) };
 }
 
+/** The table that turns nothing: positions are not told apart. The caller owns both tensors. */
+export function unturned(numPositions: number, headDim: number): RotaryTable {
+  return { cos: tf.ones([numPositions, headDim / 2]), sin: tf.zeros([numPositions, headDim / 2]) };
+}
+
 /**
  * Rotary positions in the rotate-half convention (Su et al., 2021): entry i of a head and entry i + K/2 form one pair.
  * @param x [B, H, T, K] float32, queries or keys
