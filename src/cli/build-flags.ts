@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { ConfigError } from '../errors.js';
 import type { Fractions } from '../data/corpus/split.js';
 import type { GeneTable } from '../data/genes/gene-table.js';
+import type { OrthologTable } from '../data/genes/orthologs.js';
 import type { Vocabulary } from '../data/genes/vocabulary.js';
 
 /** Checks of the flags of `data build` that yargs cannot make. All throw ConfigError naming the flag. */
@@ -50,4 +51,10 @@ export async function geneTableOf(file: string | undefined): Promise<GeneTable |
   if (file === undefined) return undefined;
   const { readGeneTable } = await import('../data/genes/read-gene-table.js');
   return readGeneTable([file]);
+}
+
+export async function orthologsOf(file: string | undefined): Promise<OrthologTable | undefined> {
+  if (file === undefined) return undefined;
+  const { readOrthologs } = await import('../data/genes/read-orthologs.js');
+  return readOrthologs(file);
 }

@@ -39,6 +39,8 @@ export interface FileReport extends FileJob {
   readonly numGenesMatched: number;
   /** Share of the matrix's genes that the model knows. */
   readonly geneCoverage: number;
+  /** Share of the file's expression in genes the model knows. */
+  readonly expressionCoverage: number;
   /** Assumptions and losses, one sentence each. */
   readonly notes: readonly string[];
 }
@@ -153,6 +155,7 @@ function describe({ source, emptyRows }: EncodedCells, { version, checkpoint, sh
     value_kind_evidence: matrix.evidence,
     num_genes: coverage.numGenes,
     num_genes_matched: coverage.numMatched,
+    share_of_expression: source.shareOfExpression,
     num_cells_without_genes: emptyRows.length,
     ...(notes.length > 0 && { notes }),
   };
@@ -169,6 +172,7 @@ function report(job: FileJob, { latent, emptyRows, source }: EncodedCells, notes
     numGenes: coverage.numGenes,
     numGenesMatched: coverage.numMatched,
     geneCoverage: coverage.shareOfGenes,
+    expressionCoverage: source.shareOfExpression,
     notes: [...source.notes, ...notes],
   };
 }

@@ -26,7 +26,10 @@ export interface EncodedCells {
   /** Rows without any gene of the vocabulary. */
   readonly emptyRows: readonly number[];
   /** What was read, and how. */
-  readonly source: Pick<CellSource, 'matrix' | 'coverage' | 'notes'>;
+  readonly source: Pick<CellSource, 'matrix' | 'coverage' | 'notes'> & {
+    /** Of all expression in the file, the share in genes the model knows. */
+    readonly shareOfExpression: number;
+  };
 }
 
 /** A trained model, ready to use. Holds TensorFlow memory until `dispose`. */
@@ -80,7 +83,7 @@ export class ScDiVa {
     } finally {
       bar.stop();
     }
-    return { latent: { dtype: 'float32', shape: [batches.numCells, D], data }, emptyRows: [...batches.emptyRows], source };
+    return { latent: { dtype: 'float32', shape: [batches.numCells, D], data }, emptyRows: [...batches.emptyRows], source: { ...source, shareOfExpression: batches.shareOfExpression } };
   }
 
   dispose(): void {

@@ -14,6 +14,7 @@ export const dataBuild = defineVerb({
       .option('genes', { alias: 'vocabulary', type: 'string', requiresArg: true, describe: "genes.tsv, or the folder of a corpus; default: the files' own genes" })
       .option('checkpoint', { type: 'string', requiresArg: true, conflicts: 'genes', describe: 'take the genes of this checkpoint, to fine-tune it' })
       .option('gene-table', { type: 'string', requiresArg: true, describe: 'what genes are and were called (scdiva data genes): joins symbols, old symbols, Ensembl ids' })
+      .option('orthologs', { type: 'string', requiresArg: true, describe: 'table of human orthologs: files of mouse (or other) genes become human ones, one-to-one; human files stay' })
       .option('gene-report', { type: 'string', requiresArg: true, describe: 'write what became of every gene of every file (.tsv)' })
       .option('convert', { choices: ['counts', 'cpm', 'log1p'] as const, describe: 'bring every file to this kind of values, where that needs no guessing' })
       .option('obs', { type: 'string', array: true, nargs: 1, describe: 'obs field to keep, repeatable; default: all that look like labels' })
@@ -37,7 +38,7 @@ export const dataBuild = defineVerb({
       .option('sync', { type: 'boolean', default: true, describe: 'wait until every shard is on the disk; --no-sync leaves that to the operating system' }),
   async run(flags, { progress, signal }) {
     const [{ buildCorpus }, { openCorpus }, { corpusPage, describeCorpus }] = await Promise.all([import('../../data/corpus/build.js'), import('../../data/corpus/corpus.js'), import('../../data/corpus/describe.js')]);
-    const { geneTableOf, numberBetween, obsValues, wholeNumber, splitShares, vocabularyOf } = await import('../build-flags.js');
+    const { geneTableOf, orthologsOf, numberBetween, obsValues, wholeNumber, splitShares, vocabularyOf } = await import('../build-flags.js');
     const genes: FileGenes[] = [];
     const manifest = await buildCorpus(flags.files, {
       onGenes: (found) => genes.push(found),
@@ -46,6 +47,7 @@ export const dataBuild = defineVerb({
       valueKind: flags.valueKind,
       vocabulary: await vocabularyOf(flags),
       geneTable: await geneTableOf(flags.geneTable),
+      orthologs: await orthologsOf(flags.orthologs),
       convert: flags.convert,
       obsKeys: flags.obs,
       label: flags.label,

@@ -7,6 +7,7 @@ export interface ReadingFlags {
   readonly checkpoint: string;
   readonly out: string;
   readonly matrix: string | undefined;
+  readonly orthologs: string | undefined;
   readonly 'batch-size': number | undefined;
   readonly precision: 'f32' | 'bf16';
 }
@@ -17,14 +18,15 @@ export function readingOptions(y: Argv): Argv<ReadingFlags> {
     .option('checkpoint', { type: 'string', demandOption: true, describe: 'checkpoint or run folder' })
     .option('out', { type: 'string', demandOption: true, describe: 'the .h5ad to write; a folder when there are several files' })
     .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
+    .option('orthologs', { type: 'string', requiresArg: true, describe: 'table of human orthologs: reads mouse (or other) genes as human ones, one-to-one' })
     .option('batch-size', { type: 'number', describe: 'cells computed at once: less memory or more speed, same results [16]' })
     .option('precision', { choices: ['f32', 'bf16'] as const, default: 'f32' as const, describe: 'bf16: faster, about three digits' }) as unknown as Argv<ReadingFlags>;
 }
 
 /** What was read and written, as people read it. */
-export function describeFile({ input, output, numCells, numEmpty, matrix, valueKind, numGenes, numGenesMatched, geneCoverage, notes }: FileReport): string[] {
+export function describeFile({ input, output, numCells, numEmpty, matrix, valueKind, numGenes, numGenesMatched, geneCoverage, expressionCoverage, notes }: FileReport): string[] {
   return [
-    `${input}: ${numCells} cells from ${matrix} (${valueKind}), ${numGenesMatched} of ${numGenes} genes known (${(100 * geneCoverage).toFixed(1)} %) → ${output}`,
+    `${input}: ${numCells} cells from ${matrix} (${valueKind}), ${numGenesMatched} of ${numGenes} genes known (${(100 * geneCoverage).toFixed(1)} %, with ${(100 * expressionCoverage).toFixed(1)} % of the expression) → ${output}`,
     ...(numEmpty > 0 ? [`${numEmpty} cells have no gene that the model knows: NaN in the embedding, no label`] : []),
     ...notes,
   ];

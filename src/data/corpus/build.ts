@@ -7,6 +7,7 @@ import { vocabularyFromGenes } from '../genes/build-vocabulary.js';
 import { geneIdKind } from '../genes/gene-ids.js';
 import type { GeneTable } from '../genes/gene-table.js';
 import { checkCoverage, geneMapper, LOWEST_COVERAGE, type GeneMapping } from '../genes/mapping.js';
+import { withOrthologs, type OrthologTable } from '../genes/orthologs.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
@@ -37,6 +38,8 @@ export interface BuildOptions {
   readonly vocabulary?: Vocabulary | undefined;
   /** Every name a gene goes by: joins files of symbols, outdated symbols and Ensembl ids. */
   readonly geneTable?: GeneTable | undefined;
+  /** Human orthologs of another species: files of its cells become files of human genes. */
+  readonly orthologs?: OrthologTable | undefined;
   /** Brings the values of every file to this kind; default: files must hold one kind, which is kept as it is. */
   readonly convert?: ConversionTarget | undefined;
   /** Obs fields to keep; default: all that look like labels. The label is always kept. */
@@ -109,8 +112,9 @@ export async function buildCorpus(files: readonly string[], options: BuildOption
 }
 
 /** As buildCorpus, from open files; the caller closes them. */
-export async function buildFrom(files: readonly CellFile[], options: BuildOptions): Promise<CorpusManifest> {
-  const { out } = options;
+export async function buildFrom(given: readonly CellFile[], options: BuildOptions): Promise<CorpusManifest> {
+  const { out, orthologs } = options;
+  const files = orthologs ? given.map((file) => withOrthologs(file, orthologs)) : given;
   const existing = await stateOf(out);
   const share = options.share && checkShare(options.share);
   refuseRepeats(files.map(({ path }) => resolve(path)), files);
@@ -147,6 +151,7 @@ export async function buildFrom(files: readonly CellFile[], options: BuildOption
     scale,
     vocabularyHash: vocabulary.hash,
     geneTableHash: geneTable?.hash ?? null,
+    orthologsHash: options.orthologs?.hash ?? null,
     obsKeys,
     label: options.label ?? null,
     minClassCells: options.minClassCells ?? 1,
@@ -217,7 +222,7 @@ async function removeUnfinished(out: string): Promise<void> {
   if ((await readdir(out)).length === 0) await rm(out, { recursive: true });
 }
 
-const OTHER_INPUT: Partial<Record<keyof BuildRecord, string>> = { sources: 'of other files', vocabularyHash: 'over another vocabulary', geneTableHash: 'with another gene table' };
+const OTHER_INPUT: Partial<Record<keyof BuildRecord, string>> = { sources: 'of other files', vocabularyHash: 'over another vocabulary', geneTableHash: 'with another gene table', orthologsHash: 'with another table of orthologs' };
 
 /** Which files rows of this process's shards are from. */
 function sourcesRead(numCells: readonly number[], shardCells: number, share: Share | undefined): boolean[] {

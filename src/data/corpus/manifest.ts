@@ -52,6 +52,7 @@ export const BuildRecord = z.strictObject({
   scale: ValueScale.describe('of the values as stored'),
   vocabularyHash: sha256,
   geneTableHash: sha256.nullable(),
+  orthologsHash: sha256.nullable().default(null).describe('table that cells of another species were translated with'),
   obsKeys: z.array(z.string()),
   label: z.string().nullable().describe('obs field the split is stratified by'),
   minClassCells: count.describe('cells of smaller classes are kept without a label'),

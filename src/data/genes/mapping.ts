@@ -17,7 +17,10 @@ export type LossReason =
   /** Its name is an outdated symbol or alias of several genes. */
   | 'ambiguous name'
   /** Its name is an outdated symbol or alias of a gene that the file has under its own name: then it is probably another gene. */
-  | 'gene is there under its current name';
+  | 'gene is there under its current name'
+  /** Of another species' genes: see orthologs.ts. */
+  | 'no ortholog'
+  | 'several orthologs';
 
 /** Which vocabulary gene each column of a matrix is. */
 export interface GeneMapping {
@@ -71,6 +74,7 @@ function mapped(genes: GeneNames, vocabulary: Vocabulary, rename: ReturnType<typ
   const vocabularyIds = new Int32Array(numGenes).fill(-1);
   const isTaken = new Set<number>();
   for (let column = 0; column < numGenes; column++) {
+    if (genes.lost?.[column]) continue;
     const id = namesAt(genes, column).map((name) => vocabulary.idOf(withoutVersion(name))).find((found) => found !== undefined);
     if (id === undefined) continue;
     vocabularyIds[column] = id;
@@ -85,9 +89,11 @@ function mapped(genes: GeneNames, vocabulary: Vocabulary, rename: ReturnType<typ
     let id = vocabularyIds[column]!;
     let route: Route = 'as named';
     if (id < 0) {
-      const found = rename(namesAt(genes, column));
+      const isLost = genes.lost?.[column];
+      const found = isLost ? undefined : rename(namesAt(genes, column));
       const name = genes.names[column]!;
-      if (found === undefined) lost.push({ column, name, reason: 'not in the vocabulary' });
+      if (isLost) lost.push({ column, name, reason: isLost });
+      else if (found === undefined) lost.push({ column, name, reason: 'not in the vocabulary' });
       else if (found === 'ambiguous') lost.push({ column, name, reason: 'ambiguous name' });
       else if (isTaken.has(found.id)) lost.push({ column, name, reason: 'gene is there under its current name' });
       else {
@@ -201,7 +207,7 @@ export function checkCoverage(mapping: GeneMapping, genes: GeneNames, vocabulary
 function mend(genes: GeneNames, vocabulary: Vocabulary): string {
   const { kind, species } = geneIdKind(genes.names);
   const example = `here: ${genes.names.slice(0, 3).join(', ')}`;
-  if (species === 'mouse') return `these look like mouse genes: map them to human orthologs first; ${example}`;
+  if (species === 'mouse') return `these look like mouse genes: pass a table of their human orthologs with --orthologs; ${example}`;
   if (kind === 'unknown') return `the names are neither symbols nor Ensembl ids: put those into var_names or a column gene_ids; ${example}`;
   const isEnsembl = kind === 'ensembl' || kind === 'ensembl-version';
   const lacksKind = isEnsembl ? vocabulary.genes.every(({ ensemblId }) => !ensemblId) : vocabulary.genes.every(({ symbol }) => !symbol);

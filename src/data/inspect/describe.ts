@@ -55,7 +55,7 @@ function coverageLines({ coverage: found, numGenes }: FileInspection): string[] 
   ];
 }
 
-const LOSS_WORDS: Record<LossReason, string> = { 'not in the vocabulary': 'not in the vocabulary', 'ambiguous name': 'whose name several genes have had', 'gene is there under its current name': 'old names of genes that the file has under their current one' };
+const LOSS_WORDS: Record<LossReason, string> = { 'not in the vocabulary': 'not in the vocabulary', 'ambiguous name': 'whose name several genes have had', 'gene is there under its current name': 'old names of genes that the file has under their current one', 'no ortholog': 'without an ortholog in the table', 'several orthologs': 'of one-to-many or many-to-one orthologs' };
 
 function routes(numByRoute: GeneMapping['numByRoute']): string {
   return ROUTES.slice(1).flatMap((route) => (numByRoute[route] ? [`${thousands(numByRoute[route])} ${route.startsWith('by') ? route : `by ${route}`}`] : [])).join(', ');

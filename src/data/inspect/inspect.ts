@@ -3,6 +3,7 @@ import { silentProgress, type Progress } from '../../progress.js';
 import { geneIdKind, isMouseName, type GeneIdKind, type GeneSpecies } from '../genes/gene-ids.js';
 import type { GeneTable } from '../genes/gene-table.js';
 import { checkCoverage, coverage, mapGenes, type GeneCoverage, type GeneMapping, type LossReason } from '../genes/mapping.js';
+import { withOrthologs, type OrthologTable } from '../genes/orthologs.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { openCellFile } from '../readers/open.js';
 import type { CellFile, GeneNames, MatrixInfo, MatrixKey } from '../readers/reader.js';
@@ -72,6 +73,8 @@ export interface InspectOptions {
   readonly vocabulary?: Vocabulary;
   /** What genes are and were called: finds genes of the vocabulary under other names. */
   readonly geneTable?: GeneTable;
+  /** Reads the genes as their human orthologs. */
+  readonly orthologs?: OrthologTable | undefined;
 }
 
 /**
@@ -82,7 +85,7 @@ export interface InspectOptions {
 export async function inspectFile(path: string, options: InspectOptions = {}): Promise<FileInspection> {
   const file = await openCellFile(path);
   try {
-    return await inspect(file, options);
+    return await inspect(options.orthologs ? withOrthologs(file, options.orthologs) : file, options);
   } finally {
     file.close();
   }
@@ -208,7 +211,7 @@ const MOST_MOUSE_NAMES = 0.05;
 function geneProblems(genes: GeneNames, ids: { kind: GeneIdKind; species: GeneSpecies; evidence: string }): string[] {
   const problems: string[] = [];
   if (ids.kind === 'unknown') problems.push(`genes cannot be recognised: ${ids.evidence}; put symbols or Ensembl ids into var_names`);
-  if (ids.species === 'mouse' || ids.species === 'other') problems.push(`${ids.species === 'mouse' ? 'mouse' : 'non-human'} genes: a human vocabulary will not know them; map them to human orthologs first`);
+  if (ids.species === 'mouse' || ids.species === 'other') problems.push(`${ids.species === 'mouse' ? 'mouse' : 'non-human'} genes: a human vocabulary will not know them; pass a table of human orthologs with --orthologs`);
   const mouse = ids.species === 'human' ? genes.names.filter(isMouseName) : [];
   if (mouse.length > MOST_MOUSE_NAMES * genes.names.length) problems.push(`${thousands(mouse.length)} of ${thousands(genes.names.length)} names are written like mouse symbols among human ones (${some(mouse)}): two species in one file, or names in mixed case; they will not match human genes`);
   const dates = genes.names.filter((name) => DATE.test(name));

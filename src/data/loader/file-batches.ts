@@ -3,7 +3,7 @@ import type { Vocabulary } from '../genes/vocabulary.js';
 import type { CellFile, CellMatrix } from '../readers/reader.js';
 import { checkValues } from '../inspect/choose-matrix.js';
 import { BatchMaker } from './batch-maker.js';
-import type { Preprocessing, ValueScale } from './config.js';
+import type { DepthCorruption, Preprocessing, ValueScale } from './config.js';
 import type { RawCell } from './depth.js';
 import { RowTranslator } from './row-translator.js';
 
@@ -16,6 +16,8 @@ export interface FileBatchOptions {
   /** [V] entropy table of the checkpoint. */
   readonly entropy: Float32Array;
   readonly batchSize: number;
+  /** Shows every cell as if sequenced less deeply; default: as it is. */
+  readonly depth?: { readonly corruption: DepthCorruption; readonly seed: number } | undefined;
 }
 
 /** The cells of a user's file as batches, in file order. */
@@ -26,17 +28,21 @@ export interface FileBatches extends AsyncIterable<CellBatch> {
    * iteration. Results belong to `cellIndex`: an array of numCells rows that starts as NaN is right for these rows too.
    */
   readonly emptyRows: readonly number[];
+  /** Share of all cells' expression that is in genes of the vocabulary; complete after the iteration, NaN before. */
+  readonly shareOfExpression: number;
 }
 
 /** @throws DataError while iterating, where a value cannot be of the kind that `scale` says */
 export function fileBatches(file: CellFile, matrix: CellMatrix, options: FileBatchOptions): FileBatches {
-  const { vocabulary, preprocessing, batchSize, scale, entropy, vocabularyIds } = options;
+  const { vocabulary, preprocessing, batchSize, scale, entropy, vocabularyIds, depth } = options;
   const emptyRows: number[] = [];
-  const maker = new BatchMaker({ preprocessing, scale, entropy, padId: vocabulary.padId, depth: { kind: 'none' }, cellSeed: 0 });
+  const expression = { matched: 0, total: 0 };
+  const maker = new BatchMaker({ preprocessing, scale, entropy, padId: vocabulary.padId, depth: depth?.corruption ?? { kind: 'none' }, cellSeed: depth?.seed ?? 0 });
   const translator = new RowTranslator(vocabularyIds, vocabulary.size, scale);
 
   async function* batches(): AsyncGenerator<CellBatch> {
     emptyRows.length = 0;
+    expression.matched = expression.total = 0;
     let rows: number[] = [];
     let cells: RawCell[] = [];
     const flush = (): CellBatch => {
@@ -50,6 +56,8 @@ export function fileBatches(file: CellFile, matrix: CellMatrix, options: FileBat
       checkValues(block, { valueKind: scale.kind }, file, matrix);
       for (let r = 0; r < block.numRows; r++) {
         const { geneIds, values, total } = translator.translate(block, r);
+        expression.matched += translator.matched;
+        expression.total += total;
         if (geneIds.length === 0) {
           emptyRows.push(block.firstRow + r);
           continue;
@@ -61,5 +69,12 @@ export function fileBatches(file: CellFile, matrix: CellMatrix, options: FileBat
     }
     if (rows.length > 0) yield flush();
   }
-  return { numCells: matrix.numCells, emptyRows, [Symbol.asyncIterator]: batches };
+  return {
+    numCells: matrix.numCells,
+    emptyRows,
+    get shareOfExpression() {
+      return expression.matched / expression.total;
+    },
+    [Symbol.asyncIterator]: batches,
+  };
 }

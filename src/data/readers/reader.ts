@@ -96,6 +96,8 @@ export interface GeneNames {
   readonly symbols?: readonly string[];
   /** Ensembl ids where a column beside the index holds them (gene_ids, ensembl_id …). */
   readonly ensemblIds?: readonly string[];
+  /** Why a column stands for no gene, where names were translated from another species and this one could not be. */
+  readonly lost?: readonly ('no ortholog' | 'several orthologs' | undefined)[];
 }
 
 /** One obs column. Missing entries: code -1, NaN, null. */
