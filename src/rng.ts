@@ -24,6 +24,15 @@ export class Rng {
     return new Rng(seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0).fork('root');
   }
 
+  /** What a thread needs to draw as this stream's forks do; how much this stream has drawn is not in it. */
+  get key(): readonly [number, number] {
+    return [this.key0, this.key1];
+  }
+
+  static fromKey([key0, key1]: readonly [number, number]): Rng {
+    return new Rng(key0, key1);
+  }
+
   /** Independent stream of that name; the same name gives the same stream, however much this one has drawn. */
   fork(name: string): Rng {
     const out = new Uint32Array(2);

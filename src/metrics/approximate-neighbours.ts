@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import usearch from 'usearch';
 import { checkK, type Neighbours } from './neighbours.js';
 import type { Points } from './points.js';
@@ -7,23 +8,26 @@ const BLOCK_ROWS = 8192;
 
 /**
  * Euclidean neighbours by a hierarchical navigable small-world graph (Malkov & Yashunin 2018, the usearch library). One thread builds the
- * graph, so that the same points give the same neighbours; the library then has room for that one in a search, too.
+ * graph, so that the same points give the same neighbours; all search it.
  * @param expansion candidates kept while building and searching: more finds more of the true neighbours and takes longer
  */
 export function approximateNeighbours(points: Points, k: number, { connectivity = 16, expansion = 128 } = {}): Neighbours {
   const { numRows: n, numColumns: d } = points;
   checkK(k, n);
+  const numThreads = availableParallelism();
   const index = new usearch.Index({ dimensions: d, metric: usearch.MetricKind.L2sq, quantization: usearch.ScalarKind.F32, connectivity, expansion_add: expansion, expansion_search: Math.max(expansion, k), multi: false });
   const block = (start: number, end: number): Float32Array => Float32Array.from(points.data.subarray(start * d, end * d));
   for (let start = 0; start < n; start += BLOCK_ROWS) {
     const end = Math.min(n, start + BLOCK_ROWS);
-    index.add(BigUint64Array.from({ length: end - start }, (_, i) => BigInt(start + i)), block(start, end), 1);
+    const rows = block(start, end);
+    // Handed over one by one, points are added by one thread; the library makes room for as many threads as it is told of here.
+    for (let i = start; i < end; i++) index.add(BigUint64Array.of(BigInt(i)), rows.subarray((i - start) * d, (i - start + 1) * d), numThreads);
   }
   const indices = new Int32Array(n * k);
   const distances = new Float64Array(n * k);
   for (let start = 0; start < n; start += BLOCK_ROWS) {
     const end = Math.min(n, start + BLOCK_ROWS);
-    const found = index.search(block(start, end), k, 1) as unknown as SearchResult;
+    const found = index.search(block(start, end), k, numThreads) as unknown as SearchResult;
     for (let i = start; i < end; i++) takeRow(found, i - start, i, k, indices, distances);
   }
   return { numCells: n, k, indices, distances };

@@ -12,13 +12,14 @@ const TRIVIAL = 1e-6;
  * symmetric transition matrix, the largest eigenvalues by magnitude, each times λ / (1 - λ). Euclidean distance there is diffusion distance.
  * @param graph symmetric
  * @param numComponents fewer come back for fewer cells
+ * @param tolerance of the eigenpairs; where a process is long, eigenvalues lie close to 1, and their weights tell nothing unless they are exact
  */
-export function diffusionMap(graph: CellGraph, numComponents: number, rng: Rng): Points {
+export function diffusionMap(graph: CellGraph, numComponents: number, rng: Rng, { tolerance }: { readonly tolerance?: number } = {}): Points {
   const n = graph.numCells;
   const transitions = symmetricTransitions(graph);
   const apply = (v: Float64Array): Float64Array => times(graph, transitions, v);
   // The square has the same vectors and no negative eigenvalues; the values themselves follow from the vectors.
-  const { vectors } = leadingEigenpairs((v) => apply(apply(v)), n, Math.min(numComponents, n - 1), rng);
+  const { vectors } = leadingEigenpairs((v) => apply(apply(v)), n, Math.min(numComponents, n - 1), rng, tolerance === undefined ? {} : { tolerance, maxSteps: n });
   const d = vectors.length;
   const data = new Float64Array(n * d);
   vectors.forEach((vector, j) => {

@@ -55,47 +55,97 @@ function seedCentres({ numRows: n, numColumns: d, data }: Centred, numClusters: 
   return centres;
 }
 
+/**
+ * Lloyd's iteration. Most rows are not compared with every centre: each keeps the least its distance to any other centre can be, and the most that to
+ * its own, both moved with the centres (Hamerly 2010); while the second is the smaller, its centre is the nearest one. The clusters are those of
+ * comparing all.
+ */
 function lloyd({ numRows: n, numColumns: d, data }: Centred, centres: Float64Array, numClusters: number, maxIterations: number): KMeans {
   const tolerance = (TOLERANCE * data.reduce((total, v) => total + v * v, 0)) / n / d;
   const clusters = new Int32Array(n);
-  let inertia = assign(data, n, d, centres, numClusters, clusters);
+  const most = new Float64Array(n).fill(Infinity); // to the own centre
+  const least = new Float64Array(n); // to any other
+  assign(data, n, d, centres, numClusters, clusters, most, least);
   for (let iteration = 0; iteration < maxIterations; iteration++) {
-    const next = new Float64Array(centres.length);
-    const counts = new Int32Array(numClusters);
+    const moves = moveCentres(data, n, d, centres, numClusters, clusters);
+    const [first, second] = twoLargest(moves);
     for (let i = 0; i < n; i++) {
-      counts[clusters[i]!]!++;
-      for (let j = 0; j < d; j++) next[clusters[i]! * d + j]! += data[i * d + j]!;
+      most[i]! += moves[clusters[i]!]!;
+      least[i]! -= clusters[i] === first ? moves[second]! : moves[first]!;
     }
-    let moved = 0;
-    for (let c = 0; c < numClusters; c++) {
-      for (let j = 0; j < d; j++) {
-        // A centre that lost its last point stays where it is.
-        const to = counts[c] ? next[c * d + j]! / counts[c]! : centres[c * d + j]!;
-        moved += (to - centres[c * d + j]!) ** 2;
-        centres[c * d + j] = to;
-      }
-    }
-    inertia = assign(data, n, d, centres, numClusters, clusters);
-    if (moved <= tolerance) break;
+    assign(data, n, d, centres, numClusters, clusters, most, least);
+    if (moves.reduce((total, move) => total + move * move, 0) <= tolerance) break;
   }
+  let inertia = 0;
+  for (let i = 0; i < n; i++) inertia += squaredDistance(data, i * d, centres, clusters[i]! * d, d);
   return { clusters, inertia };
 }
 
-/** Gives every row its nearest centre. @returns the sum of squared distances */
-function assign(data: Float64Array, n: number, d: number, centres: Float64Array, numClusters: number, clusters: Int32Array): number {
-  let inertia = 0;
+/** Every centre goes to the mean of its rows. @returns how far each went */
+function moveCentres(data: Float64Array, n: number, d: number, centres: Float64Array, numClusters: number, clusters: Int32Array): Float64Array {
+  const sums = new Float64Array(centres.length);
+  const counts = new Int32Array(numClusters);
   for (let i = 0; i < n; i++) {
+    const to = clusters[i]! * d;
+    counts[clusters[i]!]!++;
+    for (let j = 0; j < d; j++) sums[to + j]! += data[i * d + j]!;
+  }
+  return Float64Array.from(counts, (count, c) => {
+    // A centre that lost its last point stays where it is.
+    if (count === 0) return 0;
+    let moved = 0;
+    for (let j = c * d; j < (c + 1) * d; j++) {
+      const to = sums[j]! / count;
+      moved += (to - centres[j]!) ** 2;
+      centres[j] = to;
+    }
+    return Math.sqrt(moved);
+  });
+}
+
+/** Gives every row its nearest centre, comparing those rows alone whose bounds leave it open. */
+function assign(data: Float64Array, n: number, d: number, centres: Float64Array, numClusters: number, clusters: Int32Array, most: Float64Array, least: Float64Array): void {
+  const half = halfToNearestCentre(centres, numClusters, d);
+  for (let i = 0; i < n; i++) {
+    const bound = Math.max(half[clusters[i]!]!, least[i]!);
+    if (most[i]! < bound) continue;
+    if (most[i] !== Infinity) {
+      most[i] = Math.sqrt(squaredDistance(data, i * d, centres, clusters[i]! * d, d));
+      if (most[i]! < bound) continue;
+    }
     let nearest = Infinity;
+    let next = Infinity;
     for (let c = 0; c < numClusters; c++) {
       const squared = squaredDistance(data, i * d, centres, c * d, d);
       if (squared < nearest) {
+        next = nearest;
         nearest = squared;
         clusters[i] = c;
-      }
+      } else if (squared < next) next = squared;
     }
-    inertia += nearest;
+    most[i] = Math.sqrt(nearest);
+    least[i] = Math.sqrt(next);
   }
-  return inertia;
+}
+
+/** Half the distance from each centre to the one nearest to it: whatever is nearer to the centre than that has no nearer one. */
+function halfToNearestCentre(centres: Float64Array, numClusters: number, d: number): Float64Array {
+  return Float64Array.from({ length: numClusters }, (_, a) => {
+    let nearest = Infinity;
+    for (let b = 0; b < numClusters; b++) if (b !== a) nearest = Math.min(nearest, squaredDistance(centres, a * d, centres, b * d, d));
+    return Math.sqrt(nearest) / 2;
+  });
+}
+
+/** Positions of the largest and the second largest value; the same for one value. */
+function twoLargest(values: Float64Array): [number, number] {
+  let [first, second] = [0, values.length > 1 ? 1 : 0];
+  if (values[second]! > values[first]!) [first, second] = [second, first];
+  for (let i = 2; i < values.length; i++) {
+    if (values[i]! > values[first]!) [first, second] = [i, first];
+    else if (values[i]! > values[second]!) second = i;
+  }
+  return [first, second];
 }
 
 function squaredDistancesTo(data: Float64Array, n: number, d: number, row: number): Float64Array {

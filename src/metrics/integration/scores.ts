@@ -1,17 +1,15 @@
 import type { Rng } from '../../rng.js';
 import type { SparseMatrix } from '../baselines/sparse-matrix.js';
 import { firstNeighbours, MAX_EXACT_CELLS, nearestNeighbours } from '../neighbours.js';
-import { takePoints, type Points } from '../points.js';
+import type { Points } from '../points.js';
 import { connectivities } from './cell-graph.js';
-import { clusteringAgreement } from './clustering-agreement.js';
 import { graphConnectivity } from './graph-connectivity.js';
-import { kbetPerLabel } from './kbet.js';
-import { kMeans } from './kmeans.js';
 import { countCodes, numKindsPresent } from './labels.js';
 import { bestLeiden } from './leiden.js';
 import { clisi, ilisi } from './lisi.js';
+import { batchesInNeighbourhoods, groupsOfPoints } from './parts.js';
+import { inThread } from './part-in-thread.js';
 import { pcrComparison } from './pcr.js';
-import { aswBatch, aswLabel } from './silhouette.js';
 
 /** Neighbours that each part of the table uses, the cell itself counted, as scib-metrics' benchmark. */
 const NUM_GRAPH_NEIGHBOURS = 15;
@@ -19,6 +17,8 @@ const NUM_KBET_NEIGHBOURS = 50;
 const NUM_LISI_NEIGHBOURS = 90;
 /** Silhouettes compare all pairs: beyond the limit of exact neighbours they are taken over so many cells, drawn at random. */
 const NUM_SILHOUETTE_CELLS = 10_000;
+/** From so many cells on, what does not wait for one another runs in threads beside: to start them pays. */
+const MIN_CELLS_FOR_THREADS = 10_000;
 
 export interface IntegrationData {
   /** The embedding to judge. */
@@ -29,6 +29,8 @@ export interface IntegrationData {
   /** What the embedding was made from, for the comparison of principal components; without it that score is absent. */
   readonly before?: Points | SparseMatrix;
   readonly rng: Rng;
+  /** Whether parts run in threads of their own; the scores are the same. Default: from 10,000 cells on. */
+  readonly usesThreads?: boolean;
   /** Told before each part, for a progress line. */
   readonly onPart?: (part: string) => void;
 }
@@ -61,50 +63,56 @@ export interface IntegrationScores {
 }
 
 /** Every integration score of one embedding. @throws RangeError for fewer than 15 cells or codes that do not fit */
-export async function integrationScores({ embedding, labels, techBatches, before, rng, onPart = () => {} }: IntegrationData): Promise<IntegrationScores> {
+export async function integrationScores({ embedding, labels, techBatches, before, rng, usesThreads, onPart = () => {} }: IntegrationData): Promise<IntegrationScores> {
   const n = embedding.numRows;
   if (n < NUM_GRAPH_NEIGHBOURS) throw new RangeError(`${n} cells; integration scores need at least ${NUM_GRAPH_NEIGHBOURS}`);
   const numLabels = numKindsPresent(countCodes(labels, n));
   const numBatches = numKindsPresent(countCodes(techBatches, n));
   const isExact = n <= MAX_EXACT_CELLS;
+  const isThreaded = usesThreads ?? n >= MIN_CELLS_FOR_THREADS;
+  const codes = { labels: Int32Array.from(labels), techBatches: Int32Array.from(techBatches) };
+
+  // Clusters and silhouettes wait for no neighbours.
+  const groupsTask = { ...codes, embedding, numSilhouetteCells: isExact ? null : NUM_SILHOUETTE_CELLS, rngKey: rng.key };
+  const groupsInThread = isThreaded ? inThread('groups', groupsTask) : undefined;
+  groupsInThread?.catch(() => {}); // reported where it is awaited
 
   onPart('neighbours');
   const lisiNeighbours = await nearestNeighbours(embedding, Math.min(n, NUM_LISI_NEIGHBOURS));
   const graphNeighbours = firstNeighbours(lisiNeighbours, NUM_GRAPH_NEIGHBOURS);
+  const mixingTask = { ...codes, neighbours: firstNeighbours(lisiNeighbours, Math.min(n, NUM_KBET_NEIGHBOURS)), rngKey: rng.key };
+  const mixingInThread = isThreaded ? inThread('mixing', mixingTask) : undefined;
+  mixingInThread?.catch(() => {});
 
   onPart('clusters');
   const leiden = bestLeiden(connectivities(graphNeighbours), labels, rng.fork('leiden'));
-  const kmeans = clusteringAgreement(labels, kMeans(embedding, numLabels, rng.fork('kmeans')).clusters);
 
   onPart('silhouettes');
-  const sample = isExact ? undefined : rng.fork('silhouette').permutation(n).subarray(0, NUM_SILHOUETTE_CELLS).sort();
-  const points = sample ? takePoints(embedding, sample) : embedding;
-  const take = (codes: ArrayLike<number>): ArrayLike<number> => (sample ? Int32Array.from(sample, (cell) => codes[cell]!) : codes);
-  const widthOfLabels = numLabels > 1 ? aswLabel(points, take(labels)) : NaN;
-  const widthOfBatches = numBatches > 1 ? aswBatch(points, take(labels), take(techBatches)) : NaN;
+  const groups = await (groupsInThread ?? groupsOfPoints(groupsTask));
 
   onPart('mixing of batches');
   const connectivity = graphConnectivity(graphNeighbours, labels);
-  const kbet = await kbetPerLabel(connectivities(firstNeighbours(lisiNeighbours, Math.min(n, NUM_KBET_NEIGHBOURS))), techBatches, labels, rng.fork('kbet'));
-  const avgBio = (leiden.nmi + leiden.ari + widthOfLabels) / 3;
-  const avgBatch = (widthOfBatches + connectivity) / 2;
+  const scoresOfLisi = { clisi: numLabels > 1 ? clisi(lisiNeighbours, labels) : NaN, ilisi: numBatches > 1 ? ilisi(lisiNeighbours, techBatches) : NaN };
+  const kbet = await (mixingInThread ?? batchesInNeighbourhoods(mixingTask));
+  const avgBio = (leiden.nmi + leiden.ari + groups.aswLabel) / 3;
+  const avgBatch = (groups.aswBatch + connectivity) / 2;
   return {
     nmi: leiden.nmi,
     ari: leiden.ari,
     leidenResolution: leiden.resolution,
-    nmiKmeans: kmeans.nmi,
-    ariKmeans: kmeans.ari,
-    aswLabel: widthOfLabels,
-    clisi: numLabels > 1 ? clisi(lisiNeighbours, labels) : NaN,
-    aswBatch: widthOfBatches,
+    nmiKmeans: groups.nmi,
+    ariKmeans: groups.ari,
+    aswLabel: groups.aswLabel,
+    clisi: scoresOfLisi.clisi,
+    aswBatch: groups.aswBatch,
     graphConnectivity: connectivity,
     kbet: numBatches > 1 ? kbet : NaN,
-    ilisi: numBatches > 1 ? ilisi(lisiNeighbours, techBatches) : NaN,
+    ilisi: scoresOfLisi.ilisi,
     ...(before && { pcrComparison: pcrComparison(before, embedding, techBatches) }),
     avgBio,
     avgBatch,
     scibTotal: 0.6 * avgBio + 0.4 * avgBatch,
-    numSilhouetteCells: points.numRows,
+    numSilhouetteCells: groups.numSilhouetteCells,
     neighbourSearch: isExact ? 'exact' : 'approximate',
   };
 }

@@ -90,6 +90,35 @@ describe.each(['mixed', 'shifted'] as const)('integration scores of %s clouds ag
   });
 });
 
+describe('integration scores of any cloud', () => {
+  const cloud = (numRows: number, numColumns: number) => {
+    const draw = Rng.fromSeed(4);
+    return { numRows, numColumns, data: Float64Array.from({ length: numRows * numColumns }, (_, i) => draw.normal() + (Math.floor(i / numColumns) % 3)) };
+  };
+  const codes = (n: number, kinds: number) => Int32Array.from({ length: n }, (_, i) => i % kinds);
+
+  it('are the same whether parts run in threads or not', async () => {
+    const data = { embedding: cloud(150, 4), labels: codes(150, 3), techBatches: codes(150, 2), rng };
+    expect(await integrationScores({ ...data, usesThreads: true })).toEqual(await integrationScores({ ...data, usesThreads: false }));
+  });
+
+  it('rest on k-means that stands still: every row is with its nearest centre, and every centre is the mean of its rows', () => {
+    // Clouds that overlap, so that rows change clusters for many rounds.
+    const [n, d, k] = [600, 5, 7];
+    const points = cloud(n, d);
+    const { clusters, inertia } = kMeans(points, k, rng.fork('overlap'), { maxIterations: 1000 });
+    const centres = Array.from({ length: k }, (_, c) => Array.from({ length: d }, (_, j) => {
+      const rows = [...clusters.keys()].filter((i) => clusters[i] === c);
+      return rows.reduce((sum, i) => sum + points.data[i * d + j]!, 0) / rows.length;
+    }));
+    const distance = (i: number, c: number) => centres[c]!.reduce((sum, at, j) => sum + (points.data[i * d + j]! - at) ** 2, 0);
+    const numAstray = [...clusters.keys()].filter((i) => centres.some((_, c) => distance(i, c) < distance(i, clusters[i]!) - 1e-3)).length;
+    expect(numAstray).toBe(0);
+    expect([...clusters.keys()].reduce((sum, i) => sum + distance(i, clusters[i]!), 0) / inertia).toBeCloseTo(1, 3);
+    expect(new Set(clusters).size).toBe(k);
+  });
+});
+
 describe('tails of distributions', () => {
   const { x, chiSquare, normal } = integrationGolden.survival;
 
