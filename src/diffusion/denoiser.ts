@@ -22,7 +22,7 @@ const HEAD_ROWS = 64;
 
 /**
  * The model as a denoiser of partial cells. In training the [LAT] token summarises the whole clean cell; here that cell is what is being asked
- * for, so it summarises the slots known so far, the given ones and those already filled.
+ * for, so it summarises the slots known so far, the given ones and those already filled; and the whole cell where `PartialCells.truth` tells it.
  * @param variables hold the model's parameters by state-dict name
  */
 export function createDenoiser(executor: Executor, variables: Variables, config: ModelConfig, ids: GeneIdLayout): Denoiser {
@@ -51,15 +51,15 @@ export function createDenoiser(executor: Executor, variables: Variables, config:
 }
 
 /** Slots are filled up to one of few lengths, as programs are compiled once for each. */
-function denoiserInputs({ numCells, seqLen, geneIds, values, isUnknown }: PartialCells, slots: readonly number[], { padId, padFillId }: GeneIdLayout): HostTensors {
+function denoiserInputs({ numCells, seqLen, geneIds, values, isUnknown, truth }: PartialCells, slots: readonly number[], { padId, padFillId }: GeneIdLayout): HostTensors {
   const filled = new Int32Array(numLossRows(slots.length, numCells * seqLen));
   filled.set(slots);
   const cells = (data: Float32Array | Int32Array): HostTensor => ({ dtype: data instanceof Int32Array ? 'int32' : 'float32', shape: [numCells, seqLen], data });
   return {
-    geneIds: cells(geneIds),
-    values: cells(values),
+    geneIds: cells(truth ? geneIds.map((id, slot) => (isUnknown[slot] ? truth.geneIds[slot]! : id)) : geneIds),
+    values: cells(truth ? values.map((value, slot) => (isUnknown[slot] ? truth.values[slot]! : value)) : values),
     isReplaced: cells(Float32Array.from(isUnknown)),
-    isSummarised: cells(Float32Array.from(geneIds, (id, slot) => Number(id !== padId && id !== padFillId && !isUnknown[slot]))),
+    isSummarised: cells(Float32Array.from(geneIds, (id, slot) => Number(id !== padId && id !== padFillId && (truth !== undefined || !isUnknown[slot])))),
     slots: { dtype: 'int32', shape: [filled.length], data: filled },
   };
 }

@@ -13,6 +13,11 @@ export interface PartialCells {
   readonly values: Float32Array;
   /** [B, L] 1 = to be filled. */
   readonly isUnknown: Uint8Array;
+  /**
+   * What unknown slots hold in truth, [B, L] as above: where it is given, [LAT] summarises it, as it does in training, while the gene slots still see
+   * the mask vectors. Absent where nobody knows, or [LAT] shall not.
+   */
+  readonly truth?: { readonly geneIds: Int32Array; readonly values: Float32Array };
 }
 
 export interface BlankOptions {

@@ -19,9 +19,16 @@ export function bleu4(reference: ArrayLike<number>, candidate: ArrayLike<number>
 
 /** BLEU-4 of a set of sequences as its authors define it: counts of all pairs added up first, then one score (nltk's corpus_bleu). */
 export function corpusBleu4(pairs: Iterable<readonly [reference: ArrayLike<number>, candidate: ArrayLike<number>]>): number {
+  return bothBleu4(pairs).corpus;
+}
+
+/** `bleu4` of every pair and `corpusBleu4` of all, n-grams counted once. */
+export function bothBleu4(pairs: Iterable<readonly [reference: ArrayLike<number>, candidate: ArrayLike<number>]>): { sentences: number[]; corpus: number } {
   const sum = { matches: [0, 0, 0, 0], totals: [0, 0, 0, 0], candidateLength: 0, referenceLength: 0 };
+  const sentences: number[] = [];
   for (const [reference, candidate] of pairs) {
     const counts = countNgrams(reference, candidate);
+    sentences.push(score(counts));
     for (let n = 0; n < MAX_ORDER; n++) {
       sum.matches[n]! += counts.matches[n]!;
       sum.totals[n]! += counts.totals[n]!;
@@ -29,7 +36,7 @@ export function corpusBleu4(pairs: Iterable<readonly [reference: ArrayLike<numbe
     sum.candidateLength += counts.candidateLength;
     sum.referenceLength += counts.referenceLength;
   }
-  return score(sum);
+  return { sentences, corpus: score(sum) };
 }
 
 function score({ matches, totals, candidateLength, referenceLength }: NgramCounts): number {

@@ -1,4 +1,4 @@
-import { bleu4, corpusBleu4 } from './bleu.js';
+import { bothBleu4 } from './bleu.js';
 import { meanOfNumbers, median, rSquared, spearman } from './correlation.js';
 import { levenshtein } from './sequence-distance.js';
 
@@ -35,13 +35,14 @@ export function reconstructionScores(truth: readonly RankedCell[], predicted: re
   const pairs = truth.map((cell, i) => [cell.geneIds, predicted[i]!.geneIds] as const);
   const distances = pairs.map(([a, b]) => levenshtein(a, b));
   const agreements = pairs.map(([a, b]) => rankAgreement(a, b));
+  const bleu = bothBleu4(pairs);
   const hasValues = truth.every((cell) => cell.values) && predicted.every((cell) => cell.values);
   return {
     numCells: truth.length,
     lDistMean: meanOfNumbers(distances),
     lDistMedian: median(distances),
-    bleu4: meanOfNumbers(pairs.map(([a, b]) => bleu4(a, b))),
-    bleu4Corpus: corpusBleu4(pairs),
+    bleu4: meanOfNumbers(bleu.sentences),
+    bleu4Corpus: bleu.corpus,
     spearmanShared: meanOfNumbers(agreements.map((agreement) => agreement.shared)),
     spearmanCoverage: meanOfNumbers(agreements.map((agreement) => agreement.coverage)),
     spearmanFull: meanOfNumbers(agreements.map((agreement) => agreement.full)),

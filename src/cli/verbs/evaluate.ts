@@ -1,6 +1,8 @@
 import { defineGroup } from '../verb.js';
 import { evaluateAnnotation } from './evaluate-annotation.js';
+import { evaluateGeneCorrelation } from './evaluate-gene-correlation.js';
 import { evaluatePerturbation } from './evaluate-perturbation.js';
+import { evaluateReconstruction } from './evaluate-reconstruction.js';
 
 /** One file a task: evaluate-<task>.ts. */
-export const evaluate = defineGroup('evaluate', 'score a trained model on labelled files', [evaluateAnnotation, evaluatePerturbation]);
+export const evaluate = defineGroup('evaluate', 'score a trained model on files of cells', [evaluateAnnotation, evaluatePerturbation, evaluateReconstruction, evaluateGeneCorrelation]);

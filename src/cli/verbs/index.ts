@@ -1,4 +1,5 @@
 import type { AnyVerb } from '../verb.js';
+import { ablate } from './ablate.js';
 import { adapter } from './adapter.js';
 import { annotate } from './annotate.js';
 import { data } from './data.js';
@@ -14,7 +15,8 @@ import { pretrain } from './pretrain.js';
 import { quickstart } from './quickstart.js';
 import { report } from './report.js';
 import { setup } from './setup.js';
+import { trajectory } from './trajectory.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, plan, pretrain, finetune, adapter, evaluate, embed, annotate, perturb, generate, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, plan, pretrain, finetune, adapter, evaluate, ablate, embed, annotate, perturb, generate, trajectory, verify, metrics, report];

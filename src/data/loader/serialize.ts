@@ -19,6 +19,11 @@ import { Ranker } from './rank.js';
  */
 const LARGEST_WEIGHT = 1.1;
 
+/** [V] what a gene's value is multiplied with to rank it; 1 throughout but for 'entropy'. */
+export function rankingWeights({ serialisation }: Pick<Preprocessing, 'serialisation'>, entropy: Float32Array): Float32Array {
+  return entropy.map((h) => (serialisation === 'entropy' ? LARGEST_WEIGHT - h : 1));
+}
+
 export interface SerializerOptions {
   readonly preprocessing: Preprocessing;
   readonly scale: ValueScale;
@@ -45,7 +50,7 @@ export class Serializer {
     this.scale = scale;
     const wrong = entropy.findIndex((h) => !(h >= 0 && h <= 1));
     if (wrong >= 0) throw new DataError({ key: `entropy of gene id ${wrong}`, found: String(entropy[wrong]), expected: 'a number from 0 to 1' });
-    this.ranker = new Ranker(entropy.map((h) => (preprocessing.serialisation === 'entropy' ? LARGEST_WEIGHT - h : 1)));
+    this.ranker = new Ranker(rankingWeights(preprocessing, entropy));
   }
 
   /**
