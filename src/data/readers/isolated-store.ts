@@ -12,7 +12,7 @@ import { SyncWorker, WorkerTimeout } from './sync-worker.js';
  * for ever, and after a failure the HDF5 library keeps the file open and answers later questions from what it remembers. So each file
  * gets a library in a known state, one that fails is thrown away with its worker, and one that does not answer is stopped.
  *
- * Plain numbers of HDF5 are read from where they lie in the file, past the library, which is several times as fast (docs/adr/0009). Where
+ * Plain numbers of HDF5 are read from where they lie in the file, past the library, which is about twice as fast (docs/adr/0009). Where
  * anything about them is not as their table of contents says, the library is asked instead, and has the last word.
  */
 
