@@ -128,6 +128,43 @@ describe('Ranker', () => {
     );
   });
 
+  it('sorts scores that are nearly the same beside one that is far off', () => {
+    const rng = Rng.fromSeed(3);
+    const scores = Float32Array.from({ length: 5000 }, () => 1 + 1e-4 * rng.uniform());
+    scores[4321] = 3e38;
+    const ranker = new Ranker(new Float32Array(5000).fill(1));
+    ranker.load(Int32Array.from(scores.keys()));
+    ranker.values.set(scores);
+    ranker.score();
+    for (const wanted of [5000, 1200, 1]) {
+      ranker.rank(wanted);
+      expect([...ranker.ranked(wanted)]).toEqual([...scores.keys()].sort((a, b) => scores[b]! - scores[a]! || a - b).slice(0, wanted));
+    }
+  });
+
+  it("takes the engine's own logarithms of counts, to the last bit", () => {
+    const rng = Rng.fromSeed(4);
+    const ranker = new Ranker(new Float32Array(1000).fill(1));
+    for (let round = 0; round < 100; round++) {
+      const counts = Uint16Array.from({ length: 1000 }, () => rng.int(1 + 2 ** (1 + (round % 16))) & 0xffff);
+      const factor = 10 ** (8 * rng.uniform() - 6);
+      ranker.load(Uint16Array.from(counts.keys()));
+      expect(ranker.scoreCounts(counts, factor)).toBe(counts.filter((count) => count > 0).length);
+      expect(counts.findIndex((count, i) => ranker.values[i] !== Math.fround(Math.log1p(count * factor)))).toBe(-1);
+    }
+  });
+
+  it('keeps the weight of every id, the first and the last included', () => {
+    const weights = Float32Array.of(3, 5, 0.5);
+    const ranker = new Ranker(weights);
+    for (const wanted of [1, 3, 3]) {
+      ranker.load(Uint16Array.of(0, 1, 2));
+      ranker.scoreCounts(Uint16Array.of(1, 1, 1), Math.E - 1);
+      expect([...ranker.scores.subarray(0, 3)]).toEqual([...weights]);
+      ranker.rank(wanted);
+    }
+  });
+
   it.each([Uint16Array, Int32Array])('refuses an id that has no weight', (Ids) => {
     const ranker = new Ranker(new Float32Array(10).fill(1));
     ranker.load(Ids.of(3, 10));

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,9 +8,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tableText, transpose, writeSmallLoom, writeSmallMtx, writeSmallMuData, writeSmallZarr, type SmallCells } from '../../support/small-formats.js';
 import { writeSmallH5ad, writeSmallLegacy, writeSmallTenx } from '../../support/small-h5ad.js';
 
-// How many seeds; SCDIVA_MUTATIONS=10000 is the full run (half an hour). SCDIVA_MUTATIONS_FROM starts later.
+// How many seeds; SCDIVA_MUTATIONS=10000 is the full run (half an hour). SCDIVA_MUTATIONS_FROM starts later, so that it can be run in
+// pieces; SCDIVA_MUTATIONS_OUT is a file that the outcomes are appended to, a line of JSON each.
 const COUNT = Number(process.env['SCDIVA_MUTATIONS'] ?? 250);
 const FIRST = Number(process.env['SCDIVA_MUTATIONS_FROM'] ?? 0);
+const KEPT = process.env['SCDIVA_MUTATIONS_OUT'];
 /** No progress for so long is a hang: calls into the libraries are given up after three seconds, and a file needs few of them. */
 const HANG_MS = 60_000;
 
@@ -55,6 +57,7 @@ describe(`${COUNT} damaged files`, () => {
   it('are read as they were, refused in one line, or differ where nothing in the file could tell', { timeout: 3_600_000 }, async () => {
     const outcomes = await readMutants(FIRST, FIRST + COUNT);
     console.info(summary(outcomes));
+    if (KEPT) appendFileSync(KEPT, outcomes.map((outcome) => `${JSON.stringify(outcome)}\n`).join(''));
     expect(outcomes).toHaveLength(COUNT);
     expect(outcomes.filter(({ outcome }) => ['bug', 'crash', 'hang'].includes(outcome))).toEqual([]);
     // Sizes, names of columns and matrices come from structure: they do not change without a word.

@@ -34,12 +34,21 @@ async function read(mutant, truth) {
     const found = await digest(mutant);
     const different = Object.keys(truth).filter((part) => found[part] !== truth[part]);
     if (different.length === 0) return { outcome: 'equal' };
+    const first = Object.fromEntries(different.map((part) => [part, difference(truth[part], found[part])]));
     // A note is a word: what was left out and why.
-    return different.includes('notes') ? { outcome: 'noted', notes: found.notes } : { outcome: 'differs', different };
+    return { outcome: different.includes('notes') ? 'noted' : 'differs', different, first };
   } catch (error) {
     if (!(error instanceof ScDivaError) || error.exitCode !== 2) return { outcome: 'bug', message: String(error?.stack ?? error) };
     return error.message.includes('\n') ? { outcome: 'bug', message: `two lines: ${error.message}` } : { outcome: /gave no answer/.test(error.message) ? 'timeout' : 'refused', message: error.message.replaceAll(mutant, '').slice(0, 200) };
   }
+}
+
+/** Where two texts part, and how long they are: enough to see what became of a value or a name. */
+function difference(was, is) {
+  let at = 0;
+  while (was[at] === is[at]) at++;
+  const from = Math.max(0, at - 30);
+  return { was: was.slice(from, at + 40), is: is.slice(from, at + 40), ...(was.length !== is.length && { longer: is.length - was.length }) };
 }
 
 /** Everything that a reader gives of a file, by what it is. */
