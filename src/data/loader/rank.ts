@@ -47,8 +47,7 @@ const LARGEST_CELL = (1 << 20) - 1;
 
 /**
  * One cell at a time in the memory of the WebAssembly loops: its genes go in with `load`, get values and scores, are ranked,
- * and come out best first. What a step gives stays until the next cell. The loops take a third of the time that the same
- * ones take in JavaScript; they are the larger part of making a batch.
+ * and come out best first. What a step gives stays until the next cell. docs/benchmarks.md says what the loops save over JavaScript's.
  */
 export class Ranker {
   /** [n] log-normalised values: `normaliseCounts` fills them, or the caller. */
