@@ -22,6 +22,17 @@ export interface CellBatch {
   readonly labels: Readonly<Record<string, Int32Array>>;
 }
 
+/**
+ * What one of several processes takes of every batch: its cells rank, rank + worldSize … The batches do not depend on worldSize, so a
+ * run goes on with another number of processes at the batch where it stopped. A short last batch can leave some processes without a
+ * cell: they get a batch of none, and all of them as many batches.
+ */
+export interface BatchPart {
+  /** 0 … worldSize - 1 */
+  readonly rank: number;
+  readonly worldSize: number;
+}
+
 /** One pass over cells. Iterate once; `close` ends it early and frees threads and files, and does nothing after the end. */
 export interface CellBatches extends AsyncIterable<CellBatch> {
   readonly numBatches: number;

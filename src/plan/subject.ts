@@ -2,7 +2,9 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Rng } from '../rng.js';
-import { openCorpus, type Corpus } from '../data/corpus/corpus.js';
+import { openCorpus } from '../data/corpus/corpus.js';
+import { openCorpora, type CellSource } from '../data/loader/mixture.js';
+import { passRows } from '../data/loader/sampling.js';
 import { MANIFEST_FILE } from '../data/corpus/manifest.js';
 import { BatchPlan } from '../data/loader/batch-plan.js';
 import { paddedLength } from '../data/loader/batch-maker.js';
@@ -10,7 +12,7 @@ import { Preprocessing } from '../data/loader/config.js';
 import type { ModelConfig } from '../model/config.js';
 import { MODEL_PRESETS } from '../model/presets.js';
 import { readReleaseConfig } from '../model/release-config.js';
-import { annotationLabels } from '../tasks/annotation/labels.js';
+import { annotationLabels, type AnnotationLabels } from '../tasks/annotation/labels.js';
 import { CHECKPOINT_FILES, resolveCheckpoint } from '../train/checkpoint.js';
 import type { LengthShare, Training } from './probe-spec.js';
 
@@ -48,17 +50,19 @@ export async function planSubject(training: Training, assumed: Assumed = {}): Pr
   const checkpoint = training.task === 'annotation' ? await readCheckpoint(training.config.checkpoint, assumptions) : undefined;
   const model = training.task === 'pretraining' ? training.config.model : (checkpoint?.config ?? MODEL_PRESETS.ScDiVa);
   const preprocessing = training.task === 'pretraining' ? { ...training.config.preprocessing, maxGenes: model.maxGenes } : (checkpoint?.preprocessing ?? Preprocessing.parse({ maxGenes: model.maxGenes }));
-  const path = training.config.data.corpus;
-  if (existsSync(join(path, MANIFEST_FILE))) {
-    const corpus = await openCorpus(path);
+  const { corpus: choice } = training.config.data;
+  const paths = typeof choice === 'string' ? [choice] : choice.map(({ path }) => path);
+  const missing = paths.filter((path) => !existsSync(join(path, MANIFEST_FILE)));
+  if (missing.length === 0) {
+    const corpus = await openCorpora(choice);
     try {
-      return { model, numGenes: corpus.vocabulary.genes.length, assumptions, ...readCorpus(corpus, training, preprocessing) };
+      return { model, numGenes: corpus.vocabulary.genes.length, assumptions, ...(await readCorpus(corpus, training, preprocessing)) };
     } finally {
       corpus.close();
     }
   }
   const numGenes = checkpoint?.numGenes ?? assumed.numGenes ?? RELEASED_GENES;
-  assumptions.push(`there is no corpus at ${path}: every cell is taken to have ${preprocessing.maxGenes} genes, the most the model reads`);
+  assumptions.push(`there is no corpus at ${missing.join(', ')}: every cell is taken to have ${preprocessing.maxGenes} genes, the most the model reads`);
   if (checkpoint === undefined && assumed.numGenes === undefined) assumptions.push(`a vocabulary of ${numGenes.toLocaleString('en')} genes, the released one (--genes N for another)`);
   if (assumed.numCells === undefined) assumptions.push('the number of cells is not known: give it with --cells N');
   if (training.task === 'annotation') assumptions.push(`${ASSUMED_CLASSES} labels`);
@@ -78,14 +82,15 @@ async function readCheckpoint(path: string, assumptions: string[]): Promise<{ co
   return { config, numGenes: ids.padFillId - 2, preprocessing: Preprocessing.parse({ maxGenes: config.maxGenes, ...(JSON.parse(text) as object) }) };
 }
 
-function readCorpus(corpus: Corpus, training: Training, preprocessing: Preprocessing): Pick<PlanSubject, 'numCells' | 'lengths' | 'meanGenes' | 'numClasses'> {
+async function readCorpus(corpus: CellSource, training: Training, preprocessing: Preprocessing): Promise<Pick<PlanSubject, 'numCells' | 'lengths' | 'meanGenes' | 'numClasses'>> {
   const { train, loader } = training.config;
-  const labels = training.task === 'annotation' ? annotationLabels(corpus, training.config.data.labelKey) : undefined;
+  const labels = training.task === 'annotation' ? await readLabels(training.config.data) : undefined;
   const rows = labels?.rows ?? { train: corpus.splitRows('train'), validation: corpus.splitRows('validation'), test: corpus.splitRows('test') };
   const numGenes = corpus.numGenesPerCell();
   const length = (row: number): number => Math.min(preprocessing.maxGenes, numGenes[row]!);
   // The batches of the first pass, as the loader will make them.
-  const plan = new BatchPlan({ rows: rows.train, batchSize: train.batchSize, rng: Rng.fromSeed(train.seed).fork('epoch/0'), length, sortWindow: loader.sortWindow });
+  const rng = Rng.fromSeed(train.seed).fork('epoch/0');
+  const plan = new BatchPlan({ rows: passRows(corpus, rows.train, loader.sampling, rng), batchSize: train.batchSize, rng, length, sortWindow: loader.sortWindow });
   const counts = new Map<number, number>();
   const numSeen = Math.min(plan.numBatches, MAX_BATCHES);
   for (let index = 0; index < numSeen; index++) {
@@ -99,4 +104,13 @@ function readCorpus(corpus: Corpus, training: Training, preprocessing: Preproces
     meanGenes: rows.train.reduce((sum, row) => sum + length(row), 0) / Math.max(1, rows.train.length),
     numClasses: labels?.classes.length ?? 0,
   };
+}
+
+async function readLabels({ corpus: path, labelKey }: { corpus: string; labelKey: string }): Promise<AnnotationLabels> {
+  const corpus = await openCorpus(path);
+  try {
+    return annotationLabels(corpus, labelKey);
+  } finally {
+    corpus.close();
+  }
 }

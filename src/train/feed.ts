@@ -1,4 +1,5 @@
 import { DataError } from '../errors.js';
+import type { BatchPart } from '../data/batch.js';
 import type { Rng } from '../rng.js';
 import type { HostTensors } from '../runtime/program/program.js';
 import type { TrainConfig } from './config.js';
@@ -25,16 +26,19 @@ export interface Feed {
  * Training batches without end, epoch after epoch, with their inputs drawn. Everything random hangs on names (`epoch/3`,
  * `step/120/micro/0`), so a feed started at a saved cursor gives what the unbroken one would have given.
  * @param from cursor of the first batch, and the number of steps taken before it
+ * @param part where several processes train together: the cells this one takes of every batch, with inputs drawn from a stream of its
+ *   own. A feed of none (numCells 0, no micro-batch) is one in which this process has nothing to add, and the others have.
  */
-export async function* trainingFeed(task: Task, config: TrainConfig, root: Rng, from: Cursor & { step: number }): AsyncGenerator<Feed, never> {
+export async function* trainingFeed(task: Task, config: TrainConfig, root: Rng, from: Cursor & { step: number }, part?: BatchPart): AsyncGenerator<Feed, never> {
   let step = from.step;
   for (let epoch = from.epoch; ; epoch++) {
     let batchIndex = epoch === from.epoch ? from.batchIndex : 0;
-    const batches = task.batches('train', { rng: root.fork(`epoch/${epoch}`), batchSize: config.batchSize, skipBatches: batchIndex });
+    const batches = task.batches('train', { rng: root.fork(`epoch/${epoch}`), batchSize: config.batchSize, skipBatches: batchIndex, part });
     try {
       if (batches.numBatches === 0) throw new DataError({ key: 'train split', found: 'no batch in it', hint: 'give it more cells or lower train.batchSize' });
       for await (const batch of batches) {
-        const rng = root.fork(`step/${step++}`);
+        const ofStep = root.fork(`step/${step++}`);
+        const rng = part && part.worldSize > 1 ? ofStep.fork(`rank/${part.rank}`) : ofStep;
         const place = { epoch, batchIndex };
         batchIndex += 1;
         yield {

@@ -1,5 +1,5 @@
 import type { Rng } from '../rng.js';
-import type { CellBatch, CellBatches } from '../data/batch.js';
+import type { BatchPart, CellBatch, CellBatches } from '../data/batch.js';
 import type { LoraAdapters } from '../model/lora/lora.js';
 import type { HostTensors, Tensors } from '../runtime/program/program.js';
 import type * as tf from '@tensorflow/tfjs-core';
@@ -48,7 +48,10 @@ export interface Task {
 export interface BatchOptions {
   /** Stream of this epoch's shuffle; ignored for validation and test, which keep file order. */
   readonly rng: Rng;
+  /** Cells a batch; with `part`, over all processes together. */
   readonly batchSize: number;
+  /** Where several processes train together: what this one takes of every training batch. */
+  readonly part?: BatchPart | undefined;
   /** Continue after this many batches already consumed in this epoch. */
   readonly skipBatches?: number;
 }

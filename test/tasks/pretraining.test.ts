@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, beforeAll } from 'vitest';
@@ -76,6 +77,19 @@ describe('pretraining', () => {
     expect(at(1)).toEqual(at(1));
     expect(at(1)['isReplaced']).not.toEqual(at(2)['isReplaced']);
     expect(at(1)['dropoutSeed']).not.toEqual(at(2)['dropoutSeed']);
+  });
+
+  it('trains on several corpora by their weights, and goes on with the same ones only', async () => {
+    const second = await smallCorpus(await folder(), structuredCells(2, 60), { fractions: [0.6, 0.3, 0.1] });
+    const choice = (weight: number) => ({ data: { corpus: [{ path: corpus.path, weight: 1 }, { path: second.path, weight }] } });
+    const [out, whole] = [join(await folder(), 'run'), join(await folder(), 'whole')];
+    await pretrain({ config: configOf({ steps: 4, executor: 'eager' }, choice(3)), out: whole });
+    await pretrain({ config: configOf({ steps: 2, executor: 'eager' }, choice(3)), out });
+    expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8'))).toMatchObject({ data: { path: `${corpus.path}, ${second.path}`, shares: `${corpus.path} 25.0 %, ${second.path} 75.0 %`, numTrainCells: 108 } });
+    await expect(pretrain({ config: configOf({ steps: 4, executor: 'eager' }, choice(2)), out, isResumed: true })).rejects.toThrow(/data: other data than the run was started with/);
+    await pretrain({ config: configOf({ steps: 4, executor: 'eager' }, choice(3)), out, isResumed: true });
+    const losses = async (path: string) => (await readMetrics(join(path, 'metrics.jsonl'))).flatMap(({ split, loss }) => (split === 'train' ? [loss] : []));
+    expect(await losses(out)).toEqual(await losses(whole));
   });
 
   it('refuses a corpus without training cells', async () => {

@@ -52,6 +52,16 @@ export const Sampling = z.discriminatedUnion('kind', [
 ]);
 export type Sampling = z.infer<typeof Sampling>;
 
+/** What a training reads: one corpus, or several of the same genes, mixed. */
+export const CorpusChoice = z.union(
+  [
+    z.string().min(1),
+    z.array(z.strictObject({ path: z.string().min(1), weight: z.number().positive().optional().describe('relative; its share of the cells of a pass is weight / sum of weights [each cell once]') })).min(1),
+  ],
+  { error: 'a corpus folder, or a list of {path, weight}' },
+);
+export type CorpusChoice = z.infer<typeof CorpusChoice>;
+
 /** How batches are made; none of this changes what a cell looks like to the model. */
 export const LoaderConfig = z.strictObject({
   numWorkers: z.int().min(0).max(64).default(1).describe('threads that make batches; 0 makes them in the training thread'),

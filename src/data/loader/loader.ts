@@ -1,12 +1,13 @@
 import { Rng } from '../../rng.js';
-import type { CellBatch, CellBatches } from '../batch.js';
-import type { Corpus } from '../corpus/corpus.js';
+import type { BatchPart, CellBatch, CellBatches } from '../batch.js';
 import { RowReader } from '../corpus/row-reader.js';
 import { BatchMaker, type BatchMakerOptions, type UnlabelledBatch } from './batch-maker.js';
 import { BatchPlan } from './batch-plan.js';
-import type { DepthCorruption, LoaderConfig, Preprocessing, Sampling } from './config.js';
+import { checkPart, partOf } from './batch-part.js';
+import type { DepthCorruption, LoaderConfig, Preprocessing } from './config.js';
 import { checkDepth } from './depth.js';
-import { balancedWeights, drawRows } from './sampling.js';
+import type { CellSource } from './mixture.js';
+import { passRows } from './sampling.js';
 import type { WorkerRequest } from './worker.js';
 import { WorkerPool } from './worker-pool.js';
 
@@ -15,12 +16,8 @@ export interface LoaderOptions {
   readonly rows: Int32Array;
   /** Cells a batch; with `part`, over all processes together. */
   readonly batchSize: number;
-  /**
-   * What this process takes of every batch where several train together: cells rank, rank + worldSize … The batches do not depend on
-   * worldSize, so a run goes on with another number of processes at the batch where it stopped. A short last batch can leave some
-   * processes without a cell.
-   */
-  readonly part?: { readonly rank: number; readonly worldSize: number };
+  /** Where several processes train together: what this one takes of every batch. */
+  readonly part?: BatchPart | undefined;
   readonly preprocessing: Preprocessing;
   /** The pass's own stream: order, and the streams of single cells. null: in the order of `rows`. */
   readonly rng: Rng | null;
@@ -36,22 +33,21 @@ export interface LoaderOptions {
 }
 
 /**
- * One pass over cells of a corpus as batches for the model. The batches are a function of the corpus and the options, number
+ * One pass over cells of a corpus, or of several, as batches for the model. The batches are a function of the corpus and the options, number
  * of threads excepted: any number of threads gives the same batches in the same order.
  * `numBatches` counts the whole pass, skipped batches included.
  * @throws DataError for an unknown label key; ConfigError for thinning of values that are not counts
  */
-export function createLoader(corpus: Corpus, options: LoaderOptions): CellBatches {
+export function createLoader(corpus: CellSource, options: LoaderOptions): CellBatches {
   const { preprocessing, rng, skipBatches = 0, depth = { kind: 'none' }, entropy = corpus.entropy } = options;
   checkDepth(depth, corpus.scale);
   if (entropy.length !== corpus.vocabulary.size) throw new RangeError(`entropy has ${entropy.length} entries for a vocabulary of ${corpus.vocabulary.size}`);
-  const { rank, worldSize } = options.part ?? { rank: 0, worldSize: 1 };
-  if (!(Number.isInteger(rank) && rank >= 0 && rank < worldSize && worldSize <= options.batchSize)) throw new RangeError(`rank ${rank} of ${worldSize} processes for batches of ${options.batchSize} cells`);
+  checkPart(options.part, options.batchSize);
   const labels = (options.labelKeys ?? []).map((key): [string, Int32Array] => [key, corpus.labelCodes(key)]);
   const makerOptions: BatchMakerOptions = { preprocessing, scale: corpus.scale, entropy, padId: corpus.vocabulary.padId, depth, cellSeed: cellSeed(rng) };
   const reader = new RowReader(corpus.layouts);
   const length = (row: number): number => Math.min(preprocessing.maxGenes, reader.numGenes(row));
-  const rows = rng ? sampledRows(corpus, options.rows, options.loader.sampling, rng) : options.rows;
+  const rows = rng ? passRows(corpus, options.rows, options.loader.sampling, rng) : options.rows;
   const plan = new BatchPlan({ rows, batchSize: options.batchSize, rng, length, sortWindow: options.loader.sortWindow });
 
   function* requests(): Generator<WorkerRequest> {
@@ -80,14 +76,6 @@ export function createLoader(corpus: Corpus, options: LoaderOptions): CellBatche
   return { numBatches: plan.numBatches, close, [Symbol.asyncIterator]: batches };
 }
 
-function sampledRows(corpus: Corpus, rows: Int32Array, sampling: Sampling | undefined, rng: Rng): Int32Array {
-  if (!sampling || sampling.kind === 'once') return rows;
-  return drawRows(rows, balancedWeights(rows, corpus.labelCodes(sampling.labelKey), sampling.strength), rng.fork('sampling'));
-}
-
-function partOf(rows: Int32Array, part: LoaderOptions['part']): Int32Array {
-  return part ? rows.filter((_, i) => i % part.worldSize === part.rank) : rows;
-}
 
 function* makeHere(requests: Iterable<WorkerRequest>, maker: BatchMaker, reader: RowReader): Generator<UnlabelledBatch> {
   for (const { rows, longest } of requests) yield maker.make(rows, longest, (row) => reader.read(row));

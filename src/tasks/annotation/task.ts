@@ -2,6 +2,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { CellBatch, CellBatches } from '../../data/batch.js';
 import type { Corpus } from '../../data/corpus/corpus.js';
+import { checkPart, partOf } from '../../data/loader/batch-part.js';
 import { BatchPlan } from '../../data/loader/batch-plan.js';
 import { createLoader } from '../../data/loader/loader.js';
 import { scoreLabels } from '../../metrics/classification.js';
@@ -71,9 +72,10 @@ export function createAnnotationTask(setup: AnnotationSetup): Task {
       const rows = labels.rows[split];
       if (embeddings) return bareBatches(rows, split, options);
       const { batchSize, skipBatches = 0 } = options;
+      const part = split === 'train' ? options.part : undefined;
       const passRng = split === 'train' ? options.rng : null;
       const depth = split === 'train' ? config.depth : { kind: 'none' as const };
-      return createLoader(corpus, { rows, batchSize, preprocessing, rng: passRng, skipBatches, depth, entropy, loader: config.loader });
+      return createLoader(corpus, { rows, batchSize, preprocessing, rng: passRng, skipBatches, part, depth, entropy, loader: config.loader });
     },
 
     inputs(batch, batchRng, split) {
@@ -116,11 +118,12 @@ export function createAnnotationTask(setup: AnnotationSetup): Task {
 }
 
 /** Batches that only say which cells: order as the loader's, no genes read. */
-function bareBatches(rows: Int32Array, split: Split, { rng, batchSize, skipBatches = 0 }: BatchOptions): CellBatches {
+function bareBatches(rows: Int32Array, split: Split, { rng, batchSize, skipBatches = 0, part }: BatchOptions): CellBatches {
+  if (split === 'train') checkPart(part, batchSize);
   const plan = new BatchPlan({ rows, batchSize, rng: split === 'train' ? rng : null, length: () => 0, sortWindow: 1 });
   async function* batches(): AsyncGenerator<CellBatch> {
     for (let index = skipBatches; index < plan.numBatches; index++) {
-      const cellIndex = plan.rowsOf(index);
+      const cellIndex = split === 'train' ? partOf(plan.rowsOf(index), part) : plan.rowsOf(index);
       yield { numCells: cellIndex.length, seqLen: 0, geneIds: new Int32Array(0), values: new Float32Array(0), numGenes: new Int32Array(cellIndex.length), cellIndex, labels: {} };
     }
   }

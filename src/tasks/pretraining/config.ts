@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DepthCorruption, LoaderConfig, Preprocessing } from '../../data/loader/config.js';
+import { CorpusChoice, DepthCorruption, LoaderConfig, Preprocessing } from '../../data/loader/config.js';
 import { DiffusionConfig } from '../../diffusion/config.js';
 import { ModelConfig } from '../../model/config.js';
 import { TrainConfig } from '../../train/config.js';
@@ -7,7 +7,7 @@ import { TrainConfig } from '../../train/config.js';
 /** Pretraining by masked discrete diffusion. How many genes of a cell are kept is said once, by model.maxGenes. */
 export const PretrainingConfig = z.strictObject({
   data: z.strictObject({
-    corpus: z.string().min(1).describe('corpus folder, as scdiva data build writes it'),
+    corpus: CorpusChoice.describe('corpus folder, as scdiva data build writes it; or a list of {path, weight}: corpora of the same genes, mixed'),
   }),
   preprocessing: Preprocessing.omit({ maxGenes: true }).prefault({}),
   depth: DepthCorruption.prefault({ kind: 'scale' }).describe('training cells as if sequenced less deeply; validation cells stay as they are'),

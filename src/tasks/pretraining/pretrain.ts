@@ -2,8 +2,8 @@ import { silentLogger } from '../../log.js';
 import { silentProgress } from '../../progress.js';
 import { Rng } from '../../rng.js';
 import { DataError } from '../../errors.js';
-import { openCorpus, type Corpus } from '../../data/corpus/corpus.js';
 import { createLoader } from '../../data/loader/loader.js';
+import { openCorpora, type CellSource } from '../../data/loader/mixture.js';
 import { loadTensorFlow } from '../../runtime/native/load.js';
 import { evaluationBatchSize, evaluationInputs, evaluationStream } from '../../train/evaluation.js';
 import { runTraining, type TrainContext, type TrainingResult } from '../../train/run.js';
@@ -27,12 +27,12 @@ export interface PretrainOptions {
 }
 
 /**
- * Pretrains a model on a corpus.
+ * Pretrains a model on a corpus, or on several.
  * @returns where the checkpoint is, its validation scores, and what simple guesses score on the same masks
  * @throws DataError for a corpus that cannot be trained on, and what `runTraining` throws
  */
 export async function pretrain({ config, out, isResumed = false, microBatch, profileSteps, context = {} }: PretrainOptions): Promise<TrainingResult> {
-  const corpus = await openCorpus(config.data.corpus);
+  const corpus = await openCorpora(config.data.corpus);
   try {
     requireTraining(corpus);
     const backend = await loadTensorFlow();
@@ -42,7 +42,7 @@ export async function pretrain({ config, out, isResumed = false, microBatch, pro
       task,
       config,
       model: describeModel(config, corpus),
-      data: { path: corpus.path, fingerprint: corpus.fingerprint, numTrainCells: corpus.splitRows('train').length, numValidationCells: corpus.splitRows('validation').length },
+      data: { path: corpus.path, fingerprint: corpus.fingerprint, numTrainCells: corpus.splitRows('train').length, numValidationCells: corpus.splitRows('validation').length, ...describeParts(corpus) },
       baselines: () => guess(config, corpus, task, root),
       out,
       isResumed,
@@ -56,13 +56,18 @@ export async function pretrain({ config, out, isResumed = false, microBatch, pro
   }
 }
 
-function requireTraining(corpus: Corpus): void {
+/** Shares in one line, for run.json and the model card. */
+function describeParts({ parts }: CellSource): { shares?: string } {
+  return parts ? { shares: parts.map(({ path, share }) => `${path} ${(100 * share).toFixed(1)} %`).join(', ') } : {};
+}
+
+function requireTraining(corpus: CellSource): void {
   if (corpus.splitRows('train').length > 0) return;
   throw new DataError({ file: corpus.path, key: 'train split', found: 'no cell in it', hint: 'build the corpus with a larger share for training' });
 }
 
 /** Guesses counted on training cells as they are, scored on the very masks of every validation pass. */
-async function guess(config: PretrainingConfig, corpus: Corpus, task: Task, root: Rng): Promise<Baselines> {
+async function guess(config: PretrainingConfig, corpus: CellSource, task: Task, root: Rng): Promise<Baselines> {
   const { vocabulary } = corpus;
   const { preprocessing } = describeModel(config, corpus);
   const batchSize = evaluationBatchSize(config.train);

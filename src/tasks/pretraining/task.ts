@@ -1,8 +1,8 @@
 // B cells, L gene slots a cell, M loss rows (masked slots and filling of weight 0), D hidden, V gene vocabulary
 import * as tf from '@tensorflow/tfjs-core';
-import type { Corpus } from '../../data/corpus/corpus.js';
 import type { Vocabulary } from '../../data/genes/vocabulary.js';
 import { createLoader } from '../../data/loader/loader.js';
+import type { CellSource } from '../../data/loader/mixture.js';
 import { drawTimes, maskGenes, numMasked } from '../../diffusion/forward.js';
 import { dualLoss, weightedMean } from '../../diffusion/loss.js';
 import { initialParameters } from '../../model/parameters.js';
@@ -14,7 +14,7 @@ import type { Task } from '../../train/task.js';
 import type { PretrainingConfig } from './config.js';
 
 /** What a corpus and a config make of a model before any weight is learned. */
-export function describeModel(config: PretrainingConfig, corpus: Pick<Corpus, 'vocabulary' | 'entropy'>): ModelDescription {
+export function describeModel(config: PretrainingConfig, corpus: Pick<CellSource, 'vocabulary' | 'entropy'>): ModelDescription {
   const preprocessing = { ...config.preprocessing, maxGenes: config.model.maxGenes };
   return { modelConfig: config.model, vocabulary: corpus.vocabulary, entropy: corpus.entropy, preprocessing };
 }
@@ -23,13 +23,13 @@ export function describeModel(config: PretrainingConfig, corpus: Pick<Corpus, 'v
  * Masked discrete diffusion: each cell gets a time t ~ U(0, 1), each of its genes is masked with probability t, and the model
  * is asked for identity and value of the masked ones.
  *
- * Data: all cells of a corpus's train split, labels unused. Validation: cells of the validation split, uncorrupted in depth, under
+ * Data: the train split of a corpus, or of several by their weights; labels unused. Validation: cells of the validation split, uncorrupted in depth, under
  * masks that are the same in every pass, so that two validations differ by the weights alone. Watched: `loss`, the dual
  * loss there. identityLoss is to fall below the unigram baseline of run.json, valueLoss below its mean-value baseline: a model
  * that does not has learned nothing beyond frequencies.
  * @param rng of the initial parameters
  */
-export function createPretrainingTask(config: PretrainingConfig, corpus: Corpus, rng: Rng): Task {
+export function createPretrainingTask(config: PretrainingConfig, corpus: CellSource, rng: Rng): Task {
   const { vocabulary } = corpus;
   const { modelConfig, preprocessing } = describeModel(config, corpus);
   const parameters = initialParameters(modelConfig, vocabulary.size, rng);
@@ -39,12 +39,13 @@ export function createPretrainingTask(config: PretrainingConfig, corpus: Corpus,
     parameters,
     trainable: Object.keys(parameters),
 
-    batches(split, { rng: passRng, batchSize, skipBatches = 0 }) {
+    batches(split, { rng: passRng, batchSize, skipBatches = 0, part }) {
       const isTraining = split === 'train';
       return createLoader(corpus, {
         rows: corpus.splitRows(split),
         batchSize,
         skipBatches,
+        part: isTraining ? part : undefined,
         preprocessing,
         rng: isTraining ? passRng : null,
         depth: isTraining ? config.depth : { kind: 'none' },
