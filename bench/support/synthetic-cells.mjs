@@ -1,16 +1,15 @@
 // A seeded synthetic file of counts, cells in compressed sparse rows, the size and shape of real ones: gene g has a log-normal
 // base level, a cell type multiplies a tenth of the genes by a log-normal fold, the library is log-normal around 5,000 counts.
-// That gives about 1,600 genes a cell, 64 % of the values 1.
+// That gives, of 20,000 genes, about 1,600 genes a cell, 64 % of the values 1.
 import { loadHdf5 } from '../../dist/data/readers/hdf5.js';
 
 const NUM_TYPES = 20;
 const SIGMA_BASE = 2.6;
 const SIGMA_FOLD = 1.5;
-const MEDIAN_LIBRARY = 5000;
 const SIGMA_LIBRARY = 0.5;
 
 /** @returns {Promise<{numCells: number, numGenes: number, numValues: number}>} */
-export async function writeSyntheticCells(path, { numCells = 20_000, numGenes = 20_000, seed = 1 } = {}) {
+export async function writeSyntheticCells(path, { numCells = 20_000, numGenes = 20_000, medianLibrary = 5000, seed = 1 } = {}) {
   const random = mulberry(seed);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const base = Float64Array.from({ length: numGenes }, () => SIGMA_BASE * normal());
@@ -22,7 +21,7 @@ export async function writeSyntheticCells(path, { numCells = 20_000, numGenes = 
   let n = 0;
   for (let cell = 0; cell < numCells; cell++) {
     const { threshold, alias } = samplers[Math.floor((cell * NUM_TYPES) / numCells)]; // grouped by type, as files often are
-    const library = Math.max(200, Math.round(MEDIAN_LIBRARY * Math.exp(SIGMA_LIBRARY * normal())));
+    const library = Math.max(200, Math.round(medianLibrary * Math.exp(SIGMA_LIBRARY * normal())));
     for (let i = 0; i < library; i++) {
       const at = random() * numGenes;
       const slot = Math.floor(at);

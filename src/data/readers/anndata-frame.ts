@@ -34,7 +34,9 @@ function readGroupFrame(file: ArrayStore, at: string): Frame {
   if (indexKey === undefined || !members.includes(indexKey)) throw new DataError({ file: file.path, key: at, found: indexKey === undefined ? 'no index' : `the index column '${indexKey}' is missing`, hint: 'write the file again with a current anndata' });
   const index = texts(readColumn(file, at, indexKey));
   const others = members.filter((key) => key !== indexKey && key !== '__categories');
-  const ordered = file.stringsAttribute(at, 'column-order')?.filter((key) => others.includes(key)) ?? [];
+  const ordered = file.stringsAttribute(at, 'column-order') ?? [];
+  const missing = ordered.find((key) => !others.includes(key));
+  if (missing !== undefined) throw new DataError({ file: file.path, key: `${at}['${missing}']`, found: 'no such column, though column-order names it', hint: 'the table is damaged: write the file again' });
   const keys = [...ordered, ...others.filter((key) => !ordered.includes(key))];
   return frame(file, at, index, keys, (key) => readColumn(file, at, key));
 }
@@ -132,6 +134,10 @@ function readCategories(file: ArrayStore, path: string): string[] {
 }
 
 function categorical(stored: NumberArray, categories: readonly string[], isOrdered: boolean, place: { file: string; key: string }): ObsColumn {
+  if (new Set(categories).size < categories.length) {
+    const twice = categories.find((name, i) => categories.indexOf(name) < i);
+    throw new DataError({ ...place, found: `the category '${twice}' twice`, expected: 'each once', hint: 'the column is damaged: write the file again' });
+  }
   const codes = Int32Array.from(stored);
   const wrong = codes.find((code) => code < -1 || code >= categories.length);
   if (wrong !== undefined) throw new DataError({ ...place, found: `category code ${wrong}`, expected: `-1 to ${categories.length - 1}`, hint: 'the column is damaged: write the file again' });

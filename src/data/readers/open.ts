@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { DataError } from '../../errors.js';
 import { AnnDataFile } from './anndata.js';
 import { Subtree } from './array-store.js';
+import { checkNames } from './check-names.js';
 import { IsolatedStore, type IsolationOptions } from './isolated-store.js';
 import { LoomFile } from './loom.js';
 import { MtxFolder } from './mtx.js';
@@ -25,6 +26,17 @@ const EXPRESSION_MODALITY = 'rna';
  * @throws DataError for a file that is missing, damaged or of another kind
  */
 export async function openCellFile(text: string, options: IsolationOptions = {}): Promise<CellFile> {
+  const file = await openAny(text, options);
+  try {
+    checkNames(file);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return file;
+}
+
+async function openAny(text: string, options: IsolationOptions): Promise<CellFile> {
   const { path, part } = parseReference(text);
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory()) {

@@ -98,6 +98,30 @@ describe('openCellFile', () => {
     await expect(openCellFile(path)).rejects.toThrow(/X: 1 rows \(expected 2, as many as obs has/);
   });
 
+  it.each([
+    ['a column is missing that column-order names', 'cell_type', 'cell_typo', /obs\['cell_typ[eo]'\]: no such column, though column-order names it/],
+    ['two categories have the same name', 'B cell', 'T cell', /obs\['cell_type'\]: the category 'T cell' twice \(expected each once/],
+    ['a cell has a control character in its name', 'barcode-1', 'barcode\u00031', /cell 1: "barcode\\u00031" is its name \(expected a name without control characters/],
+    ['a gene has a control character in its name', 'MS4A1', 'MS\u001bA1', /gene 1: "MS\\u001bA1" is its name/],
+  ])('refuses a damaged file in which %s', async (_, was, is, message) => {
+    await writeSmallH5ad(path, { cellIds: ['barcode-0', 'barcode-1'], geneNames: ['CD3E', 'MS4A1'], obs: { cell_type: ['T cell', 'B cell'] }, x: { encoding: 'csr', rows: [[1, 0], [0, 2]] } });
+    const whole = readFileSync(path);
+    const failures: string[] = [];
+    for (let at = whole.indexOf(was); at >= 0; at = whole.indexOf(was, at + 1)) {
+      const damaged = Buffer.from(whole);
+      damaged.write(is, at, 'latin1');
+      writeFileSync(path, damaged);
+      try {
+        const file = await openCellFile(path);
+        file.obs('cell_type');
+        file.close();
+      } catch (error) {
+        failures.push((error as Error).message);
+      }
+    }
+    expect(failures.join('\n')).toMatch(message);
+  });
+
   it('reads a file of anndata 0.6: compound tables, categories in uns, raw.X', async () => {
     await writeSmallLegacy(path);
     const file = await openCellFile(path);
