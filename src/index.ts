@@ -10,6 +10,7 @@ export { openCorpus, type Corpus } from './data/corpus/corpus.js';
 export type { CorpusManifest, Split } from './data/corpus/manifest.js';
 export type { GeneStatistics } from './data/corpus/statistics.js';
 export { createLoader, type LoaderOptions } from './data/loader/loader.js';
+export { openCorpora, type CellSource } from './data/loader/mixture.js';
 export type { CellBatch, CellBatches } from './data/batch.js';
 export { writeAnnotatedH5ad, type Annotations, type NewColumn, type UnsValue } from './data/writers/h5ad.js';
 export { AnnotationConfig } from './tasks/annotation/config.js';
