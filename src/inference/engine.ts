@@ -4,6 +4,7 @@ import { readHead, type AnnotationHeadInfo } from '../tasks/annotation/head.js';
 import { createHeadClassifier, type HeadClassifier } from '../tasks/annotation/head-classifier.js';
 import { predictLabels, UNKNOWN_LABEL } from '../tasks/annotation/predictions.js';
 import { ConfigError } from '../errors.js';
+import type { Checkpoint } from '../train/checkpoint.js';
 import type { ReadOptions } from './cell-source.js';
 import type { EncodedCells, ScDiVa } from './scdiva.js';
 
@@ -61,6 +62,11 @@ export class ScDiVaInference {
     }
     const labels = Array.from(predicted, (code, i) => (isUnknown[i] ? UNKNOWN_LABEL : info.classes[code]!));
     return { ...encoded, labels, confidence, mostLikely: predicted, probabilities, classes: info.classes, threshold, numUnknown: isUnknown.reduce((sum, flag) => sum + flag, 0) };
+  }
+
+  /** The checkpoint of the model. */
+  get checkpoint(): Checkpoint {
+    return this.model.checkpoint;
   }
 
   /** What the annotation head of the checkpoint is. @throws CheckpointError when there is none */

@@ -1,13 +1,18 @@
 import { DataError } from '../errors.js';
+import { Rng } from '../rng.js';
 import { majorityProbabilities } from '../metrics/baselines/annotation-baselines.js';
 import { scoreLabels } from '../metrics/classification.js';
 import { mostLikely } from '../metrics/most-likely.js';
 import type { CellFile, ObsColumn } from '../data/readers/reader.js';
 import type { AnnotationHeadInfo } from '../tasks/annotation/head.js';
-import { scorePredictions } from '../tasks/annotation/predictions.js';
+import { scoreConfidently, scorePredictions } from '../tasks/annotation/predictions.js';
+import type { MethodResult } from '../tasks/finetune/methods.js';
+import type { Checkpoint } from '../train/checkpoint.js';
 import { classResults, type ClassResult } from '../tasks/annotation/results.js';
 import type { Metrics } from '../train/task.js';
+import type { ReadOptions } from './cell-source.js';
 import type { Annotation, AnnotateOptions, ScDiVaInference } from './engine.js';
+import { transferBaselines } from './transfer-baselines.js';
 
 /** How a model's labels stand against a file's. */
 export interface AnnotationEvaluation {
@@ -21,18 +26,27 @@ export interface AnnotationEvaluation {
   readonly scores: Metrics;
   /** Always predicting the most frequent class of the training cells. */
   readonly majorityClass: Metrics;
+  /** Simple methods fitted on the reference corpus; empty where none was named. */
+  readonly baselines: readonly MethodResult[];
   readonly classes: readonly ClassResult[];
   readonly annotation: Annotation;
 }
 
+export interface EvaluateOptions extends AnnotateOptions {
+  /** The file's labels in the model's words; '' = leave such cells out. Labels that are not in it keep their names. */
+  readonly labelMap?: ReadonlyMap<string, string> | undefined;
+  /** Corpus the model was fine-tuned on: simple methods are fitted on its training cells and applied to the file. */
+  readonly reference?: string | undefined;
+}
+
 /**
- * Annotates a labelled file and scores the result.
- * @param labelKey obs column with the true labels, named as the model's classes are
+ * Annotates a labelled file and scores the result: the file of the model's own data set, or one from elsewhere (transfer).
+ * @param labelKey obs column with the true labels
  * @throws DataError when there is no such column, no label in it, or none that the model knows
  */
-export async function evaluateAnnotation(engine: ScDiVaInference, cells: CellFile, labelKey: string, options: AnnotateOptions = {}): Promise<AnnotationEvaluation> {
+export async function evaluateAnnotation(engine: ScDiVaInference, cells: CellFile, labelKey: string, options: EvaluateOptions = {}): Promise<AnnotationEvaluation> {
   const head = engine.headInfo();
-  const names = labelNames(cells.obs(labelKey));
+  const names = labelNames(cells.obs(labelKey)).map((name) => (name === null ? null : (options.labelMap?.get(name) ?? name) || null));
   const { labels, truth, unseen } = recode(names, head, cells.path, labelKey);
   const annotation = await engine.annotate(cells, options);
   const rows = [...truth.keys()].filter((row) => truth[row]! >= 0);
@@ -43,6 +57,7 @@ export async function evaluateAnnotation(engine: ScDiVaInference, cells: CellFil
   const isUnknown = Uint8Array.from(rows, (row) => (annotation.confidence[row]! < annotation.threshold || annotation.mostLikely[row]! < 0 ? 1 : 0));
   const numClasses = head.classes.length;
   const numOthers = labels.length - numClasses + 1;
+  const baselines = options.reference === undefined ? [] : await scoreTransfer(options.reference, cells, engine.checkpoint, head, truth, numOthers, options);
   return {
     numCells: rows.length,
     numUnlabelled: names.length - rows.length,
@@ -50,9 +65,21 @@ export async function evaluateAnnotation(engine: ScDiVaInference, cells: CellFil
     unseen: Object.fromEntries(labels.slice(numClasses).map((name, i) => [name, unseen[i]!])),
     scores: scorePredictions(given, { predicted, confidence: Float64Array.from(pick(annotation.confidence)), isUnknown }, numClasses, numOthers),
     majorityClass: scoreMajority(given, head, numOthers),
+    baselines,
     classes: classResults(given, predicted, [...labels, '']).classes.filter(({ name, numCells }) => numCells > 0 || head.classes.includes(name)),
     annotation,
   };
+}
+
+/** Simple methods on the labelled cells that have genes. */
+async function scoreTransfer(reference: string, cells: CellFile, checkpoint: Checkpoint, head: AnnotationHeadInfo, truth: Int32Array, numOthers: number, options: ReadOptions): Promise<MethodResult[]> {
+  const { rows, results } = await transferBaselines(reference, cells, checkpoint, head, Rng.fromSeed(0).fork('baselines'), options);
+  const labelled = [...rows.keys()].filter((i) => truth[rows[i]!]! >= 0);
+  const given = labelled.map((i) => truth[rows[i]!]!);
+  return results.map(({ name, title, predicted, confidence }) => {
+    const scores = scoreConfidently(given, Int32Array.from(labelled, (i) => predicted[i]!), Float64Array.from(labelled, (i) => confidence[i]!), head.classes.length, numOthers);
+    return { name, title, kind: 'baseline', runs: [scores] };
+  });
 }
 
 function scoreMajority(truth: Int32Array, { classes, classSizes }: AnnotationHeadInfo, numOthers: number): Metrics {

@@ -20,6 +20,8 @@ const METRICS: Readonly<Record<string, { readonly name: string; readonly isHighe
   meanCollapseIndex: { name: 'collapse index (1 = as varied as the truth)', isHigherBetter: true },
   energyDistancePca50: { name: 'energy distance, 50 PCs', isHigherBetter: false },
   numPerturbations: { name: 'perturbations', isHigherBetter: true },
+  macroF1OfSeen: { name: 'macro-F1, seen types', isHigherBetter: true },
+  unknownAuroc: { name: 'AUROC of unseen types', isHigherBetter: true },
   expectedCalibrationError: { name: 'calibration error', isHigherBetter: false },
 };
 

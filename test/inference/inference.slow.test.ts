@@ -150,6 +150,17 @@ describe('evaluating on a labelled file', () => {
     expect(result.classes.find(({ name }) => name === 'Platelet')).toMatchObject({ numCells: 5, recall: 0 });
   });
 
+  it('takes another data set in its own words, and fits simple methods on the training cells of the model’s', async () => {
+    const words = { B: 'B lymphocyte', NK: 'natural killer', T: 'T lymphocyte' } as Record<string, string>;
+    const truth = fresh.types.map((type, i) => (i < 3 ? 'doublet' : words[type]!));
+    const labelMap = new Map([...Object.entries(words).map(([own, theirs]): [string, string] => [theirs, own]), ['doublet', '']]);
+    const result = await withCells({ ...fresh, obs: { truth } }, (cells) => evaluateAnnotation(engine, cells, 'truth', { labelMap, reference: join(folder, 'corpus') }));
+    expect(result).toMatchObject({ numCells: 42, numUnlabelled: 3, unseen: {} });
+    const [majority, neighbours, regression] = result.baselines.map(({ runs }) => runs[0]!['accuracy']!);
+    expect(majority).toBeCloseTo(result.majorityClass['accuracy']!, 12);
+    expect(Math.min(neighbours!, regression!)).toBeGreaterThan(0.9);
+  });
+
   it('refuses labels of which the model knows none', async () => {
     const obs = { other: fresh.types.map((type) => `my ${type}`), empty: fresh.types.map(() => null) };
     await withCells({ ...fresh, obs }, async (cells) => {

@@ -1,17 +1,24 @@
 import type { AnnotationConfig } from '../../tasks/annotation/config.js';
 import type { AnnotationResult } from '../../tasks/annotation/results.js';
+import type { MethodColumn } from '../../tasks/finetune/methods.js';
 import { defineFinetune } from './finetune-verb.js';
+
+const ANNOTATION_COLUMNS: readonly MethodColumn[] = [
+  ['accuracy', 'accuracy'],
+  ['macroF1', 'macro-F1'],
+  ['macroPrecision', 'precision'],
+  ['macroRecall', 'recall'],
+  ['expectedCalibrationError', 'calibr. error'],
+];
 
 export const finetuneAnnotation = defineFinetune<AnnotationConfig, AnnotationResult>({
   task: 'annotation',
   describe: 'teach a pretrained model to label cell types; scores it beside simple methods on held-out cells',
   exampleSet: 'tune.kind=head',
-  columns: [
-    ['accuracy', 'accuracy'],
-    ['macroF1', 'macro-F1'],
-    ['macroPrecision', 'precision'],
-    ['macroRecall', 'recall'],
-    ['expectedCalibrationError', 'calibr. error'],
+  columns: ANNOTATION_COLUMNS,
+  optionalColumns: [
+    ['macroF1OfSeen', 'F1, seen types'],
+    ['unknownAuroc', 'AUROC unseen'],
   ],
   async load() {
     const [{ loadConfig }, { AnnotationConfig }, { resultsJson }] = await Promise.all([import('../../config/load.js'), import('../../tasks/annotation/config.js'), import('../../tasks/annotation/results.js')]);

@@ -26,12 +26,14 @@ interface FinetuneVerb<C extends FinetuneConfig, R extends TaskResult> {
   /** For `--set` and the example line. */
   readonly exampleSet: string;
   /** Scores shown, in reading order. */
-  readonly columns: readonly MethodColumn[];
+  readonly columns: readonly MethodColumn[] | ((result: R) => readonly MethodColumn[]);
+  /** Further scores, shown where a method has them. */
+  readonly optionalColumns?: readonly MethodColumn[];
   readonly load: () => Promise<FinetuneRecipe<C, R>>;
 }
 
 /** `scdiva finetune <task>`: config file → training with one or more seeds → table of the model beside simple methods. */
-export function defineFinetune<C extends FinetuneConfig, R extends TaskResult>({ task, describe, exampleSet, columns, load }: FinetuneVerb<C, R>): AnyVerb {
+export function defineFinetune<C extends FinetuneConfig, R extends TaskResult>({ task, describe, exampleSet, columns: always, optionalColumns = [], load }: FinetuneVerb<C, R>): AnyVerb {
   return defineVerb({
     command: task,
     describe,
@@ -49,6 +51,7 @@ export function defineFinetune<C extends FinetuneConfig, R extends TaskResult>({
       if (!recipe.settle && asked.train.microBatch === 'auto') throw new ConfigError({ file: path, key: 'train.microBatch', found: `auto, which ${task} does not know`, hint: 'set train.accumulation, and train.microBatch to null' });
       const { config, microBatch } = (await recipe.settle?.(asked, { ...context, out: folder, isResumed: resume })) ?? { config: asked };
       const result = await recipe.finetune({ config, out: folder, isResumed: resume, numSeeds: seeds, microBatch, profileSteps: numProfiled, context });
+      const columns = [...(typeof always === 'function' ? always(result) : always), ...optionalColumns.filter(([metric]) => result.methods.some(({ runs }) => runs.some((run) => run[metric] !== undefined)))];
       const { methodLines, methodsJson, tableHead } = await import('../../tasks/finetune/methods.js');
       return {
         json: { ...recipe.json(result), ...methodsJson(result, columns) },

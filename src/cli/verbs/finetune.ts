@@ -1,6 +1,7 @@
 import { defineGroup } from '../verb.js';
 import { finetuneAnnotation } from './finetune-annotation.js';
+import { finetuneFewShot } from './finetune-few-shot.js';
 import { finetunePerturbation } from './finetune-perturbation.js';
 
 /** One file a task: finetune-<task>.ts. */
-export const finetune = defineGroup('finetune', 'train a pretrained model for a task', [finetuneAnnotation, finetunePerturbation]);
+export const finetune = defineGroup('finetune', 'train a pretrained model for a task', [finetuneAnnotation, finetuneFewShot, finetunePerturbation]);

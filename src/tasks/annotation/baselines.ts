@@ -3,9 +3,8 @@ import type { Corpus } from '../../data/corpus/corpus.js';
 import type { Preprocessing } from '../../data/loader/config.js';
 import { flatEntropy, Serializer } from '../../data/loader/serialize.js';
 import { annotationBaselines } from '../../metrics/baselines/annotation-baselines.js';
-import { expectedCalibrationError } from '../../metrics/calibration.js';
-import { scoreLabels } from '../../metrics/classification.js';
 import type { SparseMatrix } from '../../metrics/baselines/sparse-matrix.js';
+import { scoreConfidently } from './predictions.js';
 import { codesOf, type AnnotationLabels } from './labels.js';
 import type { MethodResult } from '../finetune/methods.js';
 
@@ -22,9 +21,7 @@ export function scoreBaselines(corpus: Corpus, labels: AnnotationLabels, preproc
   });
   const truth = codesOf(labels, test);
   return results.map(({ name, title, predicted, confidence }) => {
-    const isRight = predicted.map((code, i) => (code === truth[i] ? 1 : 0));
-    const scores = { ...scoreLabels(truth, predicted, numClasses + labels.unseen.length), expectedCalibrationError: expectedCalibrationError(confidence, isRight) };
-    return { name, title, kind: 'baseline', runs: [scores] };
+    return { name, title, kind: 'baseline', runs: [scoreConfidently(truth, predicted, confidence, numClasses, labels.unseen.length)] };
   });
 }
 

@@ -30,6 +30,8 @@ const fields = z
     data: z.strictObject({
       corpus: z.string().min(1).describe('corpus folder; its split column says what is trained on'),
       labelKey: z.string().min(1).describe('obs field with the cell types'),
+      holdOut: z.array(z.string()).default([]).describe('types kept from training and validation: does the confidence tell that the model does not know them?'),
+      cellsPerType: z.int().positive().nullable().default(null).describe('few-shot: so many training, and at most so many validation cells of each type, drawn by the seed; smaller numbers draw subsets of larger ones'),
     }),
     tune: TuneConfig.default({ kind: 'lastLayers', numLayers: 4 }),
     head: HeadConfig.prefault({}),

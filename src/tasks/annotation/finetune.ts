@@ -7,7 +7,7 @@ import { embeddingOptions, forEachSeed, openFinetuning, withExecutor, writeResul
 import type { MethodResult } from '../finetune/methods.js';
 import { scoreBaselines } from './baselines.js';
 import type { AnnotationConfig } from './config.js';
-import { annotationLabels, codesOf, type AnnotationLabels } from './labels.js';
+import { annotationLabels, codesOf, fewShot, type AnnotationLabels } from './labels.js';
 import { classResults, predictionsTsv, reliability, resultsJson, type AnnotationResult } from './results.js';
 import { trainSeed, type SeedRun } from './train-seed.js';
 import { trainableNames } from './trainable.js';
@@ -26,16 +26,19 @@ export function finetuneAnnotation(request: FinetuneAnnotation): Promise<Annotat
   return openFinetuning(request, async (room) => {
     const { config, corpus, pretrained, context, out } = room;
     trainableNames(Object.keys(pretrained.parameters), config.tune, pretrained.modelConfig); // refused now rather than after the cells are embedded
-    const labels = annotationLabels(corpus, config.data.labelKey);
+    const allLabels = annotationLabels(corpus, config.data.labelKey, config.data.holdOut);
+    const labelsOf = (seed: number): AnnotationLabels => (config.data.cellsPerType === null ? allLabels : fewShot(allLabels, config.data.cellsPerType, Rng.fromSeed(seed)));
+    const labels = labelsOf(config.train.seed);
     context.say(describeLabels(labels));
-    const rows = sampleRows(labels, config.train.seed);
+    const rows = sampleRows(allLabels, config.train.seed);
     const tables = new Map<Checkpoint, EmbeddingTable>(); // seeds that start from the same weights share one
     const runs = await forEachSeed(room, async (seedRoom) => {
-      const table = tables.get(seedRoom.model) ?? (await embed(seedRoom, labels, rows));
+      const table = tables.get(seedRoom.model) ?? (await embed(seedRoom, allLabels, rows));
       tables.set(seedRoom.model, table);
-      return trainSeed({ ...seedRoom, labels, embeddings: config.tune.kind === 'head' ? table : undefined, sample: table.gather(rows) });
+      return trainSeed({ ...seedRoom, labels: labelsOf(seedRoom.seed), embeddings: config.tune.kind === 'head' ? table : undefined, sample: table.gather(rows) });
     });
-    const baselines = config.baselines ? fitBaselines(room, labels) : [];
+    // Fitted once, unless every seed has training cells of its own.
+    const baselines = config.baselines ? joinRuns((config.data.cellsPerType === null ? [config.train.seed] : room.seeds).map((seed) => fitBaselines(room, labelsOf(seed)))) : [];
     const result = assemble(room, labels, runs, baselines);
     await writeFileAtomic(join(out, 'predictions.tsv'), predictionsTsv(result));
     await writeResult(out, resultsJson(result));
@@ -92,6 +95,11 @@ function fitBaselines({ config, context, corpus, pretrained }: Room, labels: Ann
   } finally {
     bar.stop();
   }
+}
+
+/** The same methods, fitted several times. */
+function joinRuns(fits: readonly (readonly MethodResult[])[]): MethodResult[] {
+  return fits[0]!.map((method, i) => ({ ...method, runs: fits.flatMap((fit) => fit[i]!.runs) }));
 }
 
 function describeLabels({ key, classes, unseen, rows, numUnlabelled }: AnnotationLabels): string {

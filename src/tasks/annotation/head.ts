@@ -17,6 +17,8 @@ const OUTER = `${HEAD_PREFIX}3`;
 const INPUT_MEAN = `${HEAD_PREFIX}input_mean`;
 const INPUT_STD = `${HEAD_PREFIX}input_std`;
 
+const rename = (name: string, prefix: string): string => prefix + name.slice(HEAD_PREFIX.length);
+
 /** Parameters of the head that learn; its input statistics do not. */
 export const isLearnedByHead = (name: string): boolean => name.startsWith(HEAD_PREFIX) && name !== INPUT_MEAN && name !== INPUT_STD;
 
@@ -94,11 +96,11 @@ function headSpecs(sizes: HeadSizes): Pick<HeadSpec, 'name' | 'shape'>[] {
  * @param embeddings [n, D] of training cells, n > 0. All cells share most of their embedding, and what tells types apart may be a
  *   hundredth of it: the head looks at it centred and scaled, so that one learning rate suits every backbone.
  */
-export function initialHead(sizes: HeadSizes, embeddings: Float32Array, rng: Rng): HostTensors {
+export function initialHead(sizes: HeadSizes, embeddings: Float32Array, rng: Rng, prefix = HEAD_PREFIX): HostTensors {
   const { mean, std } = columnStatistics(embeddings, sizes.embeddingDim);
-  const learned = learnedSpecs(sizes).map(({ name, shape, numIn }): [string, HostTensor] => [name, uniform(shape, 1 / Math.sqrt(numIn), rng.fork(`init/${name}`))]);
+  const learned = learnedSpecs(sizes).map(({ name, shape, numIn }): [string, HostTensor] => [rename(name, prefix), uniform(shape, 1 / Math.sqrt(numIn), rng.fork(`init/${rename(name, prefix)}`))]);
   const fixed = (data: Float32Array): HostTensor => ({ dtype: 'float32', shape: [sizes.embeddingDim], data });
-  return { [INPUT_MEAN]: fixed(mean), [INPUT_STD]: fixed(std), ...Object.fromEntries(learned) };
+  return { [rename(INPUT_MEAN, prefix)]: fixed(mean), [rename(INPUT_STD, prefix)]: fixed(std), ...Object.fromEntries(learned) };
 }
 
 /** Keeps a dimension without spread from being blown up into noise; embeddings leave a norm layer with entries around 1. */
@@ -115,11 +117,12 @@ function columnStatistics(x: Float32Array, D: number): { mean: Float32Array; std
 /**
  * @param embedding [B, D] cell embeddings
  * @param site where dropout sits; none outside training
+ * @param prefix of the head's parameters: a model with several heads has one for each
  * @returns [B, C]
  */
-export function headLogits(parameters: Tensors, embedding: tf.Tensor2D, site?: DropoutSite): tf.Tensor2D {
+export function headLogits(parameters: Tensors, embedding: tf.Tensor2D, site?: DropoutSite, prefix = HEAD_PREFIX): tf.Tensor2D {
   return tf.tidy(() => {
-    const p = (name: string) => take(parameters, name);
+    const p = (name: string) => take(parameters, rename(name, prefix));
     const scaled = tf.div(tf.sub(embedding, p(INPUT_MEAN)), p(INPUT_STD)); // [B, D]
     const inner = gelu(linear(scaled, p(`${INNER}.weight`), p(`${INNER}.bias`))); // [B, E]
     return linear(dropout(inner, site), p(`${OUTER}.weight`), p(`${OUTER}.bias`)) as tf.Tensor2D; // [B, C]

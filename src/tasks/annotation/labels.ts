@@ -1,4 +1,5 @@
-import { DataError } from '../../errors.js';
+import { ConfigError, DataError } from '../../errors.js';
+import type { Rng } from '../../rng.js';
 import type { Corpus } from '../../data/corpus/corpus.js';
 import type { Split } from '../../train/task.js';
 
@@ -22,14 +23,20 @@ export interface AnnotationLabels {
 }
 
 /**
- * @throws DataError when the corpus has no such field, a label has a single cell, fewer than two labels have training cells, or
+ * @param holdOut labels whose cells are left in the test split alone
+ * @throws ConfigError for a label to hold out that no test cell has; DataError when the corpus has no such field, a label has a single cell, fewer than two labels have training cells, or
  * a split has no labelled cell
  */
-export function annotationLabels(corpus: Pick<Corpus, 'path' | 'labelNames' | 'labelCodes' | 'splitRows'>, key: string): AnnotationLabels {
+export function annotationLabels(corpus: Pick<Corpus, 'path' | 'labelNames' | 'labelCodes' | 'splitRows'>, key: string, holdOut: readonly string[] = []): AnnotationLabels {
   const names = corpus.labelNames(key);
   const stored = corpus.labelCodes(key);
   const place = { file: corpus.path, key: `obs['${key}']` };
-  const splits = Object.fromEntries(SPLITS.map((split) => [split, corpus.splitRows(split)])) as Record<Split, Int32Array>;
+  const heldOut = new Set(holdOut.map((name) => names.indexOf(name)));
+  const splits = Object.fromEntries(SPLITS.map((split) => [split, corpus.splitRows(split).filter((row) => split === 'test' || !heldOut.has(stored[row]!))])) as Record<Split, Int32Array>;
+  for (const name of holdOut) {
+    const code = names.indexOf(name);
+    if (code < 0 || !splits.test.some((row) => stored[row] === code)) throw new ConfigError({ key: 'data.holdOut', found: `'${name}', which no test cell of ${corpus.path} is`, expected: `labels of obs['${key}'], such as '${names[0]}'` });
+  }
 
   const count = (rows: Int32Array) => {
     const sizes = new Int32Array(names.length);
@@ -59,6 +66,25 @@ export function annotationLabels(corpus: Pick<Corpus, 'path' | 'labelNames' | 'l
     numUnlabelled: Object.fromEntries(SPLITS.map((split) => [split, splits[split].length - rows[split].length])) as Record<Split, number>,
     classSizes: Int32Array.from(known, (code) => trainSizes[code]!),
   };
+}
+
+/**
+ * The same labels with few training and validation cells: of each class the first so many of an order that the stream draws, so that of
+ * one stream 5 cells are among the 10.
+ */
+export function fewShot(labels: AnnotationLabels, cellsPerType: number, rng: Rng): AnnotationLabels {
+  const few = (split: 'train' | 'validation'): Int32Array => {
+    const rows = labels.rows[split];
+    const ofClass = (code: number) => rows.filter((row) => labels.codes[row] === code);
+    return Int32Array.from(labels.classes.flatMap((name, code) => {
+      const own = ofClass(code);
+      return [...rng.fork(`few-shot/${split}/${name}`).permutation(own.length).slice(0, cellsPerType)].map((i) => own[i]!);
+    })).sort();
+  };
+  const train = few('train');
+  const classSizes = new Int32Array(labels.classes.length);
+  for (const row of train) classSizes[labels.codes[row]!]!++;
+  return { ...labels, rows: { ...labels.rows, train, validation: few('validation') }, classSizes };
 }
 
 /**

@@ -1,5 +1,6 @@
 import { expectedCalibrationError } from '../../metrics/calibration.js';
 import { scoreLabels } from '../../metrics/classification.js';
+import { auroc } from '../../metrics/ranking.js';
 import { mostLikely } from '../../metrics/most-likely.js';
 import type { Metrics } from '../../train/task.js';
 import { softmaxRows } from './calibration.js';
@@ -28,6 +29,25 @@ export function predictLabels(logits: ArrayLike<number>, head: Pick<AnnotationHe
 }
 
 /**
+ * What can be said of any method that gives labels and confidences. Where cells have labels unseen in training, these count as wrong; beside
+ * that, `macroF1OfSeen` judges the other cells alone and `unknownAuroc` how well low confidence tells the unseen ones from them.
+ */
+export function scoreConfidently(truth: ArrayLike<number>, predicted: Int32Array, confidence: Float64Array, numClasses: number, numUnseen: number): Metrics {
+  const isRight = predicted.map((code, i) => (code === truth[i] ? 1 : 0));
+  const isUnseen = predicted.map((_, i) => (truth[i]! >= numClasses ? 1 : 0));
+  const seen = [...isUnseen.keys()].filter((i) => isUnseen[i] === 0);
+  const hasBoth = seen.length > 0 && seen.length < isUnseen.length;
+  return {
+    ...scoreLabels(truth, predicted, numClasses + numUnseen),
+    expectedCalibrationError: expectedCalibrationError(confidence, isRight),
+    ...(hasBoth && {
+      macroF1OfSeen: scoreLabels(seen.map((i) => truth[i]!), seen.map((i) => predicted[i]!), numClasses).macroF1,
+      unknownAuroc: auroc(confidence.map((p) => -p), isUnseen),
+    }),
+  };
+}
+
+/**
  * Scores of labelled cells. The headline figures judge the most likely class of every cell; `shareUnknown` and
  * `accuracyOfKnown` say what the threshold does to them.
  * @param truth [n] class codes; codes of numClasses and above are labels unseen in training, always wrong
@@ -38,8 +58,7 @@ export function scorePredictions(truth: ArrayLike<number>, { predicted, confiden
   const numUnknown = isUnknown.reduce((sum, flag) => sum + flag, 0);
   const numRightKnown = isRight.reduce((sum, right, i) => sum + (isUnknown[i] ? 0 : right), 0);
   return {
-    ...scoreLabels(truth, predicted, numClasses + numUnseen),
-    expectedCalibrationError: expectedCalibrationError(confidence, isRight),
+    ...scoreConfidently(truth, predicted, confidence, numClasses, numUnseen),
     shareUnknown: numUnknown / predicted.length,
     ...(numUnknown < predicted.length && { accuracyOfKnown: numRightKnown / (predicted.length - numUnknown) }),
   };

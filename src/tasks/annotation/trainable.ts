@@ -13,7 +13,8 @@ export function trainableNames(names: readonly string[], tune: TuneConfig, { num
   return names.filter((name) => isLearnedByHead(name) || (!name.startsWith(HEAD_PREFIX) && backboneRule(tune, numLayers)(name)));
 }
 
-function backboneRule(tune: TuneConfig, numLayers: number): (name: string) => boolean {
+/** Which of the model's own parameters learn. @throws ConfigError when more last layers are asked for than the model has */
+export function backboneRule(tune: TuneConfig, numLayers: number): (name: string) => boolean {
   switch (tune.kind) {
     case 'head':
       return () => false;

@@ -39,7 +39,7 @@ export function overSeeds(runs: readonly Metrics[], metric: string): { mean: num
 export type MethodColumn = readonly [metric: string, title: string];
 
 /** The table of methods as lines of text: mean ± standard deviation over seeds, `–` where a method has no such score. */
-export function methodLines(methods: readonly MethodResult[], columns: readonly MethodColumn[]): string[] {
+export function methodLines(methods: readonly Pick<MethodResult, 'title' | 'runs'>[], columns: readonly MethodColumn[]): string[] {
   const score = (runs: readonly Metrics[], metric: string): string => {
     const { mean, sd } = overSeeds(runs, metric);
     return Number.isNaN(mean) ? '–' : `${mean.toFixed(3)}${sd === undefined ? '' : ` ± ${sd.toFixed(3)}`}`;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Rng } from '../../../src/rng.js';
 import { calibrate, fitTemperature, quantile, softmaxRows } from '../../../src/tasks/annotation/calibration.js';
-import { predictLabels, scorePredictions } from '../../../src/tasks/annotation/predictions.js';
+import { predictLabels, scoreConfidently, scorePredictions } from '../../../src/tasks/annotation/predictions.js';
 
 const C = 4;
 const chosenOnValidation = { threshold: null, quantile: 0.05 };
@@ -98,5 +98,21 @@ describe('quantile', () => {
     expect(quantile([4, 1, 3, 2], 0)).toBe(1);
     expect(quantile([4, 1, 3, 2], 0.4)).toBeCloseTo(2.2, 12);
     expect(quantile([7], 0.9)).toBe(7);
+  });
+});
+
+describe('labels that training has not seen', () => {
+  const truth = [0, 0, 1, 1, 2, 2]; // 2 is unseen
+  const predicted = Int32Array.of(0, 0, 1, 0, 1, 0);
+
+  it('count as wrong, are told by low confidence, and are left out of the scores of the others', () => {
+    const scores = scoreConfidently(truth, predicted, Float64Array.of(0.9, 0.8, 0.7, 0.4, 0.5, 0.3), 2, 1);
+    expect(scores['accuracy']).toBeCloseTo(3 / 6, 12);
+    expect(scores['unknownAuroc']).toBeCloseTo(7 / 8, 12); // of 4 × 2 pairs one is the wrong way round: 0.4 seen, 0.5 unseen
+    expect(scores['macroF1OfSeen']).toBeCloseTo((4 / 5 + 2 / 3) / 2, 12);
+  });
+
+  it('are not spoken of where there are none', () => {
+    expect(scoreConfidently([0, 1], Int32Array.of(0, 1), Float64Array.of(0.9, 0.9), 2, 1)).not.toHaveProperty('unknownAuroc');
   });
 });

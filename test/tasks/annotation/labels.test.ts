@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { annotationLabels, classWeights, codesOf } from '../../../src/tasks/annotation/labels.js';
-
+import { Rng } from '../../../src/rng.js';
+import { annotationLabels, classWeights, codesOf, fewShot } from '../../../src/tasks/annotation/labels.js';
 
 /** A corpus of which only labels and splits are asked: one entry a cell, `split:label` or `split:` without a label. */
 function labelled(names: readonly string[], cells: readonly string[]) {
@@ -43,6 +43,43 @@ describe('labels of a corpus', () => {
     expect(() => annotationLabels(labelled(['a'], ['train:a', 'train:a', 'validation:a', 'test:a']), 'k')).toThrow(/every training cell is 'a'/);
     expect(() => annotationLabels(labelled(['a'], ['train:', 'validation:a', 'test:a']), 'k')).toThrow(/no training cell has a label/);
     expect(() => annotationLabels(labelled(['a', 'b'], ['train:a', 'train:b', 'train:a', 'train:b', 'validation:', 'test:a']), 'k')).toThrow(/no labelled cell in the validation split/);
+  });
+});
+
+describe('a type held out', () => {
+  const cells = ['train:a', 'train:b', 'train:c', 'train:c', 'validation:a', 'validation:c', 'test:a', 'test:b', 'test:c', 'test:c', 'validation:b'];
+
+  it('has test cells alone, and no logit', () => {
+    const labels = annotationLabels(labelled(['a', 'b', 'c'], cells), 'k', ['c']);
+    expect(labels.classes).toEqual(['a', 'b']);
+    expect(labels.unseen).toEqual(['c']);
+    expect([...labels.rows.train]).toEqual([0, 1]);
+    expect([...labels.rows.validation]).toEqual([4, 10]);
+    expect([...codesOf(labels, labels.rows.test)]).toEqual([0, 1, 2, 2]);
+  });
+
+  it('must be one that the test split has', () => {
+    expect(() => annotationLabels(labelled(['a', 'b', 'c'], cells), 'k', ['d'])).toThrow(/data\.holdOut: 'd', which no test cell/);
+  });
+});
+
+describe('few labelled cells', () => {
+  const cells = [...Array.from({ length: 40 }, (_, i) => `train:${i % 4 === 0 ? 'a' : 'b'}`), ...Array.from({ length: 10 }, (_, i) => `validation:${i % 2 ? 'a' : 'b'}`), 'test:a', 'test:b'];
+  const all = annotationLabels(labelled(['a', 'b'], cells), 'k');
+  const few = (n: number, seed = 1) => fewShot(all, n, Rng.fromSeed(seed));
+
+  it('are as many of each type, or all there are, for training and validation; the test split stays', () => {
+    expect([...few(3).classSizes]).toEqual([3, 3]);
+    expect([...few(20).classSizes]).toEqual([10, 20]);
+    expect([...few(3).rows.train].map((row) => all.codes[row]).toSorted()).toEqual([0, 0, 0, 1, 1, 1]);
+    expect(few(3).rows.validation).toHaveLength(6);
+    expect(few(3).rows.test).toEqual(all.rows.test);
+  });
+
+  it('are among the more of the same seed, and others with another', () => {
+    const more = new Set(few(8).rows.train);
+    expect([...few(3).rows.train].every((row) => more.has(row))).toBe(true);
+    expect([...few(3, 2).rows.train]).not.toEqual([...few(3).rows.train]);
   });
 });
 

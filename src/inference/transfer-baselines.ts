@@ -1,0 +1,75 @@
+import type { Rng } from '../rng.js';
+import { DataError } from '../errors.js';
+import { flatEntropy } from '../data/loader/serialize.js';
+import { openCorpus } from '../data/corpus/corpus.js';
+import type { CellFile } from '../data/readers/reader.js';
+import { annotationBaselines, type BaselineResult } from '../metrics/baselines/annotation-baselines.js';
+import type { SparseMatrix } from '../metrics/baselines/sparse-matrix.js';
+import { expressionMatrix } from '../tasks/annotation/baselines.js';
+import type { AnnotationHeadInfo } from '../tasks/annotation/head.js';
+import { annotationLabels } from '../tasks/annotation/labels.js';
+import type { ModelDescription } from '../train/checkpoint.js';
+import { cellSource, type ReadOptions } from './cell-source.js';
+
+/**
+ * Simple methods fitted on the training cells of a corpus and applied to a file of cells from elsewhere. Genes that no cell of the file
+ * expresses are left out of the fit: the file may not have measured them.
+ * @param head of the model beside which they stand: same labels, in the same order
+ * @returns predictions for the file's cells that have genes, and the file's rows of these
+ * @throws DataError when the corpus has other genes than the model, or other labels than its head
+ */
+export async function transferBaselines(corpusPath: string, cells: CellFile, model: ModelDescription, head: AnnotationHeadInfo, rng: Rng, options: ReadOptions = {}): Promise<{ rows: Int32Array; results: BaselineResult[] }> {
+  const corpus = await openCorpus(corpusPath);
+  try {
+    if (corpus.vocabulary.hash !== model.vocabulary.hash) throw new DataError({ file: corpusPath, found: 'other genes than the checkpoint’s', hint: 'name the corpus the model was fine-tuned on' });
+    const { classes, codes, rows: { train } } = annotationLabels(corpus, head.labelKey);
+    const known = new Map(head.classes.map((name, code) => [name, code]));
+    const trainRows = train.filter((row) => known.has(classes[codes[row]!]!));
+    if (trainRows.length === 0) throw new DataError({ file: corpusPath, key: `obs['${head.labelKey}']`, found: 'none of the model’s labels', hint: 'name the corpus the model was fine-tuned on' });
+    const { rows, matrix: test } = await fileExpression(cells, model, options);
+    const isExpressed = new Uint8Array(model.vocabulary.size);
+    for (let i = 0; i < test.indices.length; i++) isExpressed[test.indices[i]!] = 1;
+    const results = annotationBaselines({
+      train: keepColumns(expressionMatrix(corpus, trainRows, model.preprocessing), isExpressed),
+      trainLabels: trainRows.map((row) => known.get(classes[codes[row]!]!)!),
+      test,
+      numClasses: head.classes.length,
+      rng,
+    });
+    return { rows, results };
+  } finally {
+    corpus.close();
+  }
+}
+
+/** Log-normalised expression of a file's cells over the whole vocabulary, as `expressionMatrix` gives it of a corpus. */
+async function fileExpression(cells: CellFile, model: ModelDescription, options: ReadOptions): Promise<{ rows: Int32Array; matrix: SparseMatrix }> {
+  const { vocabulary, preprocessing } = model;
+  const whole: ModelDescription = { ...model, entropy: flatEntropy(vocabulary), preprocessing: { ...preprocessing, maxGenes: vocabulary.size, serialisation: 'expression' } };
+  const { batches } = await cellSource(cells, whole, options);
+  const rows: number[] = [];
+  const indptr = [0];
+  const indices: number[] = [];
+  const values: number[] = [];
+  for await (const { numCells, seqLen, geneIds, values: batchValues, numGenes, cellIndex } of batches) {
+    for (let b = 0; b < numCells; b++) {
+      rows.push(cellIndex[b]!);
+      for (let l = b * seqLen; l < b * seqLen + numGenes[b]!; l++) {
+        indices.push(geneIds[l]!);
+        values.push(batchValues[l]!);
+      }
+      indptr.push(indices.length);
+    }
+  }
+  return { rows: Int32Array.from(rows), matrix: { numRows: rows.length, numColumns: vocabulary.size, indptr: Int32Array.from(indptr), indices: Int32Array.from(indices), values: Float32Array.from(values) } };
+}
+
+function keepColumns(matrix: SparseMatrix, isKept: Uint8Array): SparseMatrix {
+  const indptr = new Int32Array(matrix.numRows + 1);
+  const kept: number[] = [];
+  for (let row = 0; row < matrix.numRows; row++) {
+    for (let i = matrix.indptr[row]!; i < matrix.indptr[row + 1]!; i++) if (isKept[matrix.indices[i]!]) kept.push(i);
+    indptr[row + 1] = kept.length;
+  }
+  return { ...matrix, indptr, indices: Int32Array.from(kept, (i) => matrix.indices[i]!), values: Float32Array.from(kept, (i) => matrix.values[i]!) };
+}
