@@ -7,7 +7,7 @@ import { planSubject, type Assumed, type PlanSubject } from './subject.js';
 
 /** What a training will take, before it runs. Bytes of host memory; on a GPU the device's own memory is not among them. */
 export interface Plan {
-  readonly task: Training['task'];
+  readonly task: string;
   readonly parameters: { readonly total: number; readonly trainable: number; readonly parts: Readonly<Record<string, number>> };
   readonly memory: {
     readonly weightsBytes: number;
@@ -97,7 +97,7 @@ export function assemblePlan(training: Training, subject: PlanSubject, probed: P
     compiling: (batchShapes * probed.compileMs) / 1e3,
   };
   return {
-    task: training.task,
+    task: training.task === 'annotation' ? (training.standsFor ?? training.task) : training.task,
     parameters: { total, trainable, parts: probed.parameters },
     memory: {
       weightsBytes: 4 * total,

@@ -3,7 +3,12 @@ import type { AnnotationConfig } from '../tasks/annotation/config.js';
 import type { PretrainingConfig } from '../tasks/pretraining/config.js';
 
 /** A training as its config file describes it. */
-export type Training = { readonly task: 'pretraining'; readonly config: PretrainingConfig } | { readonly task: 'annotation'; readonly config: AnnotationConfig };
+export type Training = { readonly task: 'pretraining'; readonly config: PretrainingConfig } | {
+  readonly task: 'annotation';
+  readonly config: AnnotationConfig;
+  /** The fine-tuning that is meant, where another one is tried out in its place: the whole encoder under a small head. */
+  readonly standsFor?: string;
+};
 
 /** What a probe tries out. Plain data: it goes to another process. */
 export interface ProbeSpec {

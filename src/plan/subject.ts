@@ -47,6 +47,7 @@ const MAX_BATCHES = 2_000;
 /** Looks at corpus and checkpoint where they are there, and assumes what they would say where they are not. */
 export async function planSubject(training: Training, assumed: Assumed = {}): Promise<PlanSubject> {
   const assumptions: string[] = [];
+  if (training.task === 'annotation' && training.standsFor) assumptions.push(`tried out as a fine-tuning of the whole encoder under a classifier: what ${training.standsFor} adds (its own head, losses and validation) comes on top`);
   const checkpoint = training.task === 'annotation' ? await readCheckpoint(training.config.checkpoint, assumptions) : undefined;
   const model = training.task === 'pretraining' ? training.config.model : (checkpoint?.config ?? MODEL_PRESETS.ScDiVa);
   const preprocessing = training.task === 'pretraining' ? { ...training.config.preprocessing, maxGenes: model.maxGenes } : (checkpoint?.preprocessing ?? Preprocessing.parse({ maxGenes: model.maxGenes }));
@@ -65,7 +66,7 @@ export async function planSubject(training: Training, assumed: Assumed = {}): Pr
   assumptions.push(`there is no corpus at ${missing.join(', ')}: every cell is taken to have ${preprocessing.maxGenes} genes, the most the model reads`);
   if (checkpoint === undefined && assumed.numGenes === undefined) assumptions.push(`a vocabulary of ${numGenes.toLocaleString('en')} genes, the released one (--genes N for another)`);
   if (assumed.numCells === undefined) assumptions.push('the number of cells is not known: give it with --cells N');
-  if (training.task === 'annotation') assumptions.push(`${ASSUMED_CLASSES} labels`);
+  if (training.task === 'annotation' && !training.standsFor) assumptions.push(`${ASSUMED_CLASSES} labels`);
   const seqLen = paddedLength(preprocessing.maxGenes, preprocessing);
   const numCells = assumed.numCells === undefined ? null : { train: assumed.numCells, validation: 0, test: 0 };
   return { model, numGenes, numClasses: ASSUMED_CLASSES, numCells, lengths: [{ seqLen, share: 1 }], meanGenes: seqLen, assumptions };
@@ -84,7 +85,7 @@ async function readCheckpoint(path: string, assumptions: string[]): Promise<{ co
 
 async function readCorpus(corpus: CellSource, training: Training, preprocessing: Preprocessing): Promise<Pick<PlanSubject, 'numCells' | 'lengths' | 'meanGenes' | 'numClasses'>> {
   const { train, loader } = training.config;
-  const labels = training.task === 'annotation' ? await readLabels(training.config.data) : undefined;
+  const labels = training.task === 'annotation' && !training.standsFor ? await readLabels(training.config.data) : undefined;
   const rows = labels?.rows ?? { train: corpus.splitRows('train'), validation: corpus.splitRows('validation'), test: corpus.splitRows('test') };
   const numGenes = corpus.numGenesPerCell();
   const length = (row: number): number => Math.min(preprocessing.maxGenes, numGenes[row]!);
@@ -102,7 +103,7 @@ async function readCorpus(corpus: CellSource, training: Training, preprocessing:
     numCells: { train: rows.train.length, validation: rows.validation.length, test: rows.test.length },
     lengths: [...counts].map(([seqLen, count]) => ({ seqLen, share: count / numSeen })).sort((a, b) => a.seqLen - b.seqLen),
     meanGenes: rows.train.reduce((sum, row) => sum + length(row), 0) / Math.max(1, rows.train.length),
-    numClasses: labels?.classes.length ?? 0,
+    numClasses: labels?.classes.length ?? (training.task === 'annotation' ? ASSUMED_CLASSES : 0),
   };
 }
 

@@ -1,5 +1,5 @@
 import { readdirSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { smallCorpus, randomCells, temporaryFolder } from '../support/small-corpus.js';
 import { describePlan } from '../../src/plan/describe.js';
@@ -69,12 +69,13 @@ describe('the size of a micro-batch', () => {
 });
 
 describe('a plan', () => {
-  // What can be planned: pretraining and annotation.
-  const files = readdirSync(configs, { recursive: true, encoding: 'utf8' }).filter((name) => /(pretrain|annotation)[^/]*\.yaml$/.test(name));
+  // What can be planned; every one of the published protocols is among it.
+  const files = readdirSync(configs, { recursive: true, encoding: 'utf8' }).filter((name) => /(pretrain|annotation|perturbation)[^/]*\.yaml$/.test(name));
 
   it.each(files)('can be made of %s before there is any data', async (name) => {
-    const training = await loadTraining(join(configs, name), ['data.corpus=not/there', ...(name.includes('annotation') ? ['checkpoint=not/there'] : [])]);
-    expect(training.task).toBe(name.includes('annotation') ? 'annotation' : 'pretraining');
+    const [task] = basename(name, '.yaml').split('-') as [string];
+    const training = await loadTraining(join(configs, name), ['data.corpus=not/there', ...(task === 'pretrain' ? [] : ['checkpoint=not/there'])]);
+    expect(training.task === 'annotation' ? (training.standsFor ?? training.task) : training.task).toBe(task === 'pretrain' ? 'pretraining' : task);
     const subject = await planSubject(training, { numCells: 5000, numGenes: 2000 });
     expect(subject.numCells!.train).toBe(5000);
     expect(subject.lengths).toEqual([{ seqLen: subject.model.maxGenes, share: 1 }]);
