@@ -24,7 +24,7 @@ export interface GeneCorrelationOptions extends ReadOptions {
 }
 
 /** Ways to say how alike two genes are. */
-export const CORRELATION_SOURCES = ['geneEmbedding', 'contextual', 'reconstructed', 'otherHalf'] as const;
+export const CORRELATION_SOURCES = ['geneEmbedding', 'contextual', 'reconstructed', 'presence', 'otherHalf'] as const;
 export type CorrelationSource = (typeof CORRELATION_SOURCES)[number];
 
 export interface GeneCorrelation {
@@ -35,7 +35,8 @@ export interface GeneCorrelation {
   readonly raw: GeneMatrix;
   /**
    * The model's: rows of the gene embedding; states of the last block, averaged over the cells that show the gene; and values predicted for hidden
-   * genes, each slot hidden once. `otherHalf` is no model: the raw correlation of one half of the cells, to be held against the other half's.
+   * genes, each slot hidden once. Two are no model: `presence`, whether a gene is among those the model is shown of a cell, which the predicted values
+   * know, too, being 0 elsewhere; and `otherHalf`, the raw correlation of one half of the cells, to be held against the other half's.
    */
   readonly matrices: Readonly<Record<CorrelationSource, GeneMatrix>>;
   /** Of each matrix with the raw one; of `otherHalf` with the raw one of the first half: what noise leaves. */
@@ -80,6 +81,7 @@ export async function geneCorrelation(checkpoint: Checkpoint, executor: Executor
   const states = new Float64Array(G * D);
   const numShown = new Int32Array(G);
   const given = new Float64Array(G * n);
+  const isPresent = new Float64Array(G * n);
   const variables = await executor.createVariables(parameters);
   const stateProgram = executor.compile((weights, inputs) => ({ outputs: { states: geneHidden(hiddenStates(weights, inputs as never, modelConfig, vocabulary)) } }), { variables, name: 'genes/states' });
   const valueProgram = executor.compile(
@@ -99,6 +101,7 @@ export async function geneCorrelation(checkpoint: Checkpoint, executor: Executor
       for (const slot of wanted) {
         const column = columnOf.get(geneIds[slot]!)!;
         numShown[column]!++;
+        isPresent[column * n + rowOf.get(whole.cellIndex[Math.floor(slot / L)]!)!] = 1;
         for (let j = 0; j < D; j++) states[column * D + j]! += rows[slot * D + j]!;
       }
       // Every slot belongs to one pass, by its cell's own stream.
@@ -132,6 +135,7 @@ export async function geneCorrelation(checkpoint: Checkpoint, executor: Executor
     geneEmbedding: correlationOfRows({ numRows: G, numColumns: D, data: Float64Array.from(ids.flatMap((id) => [...embeddingRows.subarray(id * D, (id + 1) * D)])) }),
     contextual: correlationOfRows({ numRows: G, numColumns: D, data: centredOverGenes(states, numShown, G, D) }),
     reconstructed: correlationOfRows({ numRows: G, numColumns: n, data: given }),
+    presence: correlationOfRows({ numRows: G, numColumns: n, data: isPresent }),
     otherHalf,
   };
   const agreement = Object.fromEntries(CORRELATION_SOURCES.map((source) => [source, matrixAgreement(source === 'otherHalf' ? half : raw, matrices[source], rng.fork('null'))])) as GeneCorrelation['agreement'];

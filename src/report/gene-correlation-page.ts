@@ -9,7 +9,7 @@ import { LIGHT_COLOURS } from './style.js';
 
 /** Genes a heat map has room for. */
 const NUM_DRAWN = 60;
-const WORDS: Readonly<Record<string, string>> = { geneEmbedding: 'rows of the gene embedding', contextual: 'states in the cells, averaged', reconstructed: 'values predicted for hidden genes', otherHalf: 'no model: one half of the cells against the other' };
+const WORDS: Readonly<Record<string, string>> = { geneEmbedding: 'rows of the gene embedding', contextual: 'states in the cells, averaged', reconstructed: 'values predicted for hidden genes', presence: 'no model: whether the gene is shown at all', otherHalf: 'no model: one half of the cells against the other' };
 
 export interface GeneCorrelationSheet {
   readonly subtitle: string;
@@ -44,7 +44,7 @@ export async function renderGeneCorrelationPage(sheet: GeneCorrelationSheet): Pr
   const { subtitle, genes, matrices, agreement, modules, notes } = sheet;
   const list = (of: Int32Array) => Array.from({ length: Math.max(0, ...of) + 1 }, (_, module) => genes.filter((_, g) => of[g] === module));
   const figures = [];
-  for (const source of Object.keys(matrices).filter((key) => key !== 'otherHalf')) figures.push(figure(await heatMap(sheet, source), `Above the diagonal the correlation of expression, below it ${sourceName(source)}; genes by module.`, 'wide'));
+  for (const source of Object.keys(matrices).filter((key) => key !== 'otherHalf' && key !== 'presence')) figures.push(figure(await heatMap(sheet, source), `Above the diagonal the correlation of expression, below it ${sourceName(source)}; genes by module.`, 'wide'));
   const columns = [{ title: 'from' }, ...['Spearman', 'Pearson', 'shuffled, mean', 'shuffled, largest of 20'].map((title) => ({ title, isNumber: true }))];
   const moduleTable = (title: string, of: Int32Array) => table(title, [{ title: 'module' }, { title: 'genes' }], list(of).map((members, i) => ({ cells: [String(i + 1), members.join(', ')] })));
   return renderSheet({
