@@ -101,7 +101,7 @@ describe('openCellFile', () => {
   it.each([
     ['a column is missing that column-order names', 'cell_type', 'cell_typo', /obs\['cell_typ[eo]'\]: no such column, though column-order names it/],
     ['two categories have the same name', 'B cell', 'T cell', /obs\['cell_type'\]: the category 'T cell' twice \(expected each once/],
-    ['a cell has a control character in its name', 'barcode-1', 'barcode\u00031', /cell 1: "barcode\\u00031" is its name \(expected a name without control characters/],
+    ['a cell has a control character in its name', 'barcode-1', 'barcode\u00031', /cell 1: "barcode\\u00031" is its name \(expected text without control characters, in UTF-8/],
     ['a gene has a control character in its name', 'MS4A1', 'MS\u001bA1', /gene 1: "MS\\u001bA1" is its name/],
   ])('refuses a damaged file in which %s', async (_, was, is, message) => {
     await writeSmallH5ad(path, { cellIds: ['barcode-0', 'barcode-1'], geneNames: ['CD3E', 'MS4A1'], obs: { cell_type: ['T cell', 'B cell'] }, x: { encoding: 'csr', rows: [[1, 0], [0, 2]] } });
@@ -120,6 +120,15 @@ describe('openCellFile', () => {
       }
     }
     expect(failures.join('\n')).toMatch(message);
+  });
+
+  it('refuses a name of a matrix folder that is no UTF-8', async () => {
+    const mtx = join(folder, 'no-utf8');
+    mkdirSync(mtx);
+    writeFileSync(join(mtx, 'matrix.mtx'), '%%MatrixMarket matrix coordinate integer general\n1 2 1\n1 1 5\n');
+    writeFileSync(join(mtx, 'features.tsv'), 'ENSG00000000001\tCD3E\tGene Expression\n');
+    writeFileSync(join(mtx, 'barcodes.tsv'), Buffer.concat([Buffer.from('AAAC-1\nAA'), Buffer.of(0xc3), Buffer.from('C-2\n')]));
+    await expect(openCellFile(mtx)).rejects.toThrow(/cell 1: "AA\uFFFDC-2" is its name \(expected text without control characters, in UTF-8/);
   });
 
   it('reads a file of anndata 0.6: compound tables, categories in uns, raw.X', async () => {
