@@ -25,9 +25,9 @@ const REPRESSES = /^(-|-1|-1\.0|repress\w*|rep|inhibit\w*|down|negative)$/i;
 
 /** Reads a predicted and a true network. @throws DataError for tables without the columns, weights that are no numbers, and networks that share no gene */
 export async function loadNetwork({ edges: edgesFile, truth: truthFile, tf }: { edges: string; truth: string; tf: string | undefined }): Promise<LoadedNetwork> {
-  const truth = readEdges(await readTextTable(truthFile, looksLikeHeader), 'truth');
+  const truth = await readTrueEdges(truthFile);
   const edges = readEdges(await readTextTable(edgesFile, looksLikeHeader), 'prediction');
-  const regulators = tf === undefined ? undefined : (await readTextTable(tf, () => false)).rows.map((row) => row[0]!);
+  const regulators = tf === undefined ? undefined : await readRegulators(tf);
   const universe = pairUniverse(truth, regulators);
   if (universe.numTrue === 0) throw new DataError({ file: tf ?? truthFile, found: tf === undefined ? 'no edge between two different genes' : `no regulator of ${truthFile}`, expected: 'true edges to look for' });
   const { numInUniverse } = edgeScores(universe, edges);
@@ -40,6 +40,16 @@ export async function loadNetwork({ edges: edgesFile, truth: truthFile, tf }: { 
 
 function looksLikeHeader(fields: readonly string[]): boolean {
   return fields.some((field) => REGULATOR.test(field)) && fields.some((field) => TARGET.test(field));
+}
+
+/** @throws DataError for a table without regulators and targets */
+export async function readTrueEdges(file: string): Promise<Edge[]> {
+  return readEdges(await readTextTable(file, looksLikeHeader), 'truth');
+}
+
+/** Names of transcription factors: the first column. */
+export async function readRegulators(file: string): Promise<string[]> {
+  return (await readTextTable(file, () => false)).rows.map((row) => row[0]!);
 }
 
 /** Named columns where there is a header that names them, else the first three. */
