@@ -25,6 +25,7 @@ export const finetunePerturbation = defineFinetune<PerturbationConfig, Perturbat
       json: (result) => result,
       remarks: ({ groups }) => [
         'a method that cannot say anything about a perturbation is scored on the others: the last column counts them; a collapse index near 0: all perturbations are predicted alike',
+        ...methodLines(groups[0]!.methods.filter(({ name }) => name === 'ceiling'), COLUMNS),
         ...groups.slice(1).flatMap(({ title, methods }) => ['', title, ...methodLines(methods, COLUMNS)]),
       ],
     };

@@ -55,7 +55,8 @@ export function finetunePerturbation(request: FinetuneRequest<PerturbationConfig
       numGenes: cells.panel.ids.length,
       numCells: { train: numCells(cells, split.train), validation: numCells(cells, split.validation), test: numCells(cells, split.test.flatMap((group) => group.perturbations)) },
       seeds: room.seeds,
-      methods: groups[0]!.methods,
+      // The ceiling is no method: it stands in the groups' tables.
+      methods: groups[0]!.methods.filter(({ name }) => name !== 'ceiling'),
       groups,
       held: { train: split.train.map(({ name }) => name), validation: split.validation.map(({ name }) => name) },
       perturbations: scorePerturbations(cells, split, predictions[0]!, rng),
