@@ -31,9 +31,10 @@ describe('attentionMaps', () => {
       }, { variables });
       const { slow, fast, first, last } = await program.run(inputs);
       for (const [b, numGenes] of [7, 3].entries()) for (let i = b * 8 * 24; i < (b * 8 + numGenes + 1) * 24; i++) expect(slow!.data[i]).toBeCloseTo(fast!.data[i]!, 4);
-      for (const { shape, data } of [first!, last!]) {
+      for (const { shape, data: values } of [first!, last!]) {
+        const data = values as Float32Array;
         expect(shape).toEqual([2, 2, 8, 8]);
-        for (let row = 0; row < 32; row++) expect(data.subarray(row * 8, (row + 1) * 8).reduce((sum: number, p: number) => sum + p, 0)).toBeCloseTo(1, 5);
+        for (let row = 0; row < 32; row++) expect(data.subarray(row * 8, (row + 1) * 8).reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 5);
         // The second cell has three genes behind [LAT]: nobody attends to its padding.
         for (let row = 16; row < 32; row++) for (let t = 4; t < 8; t++) expect(data[row * 8 + t]).toBe(0);
       }
