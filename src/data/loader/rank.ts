@@ -42,7 +42,7 @@ function instantiate(): Loops {
   return new Instance(compiled, { host: { log1p: Math.log1p } }).exports as Loops;
 }
 
-/** Genes a cell can have: an index and a level share 32 bits. */
+/** Genes a cell can have, far beyond any vocabulary: what asks for more is damaged. */
 const LARGEST_CELL = (1 << 20) - 1;
 
 /**
