@@ -16,6 +16,8 @@ export { writeAnnotatedH5ad, type Annotations, type NewColumn, type UnsValue } f
 export { AnnotationConfig } from './tasks/annotation/config.js';
 export { finetuneAnnotation, type FinetuneAnnotation } from './tasks/annotation/finetune.js';
 export type { AnnotationResult } from './tasks/annotation/results.js';
+export { IntegrationConfig } from './tasks/integration/config.js';
+export { finetuneIntegration, type FinetuneIntegration, type IntegrationResult } from './tasks/integration/finetune.js';
 export type { MethodResult, TaskResult } from './tasks/finetune/methods.js';
 export { ScDiVa, type EncodedCells } from './inference/scdiva.js';
 export { ScDiVaInference, type Annotation, type AnnotateOptions } from './inference/engine.js';

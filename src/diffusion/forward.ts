@@ -56,11 +56,10 @@ export function maskGenes(batch: CellBatch, times: ArrayLike<number>, ids: GeneI
   return maskedBatch(batch, isReplaced, positions);
 }
 
-/** The inputs of the loss for slots chosen elsewhere. @param positions b · L + l, ascending */
-export function maskedBatch(batch: CellBatch, isReplaced: Float32Array, positions: ArrayLike<number>): MaskedBatch {
+/** The inputs of the loss for slots chosen elsewhere. @param positions b · L + l, ascending @param numRows M, where it is not to be chosen by `numLossRows` */
+export function maskedBatch(batch: CellBatch, isReplaced: Float32Array, positions: ArrayLike<number>, numRows = numLossRows(positions.length, batch.numCells * batch.seqLen)): MaskedBatch {
   const { numCells, seqLen, geneIds, values } = batch;
   const cleanValues = batch.cleanValues ?? values;
-  const numRows = numLossRows(positions.length, numCells * seqLen);
   const lossPositions = new Int32Array(numRows);
   lossPositions.set(positions);
   const cells = (data: Float32Array | Int32Array): HostTensor => ({ dtype: data instanceof Int32Array ? 'int32' : 'float32', shape: [numCells, seqLen], data });

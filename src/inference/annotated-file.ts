@@ -66,6 +66,25 @@ export async function embedFile(model: ScDiVa, job: FileJob, provenance: Provena
   return report(job, encoded, notes);
 }
 
+/** The input with obsm['X_scdiva_integrated'] and uns['scdiva'] added: neighbours and UMAP are made from it as from X_pca. */
+export async function integrateFile(engine: ScDiVaInference, job: FileJob, provenance: Provenance, options: ReadOptions = {}): Promise<FileReport> {
+  await checkOutput(job);
+  const { batchKey, contrastive } = engine.integrationInfo();
+  const cells = await openCellFile(job.input);
+  let placed: EncodedCells;
+  try {
+    placed = await engine.integrate(cells, options);
+  } finally {
+    cells.close();
+  }
+  const { notes } = await writeAnnotatedH5ad({
+    ...job,
+    obsm: { X_scdiva_integrated: { values: placed.latent.data, numDims: placed.latent.shape[1] } },
+    uns: { scdiva: { ...describe(placed, provenance), batch_key: batchKey, contrastive } },
+  });
+  return report(job, placed, notes);
+}
+
 export interface AnnotateFileOptions extends AnnotateOptions {
   /** Adds obsm['scdiva_probabilities'], one column a class, in the order of uns['scdiva']['classes']. Default false. */
   readonly withProbabilities?: boolean;

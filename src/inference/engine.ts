@@ -3,6 +3,8 @@ import type { CellFile } from '../data/readers/reader.js';
 import { readHead, type AnnotationHeadInfo } from '../tasks/annotation/head.js';
 import { createHeadClassifier, type HeadClassifier } from '../tasks/annotation/head-classifier.js';
 import { predictLabels, UNKNOWN_LABEL } from '../tasks/annotation/predictions.js';
+import { readHead as readIntegrationHead, type IntegrationHeadInfo } from '../tasks/integration/head.js';
+import { createIntegrator, type Integrator } from '../tasks/integration/integrator.js';
 import { ConfigError } from '../errors.js';
 import type { Checkpoint } from '../train/checkpoint.js';
 import type { ReadOptions } from './cell-source.js';
@@ -34,6 +36,7 @@ export interface Annotation extends EncodedCells {
 export class ScDiVaInference {
   private readonly model: ScDiVa;
   private classifier: Promise<HeadClassifier> | undefined;
+  private integrator: Promise<Integrator> | undefined;
 
   constructor({ model }: { readonly model: ScDiVa }) {
     this.model = model;
@@ -69,15 +72,38 @@ export class ScDiVaInference {
     return this.model.checkpoint;
   }
 
+  /**
+   * Every cell's place in the space where sequencing batches are integrated. A place depends on that cell alone: files of any number and at any
+   * time come to lie in one space, and no batch has to be named.
+   * @returns latent: [n, P], points of the unit sphere; NaN where the cell has no gene of the vocabulary
+   * @throws CheckpointError when the checkpoint has no integration head; else as ScDiVa.encode
+   */
+  async integrate(cells: CellFile, options: ReadOptions = {}): Promise<EncodedCells> {
+    const head = readIntegrationHead(this.model.checkpoint);
+    const integrator = await (this.integrator ??= createIntegrator(this.model.executor, head));
+    const encoded = await this.model.encode(cells, options);
+    const P = integrator.outputDim;
+    const data = await integrator.place(encoded.latent.data);
+    for (const row of encoded.emptyRows) data.fill(NaN, row * P, (row + 1) * P);
+    return { ...encoded, latent: { dtype: 'float32', shape: [encoded.latent.shape[0], P], data } };
+  }
+
+  /** What the integration head of the checkpoint is. @throws CheckpointError when there is none */
+  integrationInfo(): IntegrationHeadInfo {
+    return readIntegrationHead(this.model.checkpoint).info;
+  }
+
   /** What the annotation head of the checkpoint is. @throws CheckpointError when there is none */
   headInfo(): AnnotationHeadInfo {
     return readHead(this.model.checkpoint).info;
   }
 
-  /** Frees the annotation head; before the model itself is disposed. */
+  /** Frees the heads; before the model itself is disposed. */
   async dispose(): Promise<void> {
     (await this.classifier)?.dispose();
+    (await this.integrator)?.dispose();
     this.classifier = undefined;
+    this.integrator = undefined;
   }
 
   private loadClassifier(): Promise<HeadClassifier> {

@@ -15,6 +15,8 @@ const MIN_CELLS = 15;
 export interface IntegrationRequest {
   readonly file: string;
   readonly embeddings: readonly string[];
+  /** Further embeddings of the file's cells, not in the file; NaN rows are left out. */
+  readonly given?: readonly { readonly name: string; readonly points: Points }[];
   readonly batchKey: string;
   readonly labelKey: string;
   readonly baselines: boolean;
@@ -34,13 +36,13 @@ export interface LoadedIntegration {
 }
 
 /** Reads embeddings and labels, leaving out cells that lack any of them, the same for every embedding. @throws DataError */
-export async function loadIntegration({ file, embeddings: names, batchKey, labelKey, baselines, beforeKey, rng }: IntegrationRequest): Promise<LoadedIntegration> {
+export async function loadIntegration({ file, embeddings: names, given = [], batchKey, labelKey, baselines, beforeKey, rng }: IntegrationRequest): Promise<LoadedIntegration> {
   const notes: string[] = [];
   const table = await openCellTable(file);
   try {
     const labels = table.column(labelKey);
     const batches = table.column(batchKey);
-    const embeddings = names.map((name) => ({ name, points: table.embedding(name) }));
+    const embeddings = [...given, ...names.map((name) => ({ name, points: table.embedding(name) }))];
     const kept = Int32Array.from({ length: table.numCells }, (_, i) => i).filter((i) => labels[i] !== null && batches[i] !== null && embeddings.every(({ points }) => isFiniteRow(points, i)));
     if (kept.length < MIN_CELLS) throw new DataError({ file, found: `${kept.length} cells with ${labelKey}, ${batchKey} and coordinates`, expected: `at least ${MIN_CELLS}` });
     const codes = encode(Array.from(kept, (i) => labels[i]!));

@@ -1,8 +1,9 @@
 import { defineGroup } from '../verb.js';
 import { evaluateAnnotation } from './evaluate-annotation.js';
+import { evaluateIntegration } from './evaluate-integration.js';
 import { evaluateGeneCorrelation } from './evaluate-gene-correlation.js';
 import { evaluatePerturbation } from './evaluate-perturbation.js';
 import { evaluateReconstruction } from './evaluate-reconstruction.js';
 
 /** One file a task: evaluate-<task>.ts. */
-export const evaluate = defineGroup('evaluate', 'score a trained model on files of cells', [evaluateAnnotation, evaluatePerturbation, evaluateReconstruction, evaluateGeneCorrelation]);
+export const evaluate = defineGroup('evaluate', 'score a trained model on files of cells', [evaluateAnnotation, evaluateIntegration, evaluatePerturbation, evaluateReconstruction, evaluateGeneCorrelation]);

@@ -9,6 +9,7 @@ import { evaluate } from './evaluate.js';
 import { finetune } from './finetune.js';
 import { generate } from './generate.js';
 import { grn } from './grn.js';
+import { integrate } from './integrate.js';
 import { metrics } from './metrics.js';
 import { perturb } from './perturb.js';
 import { plan } from './plan.js';
@@ -20,4 +21,4 @@ import { trajectory } from './trajectory.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, plan, pretrain, finetune, adapter, evaluate, ablate, embed, annotate, perturb, grn, generate, trajectory, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, plan, pretrain, finetune, adapter, evaluate, ablate, embed, annotate, integrate, perturb, grn, generate, trajectory, verify, metrics, report];

@@ -3,24 +3,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
 import { CheckpointError } from '../../errors.js';
 import type { Rng } from '../../rng.js';
-import { linear } from '../../runtime/ops/linear.js';
-import { dropout, type DropoutSite } from '../../runtime/ops/random.js';
-import type { HostTensor, HostTensors, Tensors } from '../../runtime/program/program.js';
+import type { DropoutSite } from '../../runtime/ops/random.js';
+import type { HostTensors, Tensors } from '../../runtime/program/program.js';
 import type { ModelConfig } from '../../model/config.js';
-import { take } from '../../model/take.js';
+import { initialMlp, initialScaling, isFixedScaling, mlp, mlpSpecs, requireTensors, scaled, scalingSpecs } from '../mlp.js';
 
 /** Names as PyTorch gives them to Sequential(Linear, GELU, Dropout, Linear), behind a fixed scaling. */
 export const HEAD_PREFIX = 'annotation_head.';
-const INNER = `${HEAD_PREFIX}0`;
-const OUTER = `${HEAD_PREFIX}3`;
-/** Fixed: mean and standard deviation of the embedding over training cells, as the model was before fine-tuning. */
-const INPUT_MEAN = `${HEAD_PREFIX}input_mean`;
-const INPUT_STD = `${HEAD_PREFIX}input_std`;
-
-const rename = (name: string, prefix: string): string => prefix + name.slice(HEAD_PREFIX.length);
 
 /** Parameters of the head that learn; its input statistics do not. */
-export const isLearnedByHead = (name: string): boolean => name.startsWith(HEAD_PREFIX) && name !== INPUT_MEAN && name !== INPUT_STD;
+export const isLearnedByHead = (name: string): boolean => name.startsWith(HEAD_PREFIX) && !isFixedScaling(name);
 
 /** head.json of an annotation checkpoint: with the head's tensors, all that is needed to label cells. */
 export const AnnotationHeadInfo = z.strictObject({
@@ -58,12 +50,8 @@ export function readHead({ folder, modelConfig, head }: HeadSource): { info: Ann
   const info = parsed.data;
   if (info.embeddingDim !== modelConfig.hiddenDim) throw damaged('head.json', 'embeddingDim', String(info.embeddingDim), `${modelConfig.hiddenDim}, the model's hidden size`);
   if (info.classSizes.length !== info.classes.length) throw damaged('head.json', 'classSizes', `${info.classSizes.length} numbers`, `one for each of ${info.classes.length} classes`);
-  const parameters = headSpecs({ ...info, numClasses: info.classes.length }).map(({ name, shape }): [string, HostTensor] => {
-    const tensor = head.parameters[name];
-    if (String(tensor?.shape) !== String(shape)) throw damaged('head.safetensors', name, tensor ? `shape [${tensor.shape.join(', ')}]` : 'missing', `shape [${shape.join(', ')}] by head.json`);
-    return [name, tensor!];
-  });
-  return { info, parameters: Object.fromEntries(parameters) };
+  const specs = [...scalingSpecs(HEAD_PREFIX, info.embeddingDim), ...mlpSpecs(HEAD_PREFIX, sizesOf({ ...info, numClasses: info.classes.length }))];
+  return { info, parameters: requireTensors(folder, specs, head.parameters) };
 }
 
 export interface HeadSizes {
@@ -72,46 +60,11 @@ export interface HeadSizes {
   readonly numClasses: number;
 }
 
-interface HeadSpec {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly numIn: number;
-}
+const sizesOf = ({ embeddingDim, hiddenDim, numClasses }: HeadSizes) => ({ inputDim: embeddingDim, hiddenDim, outputDim: numClasses });
 
-function learnedSpecs({ embeddingDim: D, hiddenDim: E, numClasses: C }: HeadSizes): HeadSpec[] {
-  return [
-    { name: `${INNER}.weight`, shape: [E, D], numIn: D },
-    { name: `${INNER}.bias`, shape: [E], numIn: D },
-    { name: `${OUTER}.weight`, shape: [C, E], numIn: E },
-    { name: `${OUTER}.bias`, shape: [C], numIn: E },
-  ];
-}
-
-function headSpecs(sizes: HeadSizes): Pick<HeadSpec, 'name' | 'shape'>[] {
-  return [{ name: INPUT_MEAN, shape: [sizes.embeddingDim] }, { name: INPUT_STD, shape: [sizes.embeddingDim] }, ...learnedSpecs(sizes)];
-}
-
-/**
- * A fresh head: weights and biases uniform in ±1/√inputs, each from its own stream.
- * @param embeddings [n, D] of training cells, n > 0. All cells share most of their embedding, and what tells types apart may be a
- *   hundredth of it: the head looks at it centred and scaled, so that one learning rate suits every backbone.
- */
+/** A fresh head. @param embeddings [n, D] of training cells, n > 0: what its input is scaled by */
 export function initialHead(sizes: HeadSizes, embeddings: Float32Array, rng: Rng, prefix = HEAD_PREFIX): HostTensors {
-  const { mean, std } = columnStatistics(embeddings, sizes.embeddingDim);
-  const learned = learnedSpecs(sizes).map(({ name, shape, numIn }): [string, HostTensor] => [rename(name, prefix), uniform(shape, 1 / Math.sqrt(numIn), rng.fork(`init/${rename(name, prefix)}`))]);
-  const fixed = (data: Float32Array): HostTensor => ({ dtype: 'float32', shape: [sizes.embeddingDim], data });
-  return { [rename(INPUT_MEAN, prefix)]: fixed(mean), [rename(INPUT_STD, prefix)]: fixed(std), ...Object.fromEntries(learned) };
-}
-
-/** Keeps a dimension without spread from being blown up into noise; embeddings leave a norm layer with entries around 1. */
-const SMALLEST_STD = 1e-3;
-
-function columnStatistics(x: Float32Array, D: number): { mean: Float32Array; std: Float32Array } {
-  const n = x.length / D;
-  const column = (j: number) => Float64Array.from({ length: n }, (_, i) => x[i * D + j]!);
-  const mean = Float32Array.from({ length: D }, (_, j) => column(j).reduce((sum, v) => sum + v, 0) / n);
-  const std = mean.map((m, j) => Math.sqrt(column(j).reduce((sum, v) => sum + (v - m) ** 2, 0) / n + SMALLEST_STD ** 2));
-  return { mean, std };
+  return { ...initialScaling(prefix, embeddings, sizes.embeddingDim), ...initialMlp(prefix, sizesOf(sizes), rng) };
 }
 
 /**
@@ -121,20 +74,5 @@ function columnStatistics(x: Float32Array, D: number): { mean: Float32Array; std
  * @returns [B, C]
  */
 export function headLogits(parameters: Tensors, embedding: tf.Tensor2D, site?: DropoutSite, prefix = HEAD_PREFIX): tf.Tensor2D {
-  return tf.tidy(() => {
-    const p = (name: string) => take(parameters, rename(name, prefix));
-    const scaled = tf.div(tf.sub(embedding, p(INPUT_MEAN)), p(INPUT_STD)); // [B, D]
-    const inner = gelu(linear(scaled, p(`${INNER}.weight`), p(`${INNER}.bias`))); // [B, E]
-    return linear(dropout(inner, site), p(`${OUTER}.weight`), p(`${OUTER}.bias`)) as tf.Tensor2D; // [B, C]
-  });
-}
-
-/** x · Φ(x), with the exact normal distribution function, as torch.nn.GELU. */
-function gelu(x: tf.Tensor): tf.Tensor {
-  return tf.mul(x, tf.mul(0.5, tf.add(1, tf.erf(tf.mul(x, Math.SQRT1_2)))));
-}
-
-function uniform(shape: readonly number[], limit: number, rng: Rng): HostTensor {
-  const size = shape.reduce((product, n) => product * n, 1);
-  return { dtype: 'float32', shape, data: Float32Array.from({ length: size }, () => limit * (2 * rng.uniform() - 1)) };
+  return tf.tidy(() => mlp(parameters, prefix, scaled(parameters, prefix, embedding), site));
 }
