@@ -75,7 +75,7 @@ export class ScDiVaInference {
   /**
    * Every cell's place in the space where sequencing batches are integrated. A place depends on that cell alone: files of any number and at any
    * time come to lie in one space, and no batch has to be named.
-   * @returns latent: [n, P], points of the unit sphere; NaN where the cell has no gene of the vocabulary
+   * @returns latent: [n, P]; NaN where the cell has no gene of the vocabulary
    * @throws CheckpointError when the checkpoint has no integration head; else as ScDiVa.encode
    */
   async integrate(cells: CellFile, options: ReadOptions = {}): Promise<EncodedCells> {

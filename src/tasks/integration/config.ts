@@ -3,8 +3,8 @@ import { finetuneFields, isRecord, withProtocol } from '../finetune/config.js';
 
 /** What the encoder is asked of the genes while it learns to forget batches: the dual loss on masked genes. */
 export const ReconstructionConfig = z.strictObject({
-  weight: z.number().min(0).default(1),
-  maskRatio: z.number().gt(0).max(1).default(0.3).describe('share of a cell’s genes that are masked'),
+  weight: z.number().min(0).default(0.1).describe('with λ = 10 the dual loss has far larger gradients than the two others'),
+  maskRatio: z.number().gt(0).max(1).default(0.1).describe('share of a cell’s genes that are masked'),
   genesPerCell: z.int().positive().default(16).describe('most masked genes of a cell that the loss is taken over, drawn anew each step: the dear part for large vocabularies'),
   valueWeight: z.number().min(0).default(10).describe('λ of the value error in the dual loss'),
 });
@@ -20,14 +20,14 @@ export const AdversaryConfig = z.strictObject({
 export const ContrastiveConfig = z.strictObject({
   kind: z.enum(['labels', 'clusters']).describe('who says what is of one kind: data.labelKey, or, without labels, clusters of training and validation cells after Harmony'),
   weight: z.number().min(0).default(1),
-  temperature: z.number().positive().default(0.1),
+  temperature: z.number().positive().default(0.5).describe('a low one weighs the nearest cells, which says little while places are noisy'),
   resolution: z.number().positive().default(1).describe('of the Leiden clusters; of clusters only'),
 });
 
 export const ProjectionConfig = z.strictObject({
   hiddenDim: z.int().positive().nullable().default(null).describe('inner width; null = as wide as the cell embedding'),
   outputDim: z.int().positive().default(64).describe('coordinates of the integrated space'),
-  dropout: z.number().min(0).lt(1).default(0.1),
+  dropout: z.number().min(0).lt(1).default(0),
 });
 
 const fields = z

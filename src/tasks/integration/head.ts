@@ -59,19 +59,26 @@ export function readHead({ folder, modelConfig, head }: HeadSource): { info: Int
   return { info, parameters: requireTensors(folder, specs, head.parameters) };
 }
 
-/** A cell's place in the integrated space: a point of the unit sphere. [B, D] → [B, P] */
+/** A cell's place in the integrated space. Where its origin lies means nothing: distances do. [B, D] → [B, P] */
 export function integratedCells(parameters: Tensors, embedding: tf.Tensor2D, site?: DropoutSite): tf.Tensor2D {
-  return tf.tidy(() => unitRows(mlp(parameters, PROJECTION, scaled(parameters, PREFIX, embedding), site)));
+  return tf.tidy(() => mlp(parameters, PROJECTION, scaled(parameters, PREFIX, embedding), site));
 }
 
-/** x / |x|, 0 for a row of zeros. [B, P] */
-function unitRows(x: tf.Tensor2D): tf.Tensor2D {
-  return tf.mul(x, tf.rsqrt(tf.add(tf.sum(tf.square(x), 1, true), 1e-12))) as tf.Tensor2D;
+/**
+ * Directions of places from the middle of their batch: what the losses compare. Without the middle taken away, places that are noise at first are
+ * drawn into one point, from which no gradient leads out.
+ * @param places [B, P] @returns [B, P], rows of length 1, or 0 at the middle itself
+ */
+export function directions(places: tf.Tensor2D): tf.Tensor2D {
+  return tf.tidy(() => {
+    const fromMiddle = tf.sub(places, tf.mean(places, 0, true));
+    return tf.mul(fromMiddle, tf.rsqrt(tf.add(tf.sum(tf.square(fromMiddle), 1, true), 1e-12))) as tf.Tensor2D;
+  });
 }
 
 /** Negative log-likelihood of the right batch and the share that is right: the adversary learns, all before it unlearns. */
-export function adversaryLoss(parameters: Tensors, integrated: tf.Tensor2D, techBatches: tf.Tensor1D, strength: tf.Scalar): { loss: tf.Scalar; accuracy: tf.Scalar } {
-  const logits = mlp(parameters, ADVERSARY, reverseGradient(integrated, strength)); // [B, N]
+export function adversaryLoss(parameters: Tensors, directions: tf.Tensor2D, techBatches: tf.Tensor1D, strength: tf.Scalar): { loss: tf.Scalar; accuracy: tf.Scalar } {
+  const logits = mlp(parameters, ADVERSARY, reverseGradient(directions, strength)); // [B, N]
   const isBatch = tf.cast(tf.oneHot(techBatches, logits.shape[1]), 'float32'); // [B, N]
   const nll = tf.sub(tf.logSumExp(logits, 1), tf.sum(tf.mul(isBatch, logits), 1)); // [B]
   return { loss: tf.mean(nll) as tf.Scalar, accuracy: tf.mean(tf.cast(tf.equal(tf.argMax(logits, 1), techBatches), 'float32')) as tf.Scalar };

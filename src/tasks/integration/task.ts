@@ -16,7 +16,7 @@ import { isFixedScaling } from '../mlp.js';
 import { codesOf, type IntegrationCells } from './cells.js';
 import type { IntegrationConfig } from './config.js';
 import { contrastiveLoss } from './contrastive.js';
-import { adversaryLoss, initialHead, integratedCells, type IntegrationHeadInfo } from './head.js';
+import { adversaryLoss, directions, initialHead, integratedCells, type IntegrationHeadInfo } from './head.js';
 import { maskForReconstruction } from './mask.js';
 import { scoreEmbedding } from './scores.js';
 
@@ -45,7 +45,8 @@ const HEAD_DROPOUT_INDEX = 1_000_000;
  *
  * Data: cells of a corpus with a batch field, in its three splits. Watched: Avg-Bio of the validation split, against the kinds the contrast
  * learns from. With labels as kinds that is what tells a supervised method from PCA and Harmony: it has seen labels of training cells, and
- * only cells it has not seen can be scored. On the 8 donors of Kang et al. PCA has an Avg-Bio near 0.6; less means that types were lost.
+ * only cells it has not seen can be scored. An Avg-Bio below that of PCA on the same
+ * cells means that types were lost.
  */
 export function createIntegrationTask(setup: IntegrationSetup): Task {
   const { config, corpus, cells, kinds, model, head, sample, rng } = setup;
@@ -83,10 +84,10 @@ export function createIntegrationTask(setup: IntegrationSetup): Task {
       const seen = { geneIds: inputs['geneIds'] as tf.Tensor2D, values: inputs['values'] as tf.Tensor2D, isReplaced: inputs['isReplaced'] as tf.Tensor2D };
       const { latent, slots } = latentAndSlotStates(state, seen, inputs['lossPositions'] as tf.Tensor1D, modelConfig, vocabulary, { dropoutSeed, recomputesBlocks: config.train.gradientCheckpointing }); // [B, D], [M, D]
       const genes = dualLoss(state, slots, inputs['targetIds'] as tf.Tensor1D, inputs['targetValues'] as tf.Tensor1D, inputs['lossWeights'] as tf.Tensor1D, reconstruction.valueWeight);
-      const integrated = integratedCells(state, latent, dropoutSeed && { rate: projection.dropout, seed: dropoutSeed, index: HEAD_DROPOUT_INDEX }); // [B, P]
-      const contrast = contrastiveLoss(integrated, inputs['kinds'] as tf.Tensor1D, contrastive.temperature);
+      const seenPlaces = directions(integratedCells(state, latent, dropoutSeed && { rate: projection.dropout, seed: dropoutSeed, index: HEAD_DROPOUT_INDEX })); // [B, P]
+      const contrast = contrastiveLoss(seenPlaces, inputs['kinds'] as tf.Tensor1D, contrastive.temperature);
       const strength = isTraining ? (tf.mul(adversarialRamp(inputs[PROGRESS] as tf.Scalar, adversary.steepness), adversary.weight) as tf.Scalar) : tf.scalar(0);
-      const batchGuess = adversaryLoss(state, integrated, inputs['techBatches'] as tf.Tensor1D, strength);
+      const batchGuess = adversaryLoss(state, seenPlaces, inputs['techBatches'] as tf.Tensor1D, strength);
       const loss = tf.addN([tf.mul(genes.loss, reconstruction.weight), tf.mul(contrast, contrastive.weight), batchGuess.loss]) as tf.Scalar;
       return { loss, aux: { reconstructionLoss: genes.loss, identityLoss: genes.identityLoss, valueLoss: genes.valueLoss, contrastiveLoss: contrast, adversaryLoss: batchGuess.loss, adversaryAccuracy: batchGuess.accuracy } };
     },

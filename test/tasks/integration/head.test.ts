@@ -4,7 +4,7 @@ import { Rng } from '../../../src/rng.js';
 import { createExecutor } from '../../../src/runtime/program/executor.js';
 import { gradients } from '../../../src/runtime/program/gradients.js';
 import { isFixedScaling } from '../../../src/tasks/mlp.js';
-import { adversaryLoss, initialHead, integratedCells, readHead, type IntegrationHeadInfo } from '../../../src/tasks/integration/head.js';
+import { adversaryLoss, directions, initialHead, integratedCells, readHead, type IntegrationHeadInfo } from '../../../src/tasks/integration/head.js';
 import { createIntegrator } from '../../../src/tasks/integration/integrator.js';
 import { maxDifference } from '../../metrics/golden.js';
 import { toTensors } from '../../support/tiny-model.js';
@@ -20,10 +20,13 @@ const cells = () => tf.tensor2d(random(B * D, 2), [B, D]);
 const batches = () => tf.tensor1d([0, 1, 2, 0, 1], 'int32');
 
 describe('the integration head', () => {
-  it('places every cell on the unit sphere', () => {
+  it('compares directions from the middle of the batch: of length 1, and blind to where all places lie', () => {
     const places = integratedCells(toTensors(head()), cells());
     expect(places.shape).toEqual([B, P]);
-    for (const length of tf.norm(places, 2, 1).dataSync()) expect(length).toBeCloseTo(1, 5);
+    const seen = directions(places);
+    for (const length of tf.norm(seen, 2, 1).dataSync()) expect(length).toBeCloseTo(1, 5);
+    expect(maxDifference(directions(tf.add(places, 7)).dataSync(), seen.dataSync())).toBeLessThan(1e-4);
+    expect([...directions(tf.ones([2, 3])).dataSync()]).toEqual([0, 0, 0, 0, 0, 0]);
   });
 
   it('teaches the adversary the batches while everything before unlearns them: gradients of opposite sign, none at strength 0', () => {
