@@ -18,6 +18,7 @@ const LAYERS: Record<string, readonly string[]> = {
   progress: [],
   files: ['errors'],
   config: ['errors'],
+  hub: ['errors', 'files', 'progress'],
   metrics: ['errors', 'rng'],
   runtime: [...BASE, 'config'],
   data: [...BASE, 'config'],
@@ -26,10 +27,10 @@ const LAYERS: Record<string, readonly string[]> = {
   train: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion'],
   tasks: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'metrics'],
   plan: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks'],
-  inference: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'metrics'],
+  inference: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'metrics', 'hub'],
   report: [...BASE, 'config', 'metrics', 'data', 'model', 'train', 'tasks'],
-  cli: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report', 'index'],
-  index: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report'],
+  cli: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report', 'hub', 'index'],
+  index: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report', 'hub'],
 };
 
 interface Import {

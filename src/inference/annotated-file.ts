@@ -121,10 +121,8 @@ export async function annotateFile(engine: ScDiVaInference, job: FileJob, proven
 
 /** Hashes of what a checkpoint computes with. */
 export async function provenanceOf({ checkpoint }: ScDiVa, version: string, usesHead: boolean): Promise<Provenance> {
-  const { weights, adapterWeights, headWeights } = CHECKPOINT_FILES;
-  const own = existsSync(join(checkpoint.folder, weights)) ? weights : adapterWeights; // an adapter alone names its base by hash
-  const files = usesHead ? [own, headWeights] : [own];
-  const hashes = await Promise.all(files.map(async (name): Promise<[string, string]> => [name, await sha256File(join(checkpoint.folder, name))]));
+  const files = [...checkpoint.weightsFiles, ...(usesHead ? [join(checkpoint.folder, CHECKPOINT_FILES.headWeights)] : [])];
+  const hashes = await Promise.all(files.map(async (file): Promise<[string, string]> => [basename(file), await sha256File(file)]));
   return { version, checkpoint: checkpoint.folder, sha256: Object.fromEntries(hashes) };
 }
 

@@ -6,7 +6,7 @@ import { predictLabels, UNKNOWN_LABEL } from '../tasks/annotation/predictions.js
 import { readHead as readIntegrationHead, type IntegrationHeadInfo } from '../tasks/integration/head.js';
 import { createIntegrator, type Integrator } from '../tasks/integration/integrator.js';
 import { ConfigError } from '../errors.js';
-import type { Checkpoint } from '../train/checkpoint.js';
+import type { OpenCheckpoint } from '../train/checkpoint.js';
 import type { ReadOptions } from './cell-source.js';
 import type { EncodedCells, ScDiVa } from './scdiva.js';
 
@@ -68,7 +68,7 @@ export class ScDiVaInference {
   }
 
   /** The checkpoint of the model. */
-  get checkpoint(): Checkpoint {
+  get checkpoint(): OpenCheckpoint {
     return this.model.checkpoint;
   }
 

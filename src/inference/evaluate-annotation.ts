@@ -7,7 +7,7 @@ import type { CellFile, ObsColumn } from '../data/readers/reader.js';
 import type { AnnotationHeadInfo } from '../tasks/annotation/head.js';
 import { scoreConfidently, scorePredictions } from '../tasks/annotation/predictions.js';
 import type { MethodResult } from '../tasks/finetune/methods.js';
-import type { Checkpoint } from '../train/checkpoint.js';
+import type { OpenCheckpoint } from '../train/checkpoint.js';
 import { classResults, type ClassResult } from '../tasks/annotation/results.js';
 import type { Metrics } from '../train/task.js';
 import type { ReadOptions } from './cell-source.js';
@@ -72,7 +72,7 @@ export async function evaluateAnnotation(engine: ScDiVaInference, cells: CellFil
 }
 
 /** Simple methods on the labelled cells that have genes. */
-async function scoreTransfer(reference: string, cells: CellFile, checkpoint: Checkpoint, head: AnnotationHeadInfo, truth: Int32Array, numOthers: number, options: ReadOptions): Promise<MethodResult[]> {
+async function scoreTransfer(reference: string, cells: CellFile, checkpoint: OpenCheckpoint, head: AnnotationHeadInfo, truth: Int32Array, numOthers: number, options: ReadOptions): Promise<MethodResult[]> {
   const { rows, results } = await transferBaselines(reference, cells, checkpoint, head, Rng.fromSeed(0).fork('baselines'), options);
   const labelled = [...rows.keys()].filter((i) => truth[rows[i]!]! >= 0);
   const given = labelled.map((i) => truth[rows[i]!]!);

@@ -1,20 +1,25 @@
 // n cells, D cell embedding
 import { basename } from 'node:path';
 import { InterruptedError } from '../errors.js';
-import { silentProgress } from '../progress.js';
+import { locateModel } from '../hub/locate.js';
+import { silentProgress, type Progress } from '../progress.js';
 import type { CellFile } from '../data/readers/reader.js';
 import { loadTensorFlow } from '../runtime/native/load.js';
 import { createExecutor, type ExecutorKind } from '../runtime/program/executor.js';
-import type { Executor } from '../runtime/program/program.js';
-import { createCellEncoder, type CellEncoder } from '../tasks/cell-encoder.js';
-import { loadCheckpoint, type Checkpoint } from '../train/checkpoint.js';
+import type { Executor, HostTensor, Variables } from '../runtime/program/program.js';
+import { cellEncoderOf, isOfEmbedding, type CellEncoder } from '../tasks/cell-encoder.js';
+import { openCheckpoint, type OpenCheckpoint } from '../train/checkpoint.js';
+import type { ReleaseOptions } from '../train/release-options.js';
 import { cellSource, type CellSource, type ReadOptions } from './cell-source.js';
 
-export interface LoadOptions {
+export interface LoadOptions extends ReleaseOptions {
   /** Default auto: graphs where native TensorFlow is set up. */
   readonly executor?: ExecutorKind;
   /** bf16: matrix products in bfloat16, faster and about three digits precise. Default f32. */
   readonly precision?: 'f32' | 'bf16';
+  /** Of a download. */
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Told in one line why WebAssembly is used, where it is. Default: a warning of the process. */
   readonly notice?: (line: string) => void;
 }
@@ -35,21 +40,25 @@ export interface EncodedCells {
 /** A trained model, ready to use. Holds TensorFlow memory until `dispose`. */
 export class ScDiVa {
   private constructor(
-    readonly checkpoint: Checkpoint,
+    readonly checkpoint: OpenCheckpoint,
     readonly executor: Executor,
+    private readonly variables: Variables,
     private readonly encoder: CellEncoder,
   ) {}
 
   /**
-   * Loads a checkpoint folder, or the best checkpoint of a run folder.
+   * Loads a checkpoint folder, the best checkpoint of a run folder, or a model of the hub by its name, `owner/name[/folder][@revision]`.
    * @throws CheckpointError naming the file or tensor that is missing, damaged or of another size
    */
-  static async fromPretrained(path: string, { executor: kind = 'auto', precision = 'f32', notice }: LoadOptions = {}): Promise<ScDiVa> {
-    const checkpoint = await loadCheckpoint(path);
+  static async fromPretrained(path: string, { executor: kind = 'auto', precision = 'f32', notice, progress, signal, ...release }: LoadOptions = {}): Promise<ScDiVa> {
+    const checkpoint = await openCheckpoint(await locateModel(path, { progress, signal }), release);
     await loadTensorFlow(notice && { notice });
     const executor = await createExecutor({ kind });
     try {
-      return new ScDiVa(checkpoint, executor, await createCellEncoder(executor, checkpoint, precision));
+      const variables = await executor.createVariables({});
+      const encoder = cellEncoderOf(executor, variables, checkpoint, precision);
+      await addParameters(variables, checkpoint, isOfEmbedding);
+      return new ScDiVa(checkpoint, executor, variables, encoder);
     } catch (error) {
       executor.dispose();
       throw error;
@@ -88,6 +97,25 @@ export class ScDiVa {
 
   dispose(): void {
     this.encoder.dispose();
+    this.variables.dispose();
     this.executor.dispose();
   }
+}
+
+/** Values that are read before they are handed over: few calls into TensorFlow, and little memory twice. */
+const HANDOVER_BYTES = 32 * 2 ** 20;
+
+/** Brings parameters from the checkpoint's file into TensorFlow, a few at a time. */
+async function addParameters(variables: Variables, checkpoint: OpenCheckpoint, isWanted: (name: string) => boolean): Promise<void> {
+  let waiting: Record<string, HostTensor> = {};
+  let numBytes = 0;
+  for await (const [name, tensor] of checkpoint.readParameters(isWanted)) {
+    waiting[name] = tensor;
+    numBytes += tensor.data.byteLength;
+    if (numBytes < HANDOVER_BYTES) continue;
+    await variables.create(waiting);
+    waiting = {};
+    numBytes = 0;
+  }
+  await variables.create(waiting);
 }

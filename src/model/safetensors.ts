@@ -3,6 +3,8 @@ import { CheckpointError } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import type { HostTensor, HostTensors } from '../runtime/program/program.js';
 import { parseHeader, type SafetensorsDtype, type SafetensorsHeader, type TensorEntry } from './safetensors-header.js';
+import { decodeTensor } from './tensor-bytes.js';
+import type { WeightsFile } from './weights-file.js';
 
 /** No header of a real model comes near this; a damaged length would ask for terabytes. */
 const MAX_HEADER_BYTES = 100_000_000;
@@ -11,7 +13,7 @@ const MAX_HEADER_BYTES = 100_000_000;
 const CHUNK_BYTES = 256 * 2 ** 20;
 
 /** An open .safetensors file: header in memory, tensors read one by one from their offsets, so that files larger than memory work. */
-export class SafetensorsFile {
+export class SafetensorsFile implements WeightsFile {
   private constructor(
     readonly path: string,
     private readonly handle: FileHandle,
@@ -39,6 +41,10 @@ export class SafetensorsFile {
       await handle.close();
       throw error;
     }
+  }
+
+  get files(): readonly string[] {
+    return [this.path];
   }
 
   get names(): readonly string[] {
@@ -69,7 +75,7 @@ export class SafetensorsFile {
       if (bytesRead === 0) throw new CheckpointError({ file: this.path, key: name, found: 'the file became shorter while it was read' });
       at += bytesRead;
     }
-    return { ...decode(bytes.buffer, dtype, (found) => new CheckpointError({ file: this.path, key: name, found, expected: 'values that fit int32' })), shape };
+    return { ...decodeTensor(bytes.buffer, dtype, (found) => new CheckpointError({ file: this.path, key: name, found, expected: 'values that fit int32' })), shape };
   }
 
   async close(): Promise<void> {
@@ -113,45 +119,4 @@ const WRITTEN_DTYPE: Record<HostTensor['dtype'], SafetensorsDtype> = { float32: 
 function* chunks(parts: Iterable<ArrayBufferView>): Iterable<Uint8Array> {
   for (const { buffer, byteOffset, byteLength } of parts)
     for (let at = 0; at < byteLength; at += CHUNK_BYTES) yield new Uint8Array(buffer, byteOffset + at, Math.min(CHUNK_BYTES, byteLength - at));
-}
-
-/** Little-endian bytes to the array types of host tensors (every platform Node runs TensorFlow on is little-endian). */
-function decode(buffer: ArrayBuffer, dtype: SafetensorsDtype, outOfRange: (found: string) => Error): Pick<HostTensor, 'dtype' | 'data'> {
-  switch (dtype) {
-    case 'F32':
-      return { dtype: 'float32', data: new Float32Array(buffer) };
-    case 'F64':
-      return { dtype: 'float32', data: Float32Array.from(new Float64Array(buffer)) };
-    case 'F16':
-      return { dtype: 'float32', data: Float32Array.from(new Uint16Array(buffer), halfToNumber) };
-    case 'BF16':
-      return { dtype: 'float32', data: new Float32Array(Uint32Array.from(new Uint16Array(buffer), (bits) => bits << 16).buffer) };
-    case 'I32':
-      return { dtype: 'int32', data: new Int32Array(buffer) };
-    case 'I64':
-      return {
-        dtype: 'int32',
-        data: Int32Array.from(new BigInt64Array(buffer), (value) => {
-          if (BigInt.asIntN(32, value) !== value) throw outOfRange(`the integer ${value}`);
-          return Number(value);
-        }),
-      };
-    case 'I16':
-      return { dtype: 'int32', data: Int32Array.from(new Int16Array(buffer)) };
-    case 'I8':
-      return { dtype: 'int32', data: Int32Array.from(new Int8Array(buffer)) };
-    case 'U8':
-      return { dtype: 'int32', data: Int32Array.from(new Uint8Array(buffer)) };
-    case 'BOOL':
-      return { dtype: 'bool', data: new Uint8Array(buffer) };
-  }
-}
-
-/** IEEE 754 binary16: sign, 5 bits of exponent, 10 of fraction. */
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >>> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
-  return exponent === 0 ? sign * fraction * 2 ** -24 : sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }

@@ -5,7 +5,7 @@ import type { CellBatch } from '../data/batch.js';
 import type { Vocabulary } from '../data/genes/vocabulary.js';
 import type { ModelConfig } from '../model/config.js';
 import { latentStates, type ForwardOptions } from '../model/scdiva.js';
-import type { Executor, HostTensors, Tensors } from '../runtime/program/program.js';
+import type { Executor, HostTensors, Tensors, Variables } from '../runtime/program/program.js';
 
 /** Parts of the model that the cell embedding does not depend on: they predict masked genes. */
 const OUTSIDE_EMBEDDING = ['gene_head.', 'value_head.', 'gene_mask_emb', 'value_mask_emb'];
@@ -51,17 +51,29 @@ export interface EncoderModel {
 }
 
 /** @throws ConfigError for bf16 where the executor has none */
-export async function createCellEncoder(executor: Executor, { modelConfig, vocabulary, parameters }: EncoderModel, precision: 'f32' | 'bf16' = 'f32'): Promise<CellEncoder> {
+export async function createCellEncoder(executor: Executor, { parameters, ...model }: EncoderModel, precision: 'f32' | 'bf16' = 'f32'): Promise<CellEncoder> {
+  const variables = await executor.createVariables({});
+  const encoder = cellEncoderOf(executor, variables, model, precision);
+  await variables.create(Object.fromEntries(Object.entries(parameters).filter(([name]) => isOfEmbedding(name))));
+  return {
+    ...encoder,
+    dispose() {
+      encoder.dispose();
+      variables.dispose();
+    },
+  };
+}
+
+/**
+ * The encoder over variables that are there already and stay their owner's: at least those of which `isOfEmbedding` holds.
+ * @throws ConfigError for bf16 where the executor has none
+ */
+export function cellEncoderOf(executor: Executor, variables: Variables, { modelConfig, vocabulary }: Omit<EncoderModel, 'parameters'>, precision: 'f32' | 'bf16' = 'f32'): CellEncoder {
   if (precision === 'bf16' && executor.kind === 'eager') throw new ConfigError({ key: 'precision', found: 'bf16, which the eager executor does not have', hint: 'use f32, or the graph executor' });
-  const needed = Object.fromEntries(Object.entries(parameters).filter(([name]) => isOfEmbedding(name)));
-  const variables = await executor.createVariables(needed);
   const program = executor.compile((state, inputs) => ({ outputs: { embedding: embedCells(state, inputs, modelConfig, vocabulary) } }), { variables, precision, name: 'embed' });
   return {
     embeddingDim: modelConfig.hiddenDim,
     encode: async (batch) => (await program.run(cellInputs(batch)))['embedding']!.data as Float32Array,
-    dispose() {
-      program.dispose();
-      variables.dispose();
-    },
+    dispose: () => program.dispose(),
   };
 }

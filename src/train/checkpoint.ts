@@ -8,14 +8,15 @@ import { Vocabulary } from '../data/genes/vocabulary.js';
 import { Preprocessing } from '../data/loader/config.js';
 import type { ModelConfig } from '../model/config.js';
 import { mergeAdapters } from '../model/lora/lora.js';
-import { loadParameters, WEIGHTS_FILE } from '../model/load-weights.js';
+import { ModelWeights, WEIGHTS_FILE } from '../model/load-weights.js';
 import { parameterSpecs } from '../model/parameters.js';
 import { readReleaseConfig, toReleaseKeys } from '../model/release-config.js';
 import { readSafetensors, writeSafetensors } from '../model/safetensors.js';
-import type { HostTensors } from '../runtime/program/program.js';
+import type { HostTensor, HostTensors } from '../runtime/program/program.js';
 import { ADAPTER_FILES, findBase, readAdapter, writeAdapter, type Adapter } from './adapter.js';
 import { CheckpointState } from './checkpoint-state.js';
 import { entropyToTsv, parseEntropyTsv } from './entropy-table.js';
+import { releasedEntropy, releasedPreprocessing, releasedVocabulary, type ReleaseOptions } from './release-options.js';
 
 /** What turns a cell into the model's input and the model's sizes: everything about a model but its weights. */
 export interface ModelDescription {
@@ -37,15 +38,32 @@ export interface Head {
   readonly parameters: HostTensors;
 }
 
-/** A checkpoint folder in memory: enough to infer, to fine-tune, and to judge where it came from. */
-export interface Checkpoint extends ModelDescription {
+/** A checkpoint folder without its weights. */
+export interface CheckpointFacts extends ModelDescription {
   /** The folder that was read. */
   readonly folder: string;
-  /** The model's parameters by released state-dict name; the moving average where the run kept one. */
-  readonly parameters: HostTensors;
   readonly head?: Head;
   /** Absent for weights that were not trained here. */
   readonly state?: CheckpointState;
+}
+
+/** A checkpoint folder whose weights are checked, and still on disk. */
+export interface OpenCheckpoint extends CheckpointFacts {
+  /** The file of the weights, or the index of several and these. */
+  readonly weightsFiles: readonly string[];
+  /** Types the weights are stored in. */
+  readonly weightsDtypes: readonly string[];
+  /**
+   * The model's parameters, float32, one after another in state-dict order: no two need be in memory together.
+   * @param isWanted default all
+   */
+  readParameters(isWanted?: (name: string) => boolean): AsyncGenerator<readonly [name: string, tensor: HostTensor]>;
+}
+
+/** A checkpoint folder in memory: enough to infer, to fine-tune, and to judge where it came from. */
+export interface Checkpoint extends CheckpointFacts {
+  /** The model's parameters by released state-dict name; the moving average where the run kept one. */
+  readonly parameters: HostTensors;
 }
 
 export const CHECKPOINT_FILES = {
@@ -106,43 +124,82 @@ export async function saveCheckpoint(folder: string, content: CheckpointContent)
 }
 
 /**
- * Reads a checkpoint folder, the best checkpoint of a run folder, or an adapter's folder together with its base checkpoint.
+ * Reads a checkpoint folder, the best checkpoint of a run folder, or an adapter's folder together with its base checkpoint, all weights included.
  * @throws CheckpointError, one line, naming the file or tensor that is missing, damaged or of another size
  */
-export async function loadCheckpoint(path: string): Promise<Checkpoint> {
+export async function loadCheckpoint(path: string, release: ReleaseOptions = {}): Promise<Checkpoint> {
+  const checkpoint = await openCheckpoint(path, release);
+  const { folder, modelConfig, vocabulary, entropy, preprocessing, head, state } = checkpoint;
+  return { folder, modelConfig, vocabulary, entropy, preprocessing, parameters: await allParameters(checkpoint), ...(head && { head }), ...(state && { state }) };
+}
+
+/** Every parameter of the model in memory. */
+export async function allParameters({ readParameters }: Pick<OpenCheckpoint, 'readParameters'>): Promise<HostTensors> {
+  const parameters: Record<string, HostTensor> = {};
+  for await (const [name, tensor] of readParameters()) parameters[name] = tensor;
+  return parameters;
+}
+
+/**
+ * Checks what `loadCheckpoint` loads and reads what is small: names, types and shapes of the weights, not their values.
+ * @param release for weights of others: what their folder does not tell
+ * @throws CheckpointError as `loadCheckpoint`
+ */
+export async function openCheckpoint(path: string, release: ReleaseOptions = {}): Promise<OpenCheckpoint> {
   const folder = resolveCheckpoint(path);
-  return existsSync(join(folder, CHECKPOINT_FILES.config)) ? loadWhole(folder) : loadOnBase(folder);
+  return existsSync(join(folder, CHECKPOINT_FILES.config)) ? openWhole(folder, release) : openOnBase(folder, release);
 }
 
-/** An adapter alone: merged into the weights it belongs to. */
-async function loadOnBase(folder: string): Promise<Checkpoint> {
+/** An adapter alone: merged, matrix by matrix, into the weights it belongs to. */
+async function openOnBase(folder: string, release: ReleaseOptions): Promise<OpenCheckpoint> {
   const { info, parameters } = await readAdapter(folder);
-  const base = await loadCheckpoint(await findBase(folder, info));
-  return { ...base, folder, parameters: mergeAdapters(info, { ...base.parameters, ...parameters }), ...(await loadRest(folder)) };
+  const base = await openCheckpoint(await findBase(folder, info), release);
+  async function* readParameters(isWanted?: (name: string) => boolean): ReturnType<OpenCheckpoint['readParameters']> {
+    for await (const [name, tensor] of base.readParameters(isWanted))
+      yield [name, info.targets.includes(name) ? mergeAdapters({ ...info, targets: [name] }, { ...parameters, [name]: tensor })[name]! : tensor];
+  }
+  return { ...base, folder, weightsFiles: [join(folder, ADAPTER_FILES.weights)], readParameters, ...(await loadRest(folder)) };
 }
 
-async function loadRest(folder: string): Promise<Pick<Checkpoint, 'head' | 'state'>> {
+async function loadRest(folder: string): Promise<Pick<CheckpointFacts, 'head' | 'state'>> {
   const head = existsSync(join(folder, CHECKPOINT_FILES.head)) ? await loadHead(folder) : undefined;
   const state = existsSync(join(folder, CHECKPOINT_FILES.state)) ? await readJson(join(folder, CHECKPOINT_FILES.state), CheckpointState) : undefined;
   return { ...(head && { head }), ...(state && { state }) };
 }
 
-async function loadWhole(folder: string): Promise<Checkpoint> {
+async function openWhole(folder: string, release: ReleaseOptions): Promise<OpenCheckpoint> {
   const file = (name: string): string => join(folder, name);
+  const has = (name: string): boolean => existsSync(file(name));
   const { config: modelConfig, ids } = await readReleaseConfig(file(CHECKPOINT_FILES.config));
-  const vocabulary = await readTable(file(CHECKPOINT_FILES.genes), 'put the ordered gene list of these weights there', (text, name) => Vocabulary.parseTsv(text, name));
+  const vocabulary = has(CHECKPOINT_FILES.genes)
+    ? await readTable(file(CHECKPOINT_FILES.genes), (text, name) => Vocabulary.parseTsv(text, name))
+    : await releasedVocabulary(file(CHECKPOINT_FILES.genes), ids.size, release);
   if (vocabulary.size !== ids.size) throw new CheckpointError({ file: file(CHECKPOINT_FILES.genes), found: `${vocabulary.genes.length} genes`, expected: `${ids.size - 5} by VOCAB_SIZE of config.json` });
   for (const id of ['padId', 'maskId', 'padFillId', 'bosId', 'eosId'] as const)
     if (vocabulary[id] !== ids[id]) throw new CheckpointError({ file: file(CHECKPOINT_FILES.config), key: id, found: String(ids[id]), expected: `${vocabulary[id]}, the released layout` });
   const { vocabularyHash } = await readJson(file(CHECKPOINT_FILES.config), z.looseObject({ vocabularyHash: z.string().optional() }));
   if (vocabularyHash !== undefined && vocabularyHash !== vocabulary.hash)
     throw new CheckpointError({ file: file(CHECKPOINT_FILES.genes), found: 'other genes, or another order, than these weights were trained on', hint: 'restore the genes.tsv that was written with them' });
-  const entropy = await readTable(file(CHECKPOINT_FILES.entropy), 'it is written with every checkpoint', (text, name) => parseEntropyTsv(text, vocabulary, name));
-  const preprocessing = await readJson(file(CHECKPOINT_FILES.preprocessing), Preprocessing);
+  const entropy = has(CHECKPOINT_FILES.entropy)
+    ? await readTable(file(CHECKPOINT_FILES.entropy), (text, name) => parseEntropyTsv(text, vocabulary, name))
+    : await releasedEntropy(file(CHECKPOINT_FILES.entropy), vocabulary, release);
+  const preprocessing = has(CHECKPOINT_FILES.preprocessing)
+    ? await readJson(file(CHECKPOINT_FILES.preprocessing), Preprocessing)
+    : releasedPreprocessing(file(CHECKPOINT_FILES.preprocessing), modelConfig, release);
   if (preprocessing.maxGenes > modelConfig.maxGenes)
     throw new CheckpointError({ file: file(CHECKPOINT_FILES.preprocessing), key: 'maxGenes', found: String(preprocessing.maxGenes), expected: `at most ${modelConfig.maxGenes}, MAX_GENE_LEN of config.json` });
-  const parameters = await loadParameters(folder, modelConfig, vocabulary.size);
-  return { folder, modelConfig, vocabulary, entropy, preprocessing, parameters, ...(await loadRest(folder)) };
+  const openParameters = (): Promise<ModelWeights> => ModelWeights.open(folder, modelConfig, vocabulary.size);
+  const weights = await openParameters();
+  await weights.close();
+  async function* readParameters(isWanted?: (name: string) => boolean): ReturnType<OpenCheckpoint['readParameters']> {
+    const weights = await openParameters();
+    try {
+      yield* weights.parameters(isWanted);
+    } finally {
+      await weights.close();
+    }
+  }
+  return { folder, weightsFiles: weights.files, weightsDtypes: weights.dtypes, modelConfig, vocabulary, entropy, preprocessing, readParameters, ...(await loadRest(folder)) };
 }
 
 /** The optimiser state of a checkpoint, by variable name: only a resumed run reads it. */
@@ -160,7 +217,7 @@ export function resolveCheckpoint(path: string): string {
 }
 
 /** @throws CheckpointError when the data were built for another gene list than the checkpoint's */
-export function requireVocabulary({ folder, vocabulary }: Checkpoint, data: { readonly path: string; readonly vocabulary: Vocabulary }): void {
+export function requireVocabulary({ folder, vocabulary }: Pick<CheckpointFacts, 'folder' | 'vocabulary'>, data: { readonly path: string; readonly vocabulary: Vocabulary }): void {
   if (vocabulary.hash === data.vocabulary.hash) return;
   throw new CheckpointError({
     file: folder,
@@ -175,15 +232,15 @@ async function loadHead(folder: string): Promise<Head> {
   return { info, parameters: await readSafetensors(join(folder, CHECKPOINT_FILES.headWeights)) };
 }
 
-async function readText(file: string, hint?: string): Promise<string> {
+async function readText(file: string): Promise<string> {
   return readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new CheckpointError({ file, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, hint, cause });
+    throw new CheckpointError({ file, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, cause });
   });
 }
 
 /** A table's own error speaks of data; here the checkpoint is at fault. */
-async function readTable<T>(file: string, hint: string, parse: (text: string, file: string) => T): Promise<T> {
-  const text = await readText(file, hint);
+async function readTable<T>(file: string, parse: (text: string, file: string) => T): Promise<T> {
+  const text = await readText(file);
   try {
     return parse(text, file);
   } catch (error) {

@@ -65,7 +65,7 @@ describe('a checkpoint folder', () => {
 
   it.each([
     ['config.json', /config\.json in it/],
-    ['genes.tsv', /genes\.tsv: no such file \(put the ordered gene list of these weights there\)$/],
+    ['genes.tsv', /genes\.tsv: no such file \(put the ordered gene list of these weights there, or name it with genes \(.*\)\)$/],
     ['entropy.tsv', /entropy\.tsv: no such file/],
     ['preprocessing.json', /preprocessing\.json: no such file/],
     ['model.safetensors', /model\.safetensors: no such file/],
