@@ -2,11 +2,10 @@ import yargs from 'yargs';
 import { readFileSync } from 'node:fs';
 import { ConfigError } from '../errors.js';
 import { reportError } from './report-error.js';
-import { checkpointVerbs } from './verbs/checkpoints.js';
 import { verbs } from './verbs/index.js';
 
 /** Verbs that only group others. */
-const GROUPS = new Set(['data', 'finetune', 'evaluate', 'metrics']);
+const GROUPS = new Set(['data', 'finetune', 'adapter', 'evaluate', 'metrics']);
 
 /** Parses and runs one command line. @returns the exit code: 0 done, 1 failure of ours, 2 the user's mistake, 130 interrupted */
 export async function main(args: readonly string[]): Promise<number> {
@@ -16,7 +15,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .option('json', { type: 'boolean', default: false, describe: 'print one JSON object on the last line of stdout', global: true })
     .option('verbose', { type: 'boolean', default: false, describe: 'log more, show stacks of errors', global: true })
     .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-numbers': true, 'dot-notation': false })
-    .command([...verbs, ...checkpointVerbs])
+    .command([...verbs])
     .demandCommand(1, 'name a verb')
     .recommendCommands()
     .strict()
@@ -41,7 +40,7 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** The verb that was meant, `data build` in `data build cells.h5ad`, for pointing at the right --help. */
 function verbWords([first, second]: readonly string[]): string[] {
-  const known = [...verbs, ...checkpointVerbs].find(({ command }) => String(command).split(' ')[0] === first);
+  const known = verbs.find(({ command }) => String(command).split(' ')[0] === first);
   if (!first || !known) return [];
   return second && GROUPS.has(first) && /^[a-z]+$/.test(second) ? [first, second] : [first];
 }

@@ -29,6 +29,12 @@ export interface CheckpointDescription {
   readonly abilities: readonly string[];
 }
 
+const VERBS_OF_HEAD: Readonly<Record<string, readonly string[]>> = {
+  annotation: ['annotate', 'evaluate annotation'],
+  integration: ['integrate', 'evaluate integration'],
+  perturbation: ['perturb', 'evaluate perturbation'],
+};
+
 /** Reads every file of the checkpoint once, for its hash. */
 export async function describeCheckpoint(checkpoint: OpenCheckpoint): Promise<CheckpointDescription> {
   const { folder, modelConfig, vocabulary, entropy, preprocessing, head, state, weightsFiles, weightsDtypes } = checkpoint;
@@ -49,6 +55,6 @@ export async function describeCheckpoint(checkpoint: OpenCheckpoint): Promise<Ch
     head: head?.info ?? null,
     training: state ? { task: state.task, step: state.step, seed: state.seed, metrics: state.validation?.metrics ?? null, versions: state.versions } : null,
     files,
-    abilities: ['embed', 'generate', 'finetune', 'export', ...(head?.info.task === 'annotation' ? ['annotate', 'evaluate annotation'] : [])],
+    abilities: ['embed', 'generate', 'finetune', 'grn', 'evaluate reconstruction', 'evaluate gene-correlation', ...(VERBS_OF_HEAD[head?.info.task ?? ''] ?? [])],
   };
 }

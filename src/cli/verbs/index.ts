@@ -9,8 +9,11 @@ import { evaluate } from './evaluate.js';
 import { finetune } from './finetune.js';
 import { generate } from './generate.js';
 import { grn } from './grn.js';
+import { importWeights } from './import.js';
+import { inspect } from './inspect.js';
 import { integrate } from './integrate.js';
 import { metrics } from './metrics.js';
+import { models } from './models.js';
 import { perturb } from './perturb.js';
 import { plan } from './plan.js';
 import { pretrain } from './pretrain.js';
@@ -21,4 +24,4 @@ import { trajectory } from './trajectory.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, plan, pretrain, finetune, adapter, evaluate, ablate, embed, annotate, integrate, perturb, grn, generate, trajectory, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, adapter, evaluate, ablate, embed, annotate, integrate, perturb, grn, generate, trajectory, verify, metrics, report];
