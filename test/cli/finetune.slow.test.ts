@@ -51,7 +51,7 @@ describe('scdiva finetune annotation', () => {
     expect(lastLine(annotated.stdout)).toMatchObject({ numCells: 120, numUnknown: 0, labelKey: 'cell_type', files: [{ output: 'annotated.h5ad', geneCoverage: 1, matrix: 'X', valueKind: 'counts' }] });
     const embedded = await scdiva('embed', 'cells.h5ad', 'annotated.h5ad', '--checkpoint', 'pretrained', '--out', 'both');
     expect(embedded.code).toBe(0);
-    expect(embedded.stdout).toMatch(/cells\.h5ad: 120 cells from X \(counts\), 40 of 40 genes known \(100\.0 %\) → both\/cells\.h5ad/);
+    expect(embedded.stdout).toMatch(/cells\.h5ad: 120 cells from X \(counts\), 40 of 40 genes known \(100\.0 %, with 100\.0 % of the expression\) → both\/cells\.h5ad/);
     expect(existsSync(join(folder, 'both/annotated.h5ad'))).toBe(true);
     expect(await sha256File(join(folder, 'cells.h5ad'))).toBe(before);
   });

@@ -1,11 +1,14 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { separableCells, smallAnnotator } from '../support/annotated-cells.js';
 import { randomCells, temporaryFolder } from '../support/small-corpus.js';
 import { writeSmallH5ad } from '../support/small-h5ad.js';
+import { useTensorFlow } from '../support/tensorflow.js';
 
+useTensorFlow();
 const root = resolve(import.meta.dirname, '../..');
 const guide = readFileSync(join(root, 'docs/corpora.md'), 'utf8');
 const commands = [...guide.matchAll(/^ {4}npx scdiva (.*)$/gm)].map((match) => match[1]!.replace(/\s{2,}#.*$/, '').trim());
@@ -27,10 +30,16 @@ describe('docs/corpora.md', () => {
     const table = `symbol\tensembl_gene_id\talias_symbol\n${pbmc.geneNames.map((name, g) => `${name}\tENSG${String(g).padStart(11, '0')}\tOLD${g}\n`).join('')}`;
     await writeFile(join(cwd, 'my-genes.tsv'), table);
     await writeFile(join(cwd, 'human-genes.tsv'), table);
+    const human = separableCells(6, 30);
+    const mouseNames = human.geneNames.map((_, gene) => `Mouse${gene}a`);
+    await writeSmallH5ad(join(cwd, 'human.h5ad'), human);
+    await writeSmallH5ad(join(cwd, 'mouse.h5ad'), { ...separableCells(7, 30), geneNames: mouseNames });
+    await writeFile(join(cwd, 'human2mouse.csv'), ['human_symbol,mouse_symbol', ...human.geneNames.map((name, gene) => `${name},${mouseNames[gene]!}`), ''].join('\n'));
+    await rename((await smallAnnotator(await newFolder())).annotator, join(cwd, 'model'));
   });
 
   it('shows every verb of data', () => {
-    expect([...new Set(commands.map((command) => command.split(' ')[1]))].sort()).toEqual(['build', 'genes', 'inspect', 'overlap', 'stats', 'verify', 'vocabulary']);
+    expect([...new Set(commands.filter((command) => command.startsWith('data ')).map((command) => command.split(' ')[1]))].sort()).toEqual(['build', 'genes', 'inspect', 'merge', 'overlap', 'stats', 'verify', 'vocabulary']);
     expect(commands).toContain(NEEDS_NETWORK);
   });
 

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { StoredType } from '../readers/dataset-storage.js';
 import type { RawCell } from '../loader/depth.js';
+import { wasmLoops, type Address } from '../wasm.js';
 import { STATISTICS_TARGET_SUM, type GeneSums } from './statistics.js';
 
 /** wasm/counts.ts, compiled. Addresses are bytes in `memory`. */
@@ -33,24 +33,7 @@ interface Loops {
   addCell(place: number, n: number, factor: number): void;
 }
 
-interface Address {
-  readonly value: number;
-}
-
-/** What is used of the engine's WebAssembly, which the types of Node do not describe. */
-interface Engine {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: Record<string, Record<string, unknown>>) => { readonly exports: unknown };
-}
-
-let compiled: object | undefined;
-
-function instantiate(): Loops {
-  const { Module, Instance } = (globalThis as unknown as { WebAssembly: Engine }).WebAssembly;
-  compiled ??= new Module(readFileSync(new URL('./counts.wasm', import.meta.url)));
-  // The logarithms are the engine's own: statistics are the same to the last bit wherever they are computed.
-  return new Instance(compiled, { host: { log1p: Math.log1p, log: Math.log } }).exports as Loops;
-}
+const instantiate = wasmLoops<Loops>(new URL('./counts.wasm', import.meta.url), { log1p: Math.log1p, log: Math.log });
 
 /** Entries of a block, about: small enough for the processor's cache, large enough that reading them is no work for the system. */
 export const BLOCK_ENTRIES = 1 << 17;

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { wasmLoops, type Address } from '../wasm.js';
 import type { GeneIds } from './depth.js';
 
 /** wasm/ranking.ts, compiled. Addresses are bytes in `memory`. */
@@ -23,24 +23,7 @@ interface Loops {
   gatherWide(n: number): void;
 }
 
-interface Address {
-  readonly value: number;
-}
-
-/** What is used of the engine's WebAssembly, which the types of Node do not describe. */
-interface Engine {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object, imports: Record<string, Record<string, unknown>>) => { readonly exports: unknown };
-}
-
-let compiled: object | undefined;
-
-function instantiate(): Loops {
-  const { Module, Instance } = (globalThis as unknown as { WebAssembly: Engine }).WebAssembly;
-  compiled ??= new Module(readFileSync(new URL('./ranking.wasm', import.meta.url)));
-  // The logarithm is the engine's own, so that values are those of Math.log1p wherever they are computed.
-  return new Instance(compiled, { host: { log1p: Math.log1p } }).exports as Loops;
-}
+const instantiate = wasmLoops<Loops>(new URL('./ranking.wasm', import.meta.url), { log1p: Math.log1p });
 
 /** Genes a cell can have, far beyond any vocabulary: what asks for more is damaged. */
 const LARGEST_CELL = (1 << 20) - 1;
