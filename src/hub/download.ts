@@ -167,7 +167,7 @@ function isAlive(pid: number): boolean {
 }
 
 /** sha256 of a file, and the id git gives its content. */
-export async function hashesOf(path: string): Promise<{ sha256: string; git: string }> {
+async function hashesOf(path: string): Promise<{ sha256: string; git: string }> {
   const { size } = await stat(path);
   const sha256 = createHash('sha256');
   const git = createHash('sha1').update(`blob ${size}\0`);

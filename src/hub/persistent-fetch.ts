@@ -12,7 +12,7 @@ const LONGEST_PAUSE_MS = 20_000;
 const ANSWER_MS = 30_000;
 
 /** Whether the same question may be answered a moment later. */
-export function isPassing(status: number): boolean {
+function isPassing(status: number): boolean {
   return status === 429 || (status >= 500 && status !== 501 && status !== 505);
 }
 

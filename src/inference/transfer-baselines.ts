@@ -5,7 +5,7 @@ import { openCorpus } from '../data/corpus/corpus.js';
 import type { CellFile } from '../data/readers/reader.js';
 import { annotationBaselines, type BaselineResult } from '../metrics/baselines/annotation-baselines.js';
 import type { SparseMatrix } from '../metrics/baselines/sparse-matrix.js';
-import { expressionMatrix } from '../tasks/annotation/baselines.js';
+import { expressionMatrix } from '../tasks/expression-matrix.js';
 import type { AnnotationHeadInfo } from '../tasks/annotation/head.js';
 import { annotationLabels } from '../tasks/annotation/labels.js';
 import type { ModelDescription } from '../train/checkpoint.js';

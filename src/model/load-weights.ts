@@ -19,7 +19,7 @@ export const WEIGHTS_FILES = [WEIGHTS_FILE, 'model.safetensors.index.json', 'pyt
 const WRAPPERS = ['module.', '_orig_mod.'];
 
 /** Opens whichever file of weights a folder holds. @throws CheckpointError where there is none or it is damaged */
-export async function openWeights(folder: string): Promise<WeightsFile> {
+async function openWeights(folder: string): Promise<WeightsFile> {
   const name = WEIGHTS_FILES.find((file) => existsSync(join(folder, file)));
   if (name === undefined) throw new CheckpointError({ file: join(folder, WEIGHTS_FILE), found: 'no such file', expected: `weights: ${WEIGHTS_FILES.join(', ')}` });
   const path = join(folder, name);

@@ -15,6 +15,6 @@ export function resultSections(result: TaskResult): Sections {
 }
 
 /** The table of methods. */
-export function methodScores({ split, numCells, headline, methods }: TaskResult): Scores {
+function methodScores({ split, numCells, headline, methods }: TaskResult): Scores {
   return { split, numCells: numCells[split], headline, methods: methods.map(({ title, kind, runs }) => ({ name: title, kind, runs })) };
 }

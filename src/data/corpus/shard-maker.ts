@@ -286,7 +286,7 @@ export class ShardMaker {
   }
 }
 
-export function shardName(index: number): string {
+function shardName(index: number): string {
   return `shard-${String(index).padStart(5, '0')}.arrow`;
 }
 

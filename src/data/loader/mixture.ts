@@ -115,7 +115,7 @@ function joinLabels(corpora: readonly Corpus[], key: string, numCells: number): 
 }
 
 /** Statistics of all cells from those of parts: the sums that corpus/statistics.ts is made of can be had back from what it gives. */
-export function mergeStatistics(parts: readonly GeneStatistics[]): GeneStatistics {
+function mergeStatistics(parts: readonly GeneStatistics[]): GeneStatistics {
   const size = parts[0]!.mean.length;
   const numCells = parts.reduce((sum, part) => sum + part.numCells, 0);
   const numDetected = new Int32Array(size);

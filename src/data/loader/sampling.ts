@@ -57,7 +57,7 @@ function repeatRows(rows: Int32Array, count: number, rng: Rng): Int32Array {
  * @param weights one a row, finite, >= 0, not all 0
  * @returns `count` rows, in the order of `rows`; none where there are no rows
  */
-export function drawRows(rows: Int32Array, weights: Float64Array, count: number, rng: Rng): Int32Array {
+function drawRows(rows: Int32Array, weights: Float64Array, count: number, rng: Rng): Int32Array {
   const n = rows.length;
   let sum = 0;
   for (const weight of weights) {
@@ -84,7 +84,7 @@ export function drawRows(rows: Int32Array, weights: Float64Array, count: number,
  * classes out, 0 changes nothing.
  * @param codes category of each cell of the corpus, -1 = missing: a class of its own
  */
-export function balancedWeights(rows: Int32Array, codes: Int32Array, strength: number): Float64Array {
+function balancedWeights(rows: Int32Array, codes: Int32Array, strength: number): Float64Array {
   const frequency = new Map<number, number>();
   for (const row of rows) frequency.set(codes[row]!, (frequency.get(codes[row]!) ?? 0) + 1);
   return Float64Array.from(rows, (row) => frequency.get(codes[row]!)! ** -strength);

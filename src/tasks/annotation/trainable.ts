@@ -14,7 +14,7 @@ export function trainableNames(names: readonly string[], tune: TuneConfig, { num
 }
 
 /** Which of the model's own parameters learn. @throws ConfigError when more last layers are asked for than the model has */
-export function backboneRule(tune: TuneConfig, numLayers: number): (name: string) => boolean {
+function backboneRule(tune: TuneConfig, numLayers: number): (name: string) => boolean {
   switch (tune.kind) {
     case 'head':
       return () => false;

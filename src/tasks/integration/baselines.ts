@@ -3,10 +3,10 @@ import type { Corpus } from '../../data/corpus/corpus.js';
 import type { Preprocessing } from '../../data/loader/config.js';
 import { harmony } from '../../metrics/baselines/harmony.js';
 import { applyPca, fitPca } from '../../metrics/baselines/pca.js';
-import type { SparseMatrix } from '../../metrics/baselines/sparse-matrix.js';
+import { takeRows, type SparseMatrix } from '../../metrics/baselines/sparse-matrix.js';
 import { takePoints, type Points } from '../../metrics/points.js';
 import type { Rng } from '../../rng.js';
-import { expressionMatrix } from '../annotation/baselines.js';
+import { expressionMatrix } from '../expression-matrix.js';
 import { codesOf, type IntegrationCells } from './cells.js';
 
 const NUM_COMPONENTS = 50;
@@ -26,11 +26,12 @@ export interface BaselineEmbedding {
  */
 export function baselineEmbeddings(corpus: Corpus, { rows, techBatches }: IntegrationCells, preprocessing: Preprocessing, rng: Rng): { embeddings: BaselineEmbedding[]; test: SparseMatrix } {
   const all = Int32Array.from([...rows.train, ...rows.validation, ...rows.test]);
-  const train = expressionMatrix(corpus, rows.train, preprocessing);
-  const test = expressionMatrix(corpus, rows.test, preprocessing);
-  const pca = fitPca(train, NUM_COMPONENTS, rng.fork('pca'));
-  const components = applyPca(pca, expressionMatrix(corpus, all, preprocessing));
   const testAt = Int32Array.from(rows.test, (_, i) => all.length - rows.test.length + i);
+  const expression = expressionMatrix(corpus, all, preprocessing);
+  const train = takeRows(expression, rows.train.map((_, i) => i));
+  const test = takeRows(expression, testAt);
+  const pca = fitPca(train, NUM_COMPONENTS, rng.fork('pca'));
+  const components = applyPca(pca, expression);
   const corrected = harmony(components, codesOf(techBatches, all), rng.fork('harmony'));
   return {
     embeddings: [

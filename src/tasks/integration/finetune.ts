@@ -2,7 +2,7 @@ import { Rng } from '../../rng.js';
 import type { Points } from '../../metrics/points.js';
 import type { Checkpoint } from '../../train/checkpoint.js';
 import type { Metrics } from '../../train/task.js';
-import { expressionMatrix } from '../annotation/baselines.js';
+import { expressionMatrix } from '../expression-matrix.js';
 import { EmbeddingTable } from '../embedding-table.js';
 import { embeddingOptions, forEachSeed, openFinetuning, trainTask, withExecutor, writeResult, type Finetuning, type FinetuneRequest, type SeedRoom } from '../finetune/finetune.js';
 import type { MethodResult, TaskResult } from '../finetune/methods.js';

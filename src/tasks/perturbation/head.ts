@@ -34,7 +34,7 @@ export interface PerturbationHead {
   readonly singles: ReadonlyMap<string, Float64Array>;
 }
 
-export function panelOf(ids: Int32Array, vocabulary: Vocabulary): Panel {
+function panelOf(ids: Int32Array, vocabulary: Vocabulary): Panel {
   const at = new Int32Array(vocabulary.size).fill(-1);
   ids.forEach((id, position) => (at[id] = position));
   return { ids, at, names: Array.from(ids, (id) => vocabulary.gene(id).symbol || vocabulary.gene(id).ensemblId) };

@@ -4,23 +4,10 @@ import type { SparseRows } from '../../data/writers/new-h5ad.js';
 import { takeRows, type SparseMatrix } from '../../metrics/baselines/sparse-matrix.js';
 import { evaluatePerturbations, type PerturbationRow } from '../../metrics/perturbation/evaluate.js';
 import type { Metrics } from '../../train/task.js';
-import type { MethodColumn, MethodResult, TaskResult } from '../finetune/methods.js';
+import type { MethodResult, TaskResult } from '../finetune/methods.js';
 import { rowsOf, type PerturbationCells } from './cells.js';
 import type { Perturbation } from './perturbations.js';
 import type { PerturbationSplit, TestGroup } from './split.js';
-
-/** Columns of every table of perturbations. */
-export const PERTURBATION_COLUMNS: readonly MethodColumn[] = [
-  ['pearsonDelta', 'Pearson Δ'],
-  ['pearsonDeltaTop20De', 'top 20 DE'],
-  ['pearsonDeltaPerturbedMean', 'Systema'],
-  ['mseTop20De', 'DE-MSE'],
-  ['deAuprc', 'DE-AUPRC'],
-  ['lfcSpearman', 'LFC Spearman'],
-  ['hitRate20', 'HR@20'],
-  ['meanCollapseIndex', 'collapse index'],
-  ['numPerturbations', 'perturbations'],
-];
 
 /** Methods on the test perturbations of one kind. */
 export interface PerturbationGroupResult {
@@ -55,7 +42,7 @@ export interface TestKind {
 }
 
 /** All test perturbations, those of each number of seen genes, and those that interact most. */
-export function testKinds(cells: PerturbationCells, split: PerturbationSplit): TestKind[] {
+function testKinds(cells: PerturbationCells, split: PerturbationSplit): TestKind[] {
   const all = split.test.flatMap(({ perturbations }) => perturbations);
   const interacting = mostInteracting(cells, split, all);
   return [
@@ -115,7 +102,7 @@ function meanAndError(x: SparseMatrix, rows: Int32Array): { mean: Float64Array; 
 }
 
 /** Scores of one prediction on the test perturbations of one kind, the model's row first. Baselines train on the training perturbations. */
-export function scoreKind(cells: PerturbationCells, split: PerturbationSplit, kind: TestKind, predicted: PredictedCells, rng: Rng): readonly PerturbationRow[] {
+function scoreKind(cells: PerturbationCells, split: PerturbationSplit, kind: TestKind, predicted: PredictedCells, rng: Rng): readonly PerturbationRow[] {
   return evaluate(cells, split, kind, predicted, rng).rows;
 }
 

@@ -58,7 +58,7 @@ export function createValidation({ config, cells, effects, singles, sizes, model
 }
 
 /** The matched control cells of a perturbation's own cells, at most so many: they have its composition of groups. */
-export function questionsFor(cells: PerturbationCells, singles: ReadonlyMap<string, Float64Array>, perturbation: Perturbation, rows: Int32Array, most: number): Question[] {
+function questionsFor(cells: PerturbationCells, singles: ReadonlyMap<string, Float64Array>, perturbation: Perturbation, rows: Int32Array, most: number): Question[] {
   const { effects, knownShare } = sumOfSingles(perturbation, singles, cells.panel.ids.length);
   return Array.from(evenly(rows, most), (row) => ({ control: cells.ranked(cells.matched[row]!), perturbation, reference: cells.groupMeans[cells.group[row]!]!, effects, knownShare }));
 }
