@@ -1,6 +1,6 @@
 import yargs from 'yargs';
-import { readFileSync } from 'node:fs';
 import { ConfigError } from '../errors.js';
+import { packageVersion } from './package-version.js';
 import { reportError } from './report-error.js';
 import { verbs } from './verbs/index.js';
 
@@ -43,9 +43,4 @@ function verbWords([first, second]: readonly string[]): string[] {
   const known = verbs.find(({ command }) => String(command).split(' ')[0] === first);
   if (!first || !known) return [];
   return second && GROUPS.has(first) && /^[a-z]+$/.test(second) ? [first, second] : [first];
-}
-
-export function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
-  return version;
 }

@@ -21,7 +21,7 @@ export const annotate = defineVerb<Flags>({
       import('../../inference/scdiva.js'),
       import('../../inference/engine.js'),
       import('../../inference/annotated-file.js'),
-      import('../main.js'),
+      import('../package-version.js'),
     ]);
     const jobs = planOutputs(files, out);
     const orthologs = await orthologsOf(orthologFile);

@@ -11,7 +11,7 @@ export const embed = defineVerb<ReadingFlags>({
       import('../build-flags.js'),
       import('../../inference/scdiva.js'),
       import('../../inference/annotated-file.js'),
-      import('../main.js'),
+      import('../package-version.js'),
     ]);
     const jobs = planOutputs(files, out);
     const orthologs = await orthologsOf(orthologFile);

@@ -29,7 +29,7 @@ export const generate = defineVerb({
       import('../../train/checkpoint.js'),
       import('../../runtime/native/load.js'),
       import('../../runtime/program/executor.js'),
-      import('../main.js'),
+      import('../package-version.js'),
     ]);
     const { maskRatio, extraGenes, numSamples, steps, order, temperature, topK, seed, maxCells } = flags;
     const given = Object.entries({ maskRatio, extraGenes, numSamples, steps, order, temperature, topK, seed, maxCells }).filter(([, value]) => value !== undefined);

@@ -11,7 +11,7 @@ export const integrate = defineVerb<ReadingFlags>({
       import('../../inference/scdiva.js'),
       import('../../inference/engine.js'),
       import('../../inference/annotated-file.js'),
-      import('../main.js'),
+      import('../package-version.js'),
     ]);
     const jobs = planOutputs(files, out);
     const model = await ScDiVa.fromPretrained(checkpoint, { precision, notice: say });

@@ -24,7 +24,7 @@ export const perturb = defineVerb({
       import('../../train/checkpoint.js'),
       import('../../runtime/native/load.js'),
       import('../../runtime/program/executor.js'),
-      import('../main.js'),
+      import('../package-version.js'),
     ]);
     const checkpoint = await loadCheckpoint(path);
     await loadTensorFlow({ notice: say });

@@ -19,7 +19,7 @@ export const quickstart = defineVerb({
       import('../../errors.js'),
       import('../../runtime/native/load.js'),
       import('../quickstart/quickstart.js'),
-      import('../main.js'),
+      import('../package-version.js'),
     ]);
     if (!Number.isSafeInteger(seed) || seed < 0) throw new ConfigError({ key: '--seed', found: String(seed), expected: 'a whole number from 0' });
     if (!Number.isInteger(minClassCells) || minClassCells < 1) throw new ConfigError({ key: '--min-class-cells', found: String(minClassCells), expected: 'a whole number above 0' });
