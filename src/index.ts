@@ -3,6 +3,8 @@ export * from './errors.js';
 export { Rng } from './rng.js';
 export { openCellFile } from './data/readers/open.js';
 export type * from './data/readers/reader.js';
+export { CellsInMemory, type SparseCells } from './data/readers/cells-in-memory.js';
+export { BatchingEncoder, type BatchingOptions } from './inference/batching-encoder.js';
 export { inspectFile, type FileInspection } from './data/inspect/inspect.js';
 export { chooseMatrix, type ChosenMatrix } from './data/inspect/choose-matrix.js';
 export { buildCorpus, type BuildOptions } from './data/corpus/build.js';

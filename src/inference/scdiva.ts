@@ -20,6 +20,8 @@ export interface LoadOptions extends ReleaseOptions {
   /** Of a download. */
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Puts something between the model and its callers, such as a `BatchingEncoder`; what it gives back is disposed with the model. */
+  readonly wrapEncoder?: (encoder: CellEncoder, checkpoint: OpenCheckpoint) => CellEncoder;
   /** Told in one line why WebAssembly is used, where it is. Default: a warning of the process. */
   readonly notice?: (line: string) => void;
 }
@@ -50,7 +52,7 @@ export class ScDiVa {
    * Loads a checkpoint folder, the best checkpoint of a run folder, or a model of the hub by its name, `owner/name[/folder][@revision]`.
    * @throws CheckpointError naming the file or tensor that is missing, damaged or of another size
    */
-  static async fromPretrained(path: string, { executor: kind = 'auto', precision = 'f32', notice, progress, signal, ...release }: LoadOptions = {}): Promise<ScDiVa> {
+  static async fromPretrained(path: string, { executor: kind = 'auto', precision = 'f32', notice, progress, signal, wrapEncoder, ...release }: LoadOptions = {}): Promise<ScDiVa> {
     const checkpoint = await openCheckpoint(await locateModel(path, { progress, signal }), release);
     await loadTensorFlow(notice && { notice });
     const executor = await createExecutor({ kind });
@@ -58,7 +60,7 @@ export class ScDiVa {
       const variables = await executor.createVariables({});
       const encoder = cellEncoderOf(executor, variables, checkpoint, precision);
       await addParameters(variables, checkpoint, isOfEmbedding);
-      return new ScDiVa(checkpoint, executor, variables, encoder);
+      return new ScDiVa(checkpoint, executor, variables, wrapEncoder?.(encoder, checkpoint) ?? encoder);
     } catch (error) {
       executor.dispose();
       throw error;

@@ -4,7 +4,7 @@ import type { LabelCandidate } from './labels.js';
 import { number, thousands } from './format.js';
 
 const FORMATS: Record<FileInspection['format'], string> = {
-  h5ad: 'AnnData (.h5ad)', zarr: 'AnnData (Zarr)', h5mu: 'MuData (.h5mu)', '10x-h5': '10x Genomics (.h5)', '10x-mtx': '10x Genomics (.mtx)', loom: 'loom', table: 'table of text',
+  h5ad: 'AnnData (.h5ad)', zarr: 'AnnData (Zarr)', h5mu: 'MuData (.h5mu)', '10x-h5': '10x Genomics (.h5)', '10x-mtx': '10x Genomics (.mtx)', loom: 'loom', table: 'table of text', memory: 'in memory',
 };
 
 /** An inspection as a page for people. */

@@ -11,7 +11,7 @@ export type MatrixKey = string;
 export interface CellFile {
   /** The path as the user gave it; messages use it. */
   readonly path: string;
-  readonly format: 'h5ad' | '10x-h5' | '10x-mtx' | 'zarr' | 'h5mu' | 'loom' | 'table';
+  readonly format: 'h5ad' | '10x-h5' | '10x-mtx' | 'zarr' | 'h5mu' | 'loom' | 'table' | 'memory';
   readonly numCells: number;
   /** Cell names, one per row of every matrix. */
   readonly cellIds: readonly string[];

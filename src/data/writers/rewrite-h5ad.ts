@@ -9,7 +9,7 @@ import { patchHdf5 } from './hdf5-patch.js';
 import { Hdf5Tree } from './hdf5-tree.js';
 
 const INDEX = '_index';
-const FORMAT_WORDS: Record<CellFile['format'], string> = { h5ad: '.h5ad', zarr: 'Zarr folder', h5mu: 'MuData file', '10x-h5': '10x file', '10x-mtx': '10x matrix folder', loom: 'loom file', table: 'table' };
+const FORMAT_WORDS: Record<CellFile['format'], string> = { h5ad: '.h5ad', zarr: 'Zarr folder', h5mu: 'MuData file', '10x-h5': '10x file', '10x-mtx': '10x matrix folder', loom: 'loom file', table: 'table', memory: 'cells in memory' };
 
 /**
  * Writes the cells of a file that is no .h5ad, with annotations, as an .h5ad. Values pass through in row blocks, so memory stays bounded;

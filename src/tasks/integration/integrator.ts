@@ -1,6 +1,7 @@
 // n cells, D cell embedding, P coordinates of the integrated space
 import type * as tf from '@tensorflow/tfjs-core';
 import type { Executor, HostTensors } from '../../runtime/program/program.js';
+import { inRowChunks } from '../row-chunks.js';
 import { integratedCells, type IntegrationHeadInfo } from './head.js';
 
 /** The trained projection alone, applied to cell embeddings. */
@@ -12,9 +13,6 @@ export interface Integrator {
   dispose(): void;
 }
 
-/** Cells a call: bounds memory, and keeps the number of compiled shapes at two. */
-const CHUNK = 4096;
-
 /** @param head as `readHead` gives it */
 export async function createIntegrator(executor: Executor, { info, parameters }: { info: IntegrationHeadInfo; parameters: HostTensors }): Promise<Integrator> {
   const { embeddingDim: D, outputDim: P } = info;
@@ -22,16 +20,7 @@ export async function createIntegrator(executor: Executor, { info, parameters }:
   const program = executor.compile((state, inputs) => ({ outputs: { places: integratedCells(state, inputs['embedding'] as tf.Tensor2D) } }), { variables, name: 'integration head' });
   return {
     outputDim: P,
-    async place(embeddings) {
-      const n = embeddings.length / D;
-      const out = new Float32Array(n * P);
-      for (let start = 0; start < n; start += CHUNK) {
-        const end = Math.min(n, start + CHUNK);
-        const { places } = await program.run({ embedding: { dtype: 'float32', shape: [end - start, D], data: embeddings.subarray(start * D, end * D) } });
-        out.set(places!.data as Float32Array, start * P);
-      }
-      return out;
-    },
+    place: (embeddings) => inRowChunks(embeddings, D, P, async (embedding) => (await program.run({ embedding }))['places']!.data),
     dispose() {
       program.dispose();
       variables.dispose();
