@@ -50,3 +50,5 @@ export { readSafetensors, writeSafetensors } from './model/safetensors.js';
 export { planTraining, type Plan, type PlanOptions } from './plan/plan.js';
 export { settleMicroBatch } from './plan/micro-batch.js';
 export type { Training } from './plan/probe-spec.js';
+export { serve, type RunningServer, type ServeOptions } from './server/serve.js';
+export { ServerConfig } from './server/config.js';

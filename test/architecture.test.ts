@@ -28,9 +28,10 @@ const LAYERS: Record<string, readonly string[]> = {
   tasks: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'metrics'],
   plan: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks'],
   inference: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'metrics', 'hub'],
+  server: [...BASE, 'config', 'data', 'inference'],
   report: [...BASE, 'config', 'metrics', 'data', 'model', 'train', 'tasks'],
-  cli: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report', 'hub', 'index'],
-  index: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report', 'hub'],
+  cli: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report', 'hub', 'server', 'index'],
+  index: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report', 'hub', 'server'],
 };
 
 interface Import {

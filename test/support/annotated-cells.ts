@@ -8,8 +8,9 @@ import { Preprocessing } from '../../src/data/loader/config.js';
 import { ModelConfig } from '../../src/model/config.js';
 import { initialParameters } from '../../src/model/parameters.js';
 import { AnnotationConfig } from '../../src/tasks/annotation/config.js';
+import { initialHead } from '../../src/tasks/annotation/head.js';
 import { finetuneAnnotation } from '../../src/tasks/annotation/finetune.js';
-import { saveCheckpoint } from '../../src/train/checkpoint.js';
+import { loadCheckpoint, saveCheckpoint } from '../../src/train/checkpoint.js';
 import type { TrainContext } from '../../src/train/run.js';
 import { smallCorpus } from './small-corpus.js';
 import type { SmallH5ad } from './small-h5ad.js';
@@ -42,6 +43,24 @@ export async function untrainedCheckpoint(folder: string, { vocabulary, entropy,
     parameters: initialParameters(modelConfig, vocabulary.size, Rng.fromSeed(5)),
     optimizer: {},
     state: { task: 'pretraining', step: 0, cursor: { epoch: 0, batchIndex: 0 }, validation: null, best: null, evaluationsWithoutImprovement: 0, seed: 5, dataFingerprint: fingerprint, config: {}, versions: {} },
+    card: '# untrained\n',
+  });
+  return path;
+}
+
+/** The same with an annotation head that has learned nothing either: as quick to make, and as good for what does not ask whether labels are right. */
+export async function untrainedAnnotator(folder: string, corpus: Corpus): Promise<string> {
+  const { parameters, state, ...pretrained } = await loadCheckpoint(await untrainedCheckpoint(folder, corpus));
+  const [embeddingDim, hiddenDim] = [16, 8];
+  const rng = Rng.fromSeed(6);
+  const embeddings = Float32Array.from({ length: 50 * embeddingDim }, () => rng.normal());
+  const path = join(folder, 'untrained-annotator');
+  await saveCheckpoint(path, {
+    ...pretrained,
+    parameters: { ...parameters, ...initialHead({ embeddingDim, hiddenDim, numClasses: TYPES.length }, embeddings, rng) },
+    head: { task: 'annotation', labelKey: 'cell_type', classes: [...TYPES], classSizes: TYPES.map(() => 10), embeddingDim, hiddenDim, temperature: 1, unknownThreshold: 0, calibration: null },
+    optimizer: {},
+    state: { ...state!, task: 'annotation' },
     card: '# untrained\n',
   });
   return path;

@@ -19,9 +19,10 @@ import { plan } from './plan.js';
 import { pretrain } from './pretrain.js';
 import { quickstart } from './quickstart.js';
 import { report } from './report.js';
+import { serve } from './serve.js';
 import { setup } from './setup.js';
 import { trajectory } from './trajectory.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, adapter, evaluate, ablate, embed, annotate, integrate, perturb, grn, generate, trajectory, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, adapter, evaluate, ablate, embed, annotate, integrate, perturb, grn, generate, serve, trajectory, verify, metrics, report];

@@ -1,0 +1,21 @@
+import type { Provenance } from '../inference/annotated-file.js';
+import type { CheckpointDescription } from '../inference/describe-checkpoint.js';
+import type { ScDiVaInference } from '../inference/engine.js';
+import type { ScDiVa } from '../inference/scdiva.js';
+
+/** What the routes work with. */
+export interface Service {
+  readonly version: string;
+  readonly model: ScDiVa;
+  readonly engine: ScDiVaInference;
+  readonly description: CheckpointDescription;
+  readonly provenance: Provenance;
+  /** Task of the checkpoint's head. */
+  readonly head: string | undefined;
+  /** Most cells computed at once. */
+  readonly batchSize: number;
+  /** Where uploads lie while they are worked on. */
+  readonly folder: string;
+  /** Cells that wait to be computed. */
+  readonly numWaiting: () => number;
+}
