@@ -6,10 +6,11 @@ import { silentProgress, type Progress } from '../progress.js';
 import type { CellFile } from '../data/readers/reader.js';
 import { loadTensorFlow } from '../runtime/native/load.js';
 import { createExecutor, type ExecutorKind } from '../runtime/program/executor.js';
-import type { Executor, HostTensor, Variables } from '../runtime/program/program.js';
+import type { Executor, Variables } from '../runtime/program/program.js';
 import { cellEncoderOf, isOfEmbedding, type CellEncoder } from '../tasks/cell-encoder.js';
 import { openCheckpoint, type OpenCheckpoint } from '../train/checkpoint.js';
 import type { ReleaseOptions } from '../train/release-options.js';
+import { addParameters } from './add-parameters.js';
 import { cellSource, type CellSource, type ReadOptions } from './cell-source.js';
 
 export interface LoadOptions extends ReleaseOptions {
@@ -59,7 +60,7 @@ export class ScDiVa {
     try {
       const variables = await executor.createVariables({});
       const encoder = cellEncoderOf(executor, variables, checkpoint, precision);
-      await addParameters(variables, checkpoint, isOfEmbedding);
+      await addParameters(variables, checkpoint.readParameters(isOfEmbedding));
       return new ScDiVa(checkpoint, executor, variables, wrapEncoder?.(encoder, checkpoint) ?? encoder);
     } catch (error) {
       executor.dispose();
@@ -102,22 +103,4 @@ export class ScDiVa {
     this.variables.dispose();
     this.executor.dispose();
   }
-}
-
-/** Values that are read before they are handed over: few calls into TensorFlow, and little memory twice. */
-const HANDOVER_BYTES = 32 * 2 ** 20;
-
-/** Brings parameters from the checkpoint's file into TensorFlow, a few at a time. */
-async function addParameters(variables: Variables, checkpoint: OpenCheckpoint, isWanted: (name: string) => boolean): Promise<void> {
-  let waiting: Record<string, HostTensor> = {};
-  let numBytes = 0;
-  for await (const [name, tensor] of checkpoint.readParameters(isWanted)) {
-    waiting[name] = tensor;
-    numBytes += tensor.data.byteLength;
-    if (numBytes < HANDOVER_BYTES) continue;
-    await variables.create(waiting);
-    waiting = {};
-    numBytes = 0;
-  }
-  await variables.create(waiting);
 }

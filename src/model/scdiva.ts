@@ -8,7 +8,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { linear } from '../runtime/ops/linear.js';
 import { rmsNorm } from '../runtime/ops/rms-norm.js';
-import { rotaryTable, unturned } from '../runtime/ops/rotary.js';
+import { firstPositions, rotaryTable, unturned } from '../runtime/ops/rotary.js';
 import type { Tensors } from '../runtime/program/program.js';
 import { block, type BlockContext, type KeptPositions } from './block.js';
 import { encodeGenes, isRealGene, latentToken, maskedGenes } from './cell-encoder.js';
@@ -36,6 +36,8 @@ export interface ForwardOptions {
   readonly dropoutSeed?: tf.Tensor1D | undefined;
   /** Keep one tensor a block for the backward pass and compute the others anew: less memory, a quarter more time. */
   readonly recomputesBlocks?: boolean | undefined;
+  /** Turns by the first rows of a table of so many positions, the same for every length: for graphs whose length is left open. */
+  readonly numTablePositions?: number | undefined;
 }
 
 type PaddingIds = Pick<GeneIdLayout, 'padId' | 'padFillId'>;
@@ -91,7 +93,7 @@ function slotRows(positions: tf.Tensor1D, seqLen: number): tf.Tensor1D {
   return tf.add(tf.add(positions, tf.floorDiv(positions, tf.scalar(seqLen, 'int32'))), tf.scalar(1, 'int32')) as tf.Tensor1D;
 }
 
-function forward(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, ids: PaddingIds, { dropoutSeed, recomputesBlocks }: ForwardOptions, kept?: KeptPositions): tf.Tensor {
+function forward(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, ids: PaddingIds, { dropoutSeed, recomputesBlocks, numTablePositions }: ForwardOptions, kept?: KeptPositions): tf.Tensor {
   return tf.tidy(() => {
     const { geneIds, values, isReplaced } = inputs;
     const [numCells, seqLen] = geneIds.shape;
@@ -102,7 +104,7 @@ function forward(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, 
     const context: BlockContext = {
       numHeads: config.numHeads,
       canAttend: tf.concat([config.genesSeeLatent ? tf.ones([numCells, 1]) : tf.zeros([numCells, 1]), isReal], 1) as tf.Tensor2D, // [B, T]
-      rotary: config.positions === 'rotary' ? rotaryTable(seqLen + 1, headDim, config.ropeTheta) : unturned(seqLen + 1, headDim),
+      rotary: config.positions === 'rotary' ? firstPositions(rotaryTable(numTablePositions ?? seqLen + 1, headDim, config.ropeTheta), seqLen + 1) : unturned(seqLen + 1, headDim),
       dropout: dropoutSeed && { rate: config.dropout, seed: dropoutSeed },
     };
     const run = recomputesBlocks ? recomputedBlock : block;

@@ -6,6 +6,7 @@ import { data } from './data.js';
 import { doctor } from './doctor.js';
 import { embed } from './embed.js';
 import { evaluate } from './evaluate.js';
+import { exportModel } from './export.js';
 import { finetune } from './finetune.js';
 import { generate } from './generate.js';
 import { grn } from './grn.js';
@@ -25,4 +26,4 @@ import { trajectory } from './trajectory.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, adapter, evaluate, ablate, embed, annotate, integrate, perturb, grn, generate, serve, trajectory, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, adapter, evaluate, ablate, embed, annotate, integrate, perturb, grn, generate, serve, trajectory, exportModel, verify, metrics, report];

@@ -75,7 +75,9 @@ function composedSteps({ shape: { B, T, Q, H, K }, canAttend, cos, sin, seed, si
   const scale = 1 / Math.sqrt(K);
   const biased = (scores: tf.Tensor3D, { matrix }: AttentionPiece): tf.Tensor => {
     const bias = tf.mul(tf.sub(1, canAttend), CLOSED); // [B, T]
-    const cellOf = Int32Array.from({ length: scores.shape[0] }, (_, i) => Math.floor((matrix + i) / H));
+    const [C, R] = scores.shape;
+    if (C === B * H) return tf.reshape(tf.add(tf.reshape(scores, [B, H, R, T]), tf.reshape(bias, [B, 1, 1, T])), [C, R, T]);
+    const cellOf = Int32Array.from({ length: C }, (_, i) => Math.floor((matrix + i) / H));
     return tf.add(scores, tf.expandDims(tf.gather(bias, tf.tensor1d(cellOf, 'int32')), 1)); // [C, R, T]
   };
   /** 0 for what dropout takes, else 1 / (1 - rate); the same for the same seed, site and piece. */

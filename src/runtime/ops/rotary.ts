@@ -23,6 +23,13 @@ export function rotaryTable(numPositions: number, headDim: number, theta: number
   return { cos: tf.tensor2d(cos, [numPositions, half]), sin: tf.tensor2d(sin, [numPositions, half]) };
 }
 
+/** The rows of a table's first positions. */
+export function firstPositions(table: RotaryTable, numPositions: number): RotaryTable {
+  if (table.cos.shape[0] === numPositions) return table;
+  const rows = (x: tf.Tensor2D) => tf.slice(x, [0, 0], [numPositions, -1]);
+  return { cos: rows(table.cos), sin: rows(table.sin) };
+}
+
 /** The table that turns nothing: positions are not told apart. The caller owns both tensors. */
 export function unturned(numPositions: number, headDim: number): RotaryTable {
   return { cos: tf.ones([numPositions, headDim / 2]), sin: tf.zeros([numPositions, headDim / 2]) };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { HostTensor } from '../program.js';
 import type { CApi, GraphDType, Output, Pointer } from './c-api.js';
 import { productOf, type Product } from './product.js';
-import { TF_TYPE, cApi, checkStatus, dtypeOfType, int64s, newTensor, packOutputs } from './c-api.js';
+import { TF_TYPE, cApi, checkStatus, dtypeOfType, int64s, newTensor, packOutputs, readBuffer } from './c-api.js';
 
 /** A tensor in the graph: which op makes it, and what TensorFlow inferred of it. `shape` is null where it depends on values. */
 export interface Node extends Output {
@@ -22,6 +22,8 @@ export type Attr =
   | { readonly kind: 'tensor'; readonly name: string; readonly value: HostTensor };
 
 export interface AddOptions {
+  /** The op's whole name; default: the scope, the type and a number. */
+  readonly name?: string;
   readonly attrs?: readonly Attr[];
   readonly numOutputs?: number;
   /** Ops that must have run before. */
@@ -55,6 +57,8 @@ export class GraphBuilder {
   private readonly productBehind = new Map<Pointer, { readonly product: Product; readonly distance: number }>();
   /** Handles of variables, by the op that reads them. */
   readonly handles = new Map<Pointer, Output>();
+  /** false: as many ops as constants were asked for, whatever values they have. */
+  isSharingConstants = true;
   private readonly status: Pointer = this.api.newStatus() as Pointer;
   private readonly constants = new Map<string, Node>();
   private readonly casts = new Map<string, Node>();
@@ -63,9 +67,9 @@ export class GraphBuilder {
    * @param inputs in the op's own order; an array stands for a list input
    * @throws Error with TensorFlow's message when the op does not exist or does not take these
    */
-  add(type: string, inputs: readonly (Output | readonly Output[])[], { attrs = [], numOutputs = 1, after = [], shapes = [] }: AddOptions = {}): { oper: Pointer; outputs: Node[] } {
+  add(type: string, inputs: readonly (Output | readonly Output[])[], { name = `${this.scope}${type}_${this.numOps}`, attrs = [], numOutputs = 1, after = [], shapes = [] }: AddOptions = {}): { oper: Pointer; outputs: Node[] } {
     const { api } = this;
-    const name = `${this.scope}${type}_${this.numOps++}`;
+    this.numOps++;
     const op = api.newOperation(this.graph, type, name) as Pointer;
     for (const input of inputs) {
       if (isList(input)) api.addInputList(op, packOutputs(input), input.length);
@@ -97,12 +101,27 @@ export class GraphBuilder {
     return this.add(type, inputs, { attrs }).outputs[0]!;
   }
 
-  placeholder(dtype: HostTensor['dtype'], shape: readonly number[]): Node {
-    return this.one('Placeholder', [], [{ kind: 'type', name: 'dtype', value: dtype }, { kind: 'shape', name: 'shape', value: shape }]);
+  placeholder(dtype: HostTensor['dtype'], shape: readonly number[], name?: string): Node {
+    const attrs: Attr[] = [{ kind: 'type', name: 'dtype', value: dtype }, { kind: 'shape', name: 'shape', value: shape }];
+    return this.add('Placeholder', [], { ...(name !== undefined && { name }), attrs }).outputs[0]!;
+  }
+
+  /** Everything added so far, as TensorFlow's own message GraphDef. */
+  toGraphDef(): Uint8Array {
+    const { api } = this;
+    const buffer = api.newBuffer() as Pointer;
+    try {
+      api.graphToGraphDef(this.graph, buffer, this.status);
+      checkStatus(api, this.status, (message) => new Error(message));
+      return readBuffer(buffer);
+    } finally {
+      api.deleteBuffer(buffer);
+    }
   }
 
   /** A constant; equal constants are one op, and large uniform ones are filled when they are needed instead of stored. */
   constant(value: HostTensor): Node {
+    if (!this.isSharingConstants) return this.makeConstant(value);
     const key = constantKey(value);
     let node = this.constants.get(key);
     if (!node) this.constants.set(key, (node = this.makeConstant(value)));

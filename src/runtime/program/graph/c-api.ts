@@ -75,11 +75,18 @@ function bind() {
     outputShape: inCc('TF_GraphGetTensorShape', 'void', 'void *', output, 'void *', 'int', 'void *'),
     setOutputShape: inCc('TF_GraphSetTensorShape', 'void', 'void *', output, 'void *', 'int', 'void *'),
     outputType: inCc('TF_OperationOutputType', 'int', output),
+    operationByName: inCc('TF_GraphOperationByName', 'void *', 'void *', 'str'),
+    graphToGraphDef: inCc('TF_GraphToGraphDef', 'void', 'void *', 'void *', 'void *'),
+    newImportOptions: inCc('TF_NewImportGraphDefOptions', 'void *'),
+    deleteImportOptions: inCc('TF_DeleteImportGraphDefOptions', 'void', 'void *'),
+    importGraphDef: inCc('TF_GraphImportGraphDef', 'void', 'void *', 'void *', 'void *', 'void *'),
 
     newSessionOptions: inCc('TF_NewSessionOptions', 'void *'),
     deleteSessionOptions: inCc('TF_DeleteSessionOptions', 'void', 'void *'),
     setConfig: inCc('TF_SetConfig', 'void', 'void *', 'void *', 'size_t', 'void *'),
     newSession: inCc('TF_NewSession', 'void *', 'void *', 'void *', 'void *'),
+    // session options, run options, folder, tags, n, graph, buffer of the MetaGraphDef, status
+    loadSavedModel: inCc('TF_LoadSessionFromSavedModel', 'void *', 'void *', 'void *', 'str', 'const char **', 'int', 'void *', 'void *', 'void *'),
     closeSession: inCc('TF_CloseSession', 'void', 'void *', 'void *'),
     deleteSession: inCc('TF_DeleteSession', 'void', 'void *', 'void *'),
     // session, run options, inputs, input values, n, outputs, output values, n, targets, n, run metadata, status

@@ -25,7 +25,8 @@ export class Session {
   private isEnding = false;
   private opTimes: OpTime[] | undefined;
 
-  constructor(graph: Pointer, config: SessionConfig) {
+  /** @param open gives the session, from options; default: a new one over the graph */
+  constructor(graph: Pointer, config: SessionConfig, open?: (options: Pointer, status: Pointer) => Pointer) {
     const { api } = this;
     const options = api.newSessionOptions() as Pointer;
     const status = api.newStatus() as Pointer;
@@ -33,7 +34,7 @@ export class Session {
       const proto = encodeConfigProto(config);
       api.setConfig(options, proto, proto.length, status);
       checkStatus(api, status, (text) => new Error(`TensorFlow refused the session's configuration: ${text}`));
-      this.session = api.newSession(graph, options, status) as Pointer;
+      this.session = open ? open(options, status) : (api.newSession(graph, options, status) as Pointer);
       checkStatus(api, status, (text) => new Error(`TensorFlow could not start a session: ${text}`));
     } finally {
       api.deleteSessionOptions(options);
