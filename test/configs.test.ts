@@ -8,12 +8,13 @@ import { IntegrationConfig } from '../src/tasks/integration/config.js';
 import { MultitaskConfig } from '../src/tasks/multitask/config.js';
 import { PerturbationConfig } from '../src/tasks/perturbation/config.js';
 import { PretrainingConfig } from '../src/tasks/pretraining/config.js';
+import { VariationalConfig } from '../src/tasks/variational/config.js';
 
 const folder = resolve(import.meta.dirname, '../configs');
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.yaml'));
 
 /** A config file is named for what it runs. */
-const schemas = { pretrain: PretrainingConfig, annotation: AnnotationConfig, integration: IntegrationConfig, perturbation: PerturbationConfig, multitask: MultitaskConfig, simulate: SimulationConfig };
+const schemas = { pretrain: PretrainingConfig, annotation: AnnotationConfig, integration: IntegrationConfig, perturbation: PerturbationConfig, multitask: MultitaskConfig, variational: VariationalConfig, simulate: SimulationConfig };
 
 describe('the config files', () => {
   it('are there', () => expect(files.length).toBeGreaterThan(3));

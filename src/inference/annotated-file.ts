@@ -52,7 +52,7 @@ export interface AnnotationReport extends FileReport {
   readonly labels: Readonly<Record<string, number>>;
 }
 
-/** The input with obsm['X_scdiva'] and uns['scdiva'] added; cells without known genes have NaN rows. */
+/** The input with obsm['X_scdiva'], of a variational model obsm['X_scdiva_latent'] too, and uns['scdiva'] added; cells without known genes have NaN rows. */
 export async function embedFile(model: ScDiVa, job: FileJob, provenance: Provenance, options: ReadOptions = {}): Promise<FileReport> {
   await checkOutput(job);
   const cells = await openCellFile(job.input);
@@ -157,8 +157,8 @@ async function checkOutput({ input, output }: FileJob): Promise<void> {
   }
 }
 
-function embeddingMatrix({ latent }: EncodedCells): NonNullable<Annotations['obsm']> {
-  return { X_scdiva: { values: latent.data, numDims: latent.shape[1] } };
+function embeddingMatrix({ latent, mu }: EncodedCells): NonNullable<Annotations['obsm']> {
+  return { X_scdiva: { values: latent.data, numDims: latent.shape[1] }, ...(mu && { X_scdiva_latent: { values: mu.data, numDims: mu.shape[1] } }) };
 }
 
 function describe({ source, emptyRows }: EncodedCells, { version, checkpoint, sha256 }: Provenance): Record<string, UnsValue> {

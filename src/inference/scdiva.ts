@@ -8,6 +8,8 @@ import { loadTensorFlow } from '../runtime/native/load.js';
 import { createExecutor, type ExecutorKind } from '../runtime/program/executor.js';
 import type { Executor, Variables } from '../runtime/program/program.js';
 import { cellEncoderOf, isOfEmbedding, type CellEncoder } from '../tasks/cell-encoder.js';
+import { readHead as readVariationalHead } from '../tasks/variational/head.js';
+import { createLatentSpace, type LatentSpace } from '../tasks/variational/latent-space.js';
 import { openCheckpoint, type OpenCheckpoint } from '../train/checkpoint.js';
 import type { ReleaseOptions } from '../train/release-options.js';
 import { addParameters } from './add-parameters.js';
@@ -31,6 +33,9 @@ export interface LoadOptions extends ReleaseOptions {
 export interface EncodedCells {
   /** One row a cell, in file order: [n, D]. NaN where the cell has no gene of the vocabulary. */
   readonly latent: { readonly dtype: 'float32'; readonly shape: readonly [n: number, D: number]; readonly data: Float32Array };
+  /** Mean and log variance of each cell's place in the variational latent space, [n, Z], NaN as above: of a checkpoint of finetune variational alone. */
+  readonly mu?: { readonly dtype: 'float32'; readonly shape: readonly [n: number, Z: number]; readonly data: Float32Array };
+  readonly logvar?: { readonly dtype: 'float32'; readonly shape: readonly [n: number, Z: number]; readonly data: Float32Array };
   /** Rows without any gene of the vocabulary. */
   readonly emptyRows: readonly number[];
   /** What was read, and how. */
@@ -47,6 +52,7 @@ export class ScDiVa {
     readonly executor: Executor,
     private readonly variables: Variables,
     private readonly encoder: CellEncoder,
+    private readonly space: LatentSpace | undefined,
   ) {}
 
   /**
@@ -61,7 +67,8 @@ export class ScDiVa {
       const variables = await executor.createVariables({});
       const encoder = cellEncoderOf(executor, variables, checkpoint, precision);
       await addParameters(variables, checkpoint.readParameters(isOfEmbedding));
-      return new ScDiVa(checkpoint, executor, variables, wrapEncoder?.(encoder, checkpoint) ?? encoder);
+      const space = checkpoint.head?.info.task === 'variational' ? await createLatentSpace(executor, readVariationalHead(checkpoint)) : undefined;
+      return new ScDiVa(checkpoint, executor, variables, wrapEncoder?.(encoder, checkpoint) ?? encoder, space);
     } catch (error) {
       executor.dispose();
       throw error;
@@ -95,12 +102,22 @@ export class ScDiVa {
     } finally {
       bar.stop();
     }
-    return { latent: { dtype: 'float32', shape: [batches.numCells, D], data }, emptyRows: [...batches.emptyRows], source: { ...source, shareOfExpression: batches.shareOfExpression } };
+    return { latent: { dtype: 'float32', shape: [batches.numCells, D], data }, ...(this.space && (await placeInSpace(this.space, data, batches.emptyRows))), emptyRows: [...batches.emptyRows], source: { ...source, shareOfExpression: batches.shareOfExpression } };
   }
 
   dispose(): void {
+    this.space?.dispose();
     this.encoder.dispose();
     this.variables.dispose();
     this.executor.dispose();
   }
+}
+
+/** @param embeddings [n, D] @param emptyRows those without a place */
+async function placeInSpace(space: LatentSpace, embeddings: Float32Array, emptyRows: readonly number[]): Promise<Required<Pick<EncodedCells, 'mu' | 'logvar'>>> {
+  const { latentDim: Z, embeddingDim: D } = space.info;
+  const { mu, logvar } = await space.encode(embeddings);
+  for (const row of emptyRows) for (const data of [mu, logvar]) data.fill(NaN, row * Z, (row + 1) * Z);
+  const matrix = (data: Float32Array) => ({ dtype: 'float32', shape: [embeddings.length / D, Z], data }) as const;
+  return { mu: matrix(mu), logvar: matrix(logvar) };
 }

@@ -1,6 +1,5 @@
 import type { Rng } from '../rng.js';
 import { DataError } from '../errors.js';
-import { flatEntropy } from '../data/loader/serialize.js';
 import { openCorpus } from '../data/corpus/corpus.js';
 import type { CellFile } from '../data/readers/reader.js';
 import { annotationBaselines, type BaselineResult } from '../metrics/baselines/annotation-baselines.js';
@@ -9,7 +8,8 @@ import { expressionMatrix } from '../tasks/expression-matrix.js';
 import type { AnnotationHeadInfo } from '../tasks/annotation/head.js';
 import { annotationLabels } from '../tasks/annotation/labels.js';
 import type { ModelDescription } from '../train/checkpoint.js';
-import { cellSource, type ReadOptions } from './cell-source.js';
+import type { ReadOptions } from './cell-source.js';
+import { fileExpression } from './file-expression.js';
 
 /**
  * Simple methods fitted on the training cells of a corpus and applied to a file of cells from elsewhere. Genes that no cell of the file
@@ -40,28 +40,6 @@ export async function transferBaselines(corpusPath: string, cells: CellFile, mod
   } finally {
     corpus.close();
   }
-}
-
-/** Log-normalised expression of a file's cells over the whole vocabulary, as `expressionMatrix` gives it of a corpus. */
-async function fileExpression(cells: CellFile, model: ModelDescription, options: ReadOptions): Promise<{ rows: Int32Array; matrix: SparseMatrix }> {
-  const { vocabulary, preprocessing } = model;
-  const whole: ModelDescription = { ...model, entropy: flatEntropy(vocabulary), preprocessing: { ...preprocessing, maxGenes: vocabulary.size, serialisation: 'expression' } };
-  const { batches } = await cellSource(cells, whole, options);
-  const rows: number[] = [];
-  const indptr = [0];
-  const indices: number[] = [];
-  const values: number[] = [];
-  for await (const { numCells, seqLen, geneIds, values: batchValues, numGenes, cellIndex } of batches) {
-    for (let b = 0; b < numCells; b++) {
-      rows.push(cellIndex[b]!);
-      for (let l = b * seqLen; l < b * seqLen + numGenes[b]!; l++) {
-        indices.push(geneIds[l]!);
-        values.push(batchValues[l]!);
-      }
-      indptr.push(indices.length);
-    }
-  }
-  return { rows: Int32Array.from(rows), matrix: { numRows: rows.length, numColumns: vocabulary.size, indptr: Int32Array.from(indptr), indices: Int32Array.from(indices), values: Float32Array.from(values) } };
 }
 
 function keepColumns(matrix: SparseMatrix, isKept: Uint8Array): SparseMatrix {

@@ -9,13 +9,14 @@ const BLOCK_ROWS = 8192;
 /**
  * Euclidean neighbours by a hierarchical navigable small-world graph (Malkov & Yashunin 2018, the usearch library). One thread builds the
  * graph, so that the same points give the same neighbours; all search it.
- * @param expansion candidates kept while building and searching: more finds more of the true neighbours and takes longer
+ * @param expansion candidates kept while building, and while searching: more finds more of the true neighbours and takes longer. Building takes most
+ * of the time, and searching widely makes up for a graph built quickly
  */
-export function approximateNeighbours(points: Points, k: number, { connectivity = 16, expansion = 128 } = {}): Neighbours {
+export function approximateNeighbours(points: Points, k: number, { connectivity = 16, expansion = 64, searchExpansion = 128 } = {}): Neighbours {
   const { numRows: n, numColumns: d } = points;
   checkK(k, n);
   const numThreads = availableParallelism();
-  const index = new usearch.Index({ dimensions: d, metric: usearch.MetricKind.L2sq, quantization: usearch.ScalarKind.F32, connectivity, expansion_add: expansion, expansion_search: Math.max(expansion, k), multi: false });
+  const index = new usearch.Index({ dimensions: d, metric: usearch.MetricKind.L2sq, quantization: usearch.ScalarKind.F32, connectivity, expansion_add: expansion, expansion_search: Math.max(searchExpansion, k), multi: false });
   const block = (start: number, end: number): Float32Array => Float32Array.from(points.data.subarray(start * d, end * d));
   for (let start = 0; start < n; start += BLOCK_ROWS) {
     const end = Math.min(n, start + BLOCK_ROWS);

@@ -22,6 +22,17 @@ const METRICS: Readonly<Record<string, { readonly name: string; readonly isHighe
   numPerturbations: { name: 'perturbations', isHigherBetter: true },
   macroF1OfSeen: { name: 'macro-F1, seen types', isHigherBetter: true },
   unknownAuroc: { name: 'AUROC of unseen types', isHigherBetter: true },
+  elbo: { name: 'ELBO, nats a cell', isHigherBetter: true },
+  reconstructionLoss: { name: 'nll, nats a cell', isHigherBetter: false },
+  klLoss: { name: 'KL, nats a cell', isHigherBetter: false },
+  numActiveUnits: { name: 'active latent dimensions', isHigherBetter: true },
+  reconstructionR2: { name: 'R² of rebuilt cells', isHigherBetter: true },
+  generatedMeanR2: { name: 'R² of gene means, made cells', isHigherBetter: true },
+  generatedMeanPearson: { name: 'Pearson of gene means, made cells', isHigherBetter: true },
+  generatedSdPearson: { name: 'Pearson of gene deviations, made cells', isHigherBetter: true },
+  generatedGenesRatio: { name: 'genes shown, made / real', isHigherBetter: true },
+  twoSampleAuc: { name: 'real against made, AUC of neighbours (0.5 = alike)', isHigherBetter: false },
+  twoSampleAucLinear: { name: 'the same, linear', isHigherBetter: false },
   expectedCalibrationError: { name: 'calibration error', isHigherBetter: false },
 };
 

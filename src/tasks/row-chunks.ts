@@ -1,7 +1,7 @@
 // n rows of D numbers in, n rows of P numbers out
 import type { HostTensor } from '../runtime/program/program.js';
 
-/** Rows a call: bounds memory. */
+/** Rows a call, unless said otherwise: bounds memory. */
 const CHUNK = 4096;
 
 /**
@@ -9,13 +9,14 @@ const CHUNK = 4096;
  * however many rows are asked for, few shapes are compiled.
  * @param rows [n, D]
  * @param run [rows of the chunk, D] → [rows of the chunk, P]
+ * @param chunkRows rows a call; fewer where a row comes out wide
  * @returns [n, P]
  */
-export async function inRowChunks(rows: Float32Array, D: number, P: number, run: (chunk: HostTensor) => Promise<HostTensor['data']>): Promise<Float32Array> {
+export async function inRowChunks(rows: Float32Array, D: number, P: number, run: (chunk: HostTensor) => Promise<HostTensor['data']>, chunkRows = CHUNK): Promise<Float32Array> {
   const n = rows.length / D;
   const out = new Float32Array(n * P);
-  for (let start = 0; start < n; start += CHUNK) {
-    const numRows = Math.min(n - start, CHUNK);
+  for (let start = 0; start < n; start += chunkRows) {
+    const numRows = Math.min(n - start, chunkRows);
     const numPadded = powerOfTwo(numRows);
     const chunk = rows.subarray(start * D, (start + numRows) * D);
     let data = chunk;

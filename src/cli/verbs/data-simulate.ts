@@ -19,6 +19,7 @@ export const dataSimulate = defineVerb({
       text: [
         `${out}/cells.h5ad: ${summary.numCells} cells × ${summary.numGenes} genes, ${summary.medianDepth} molecules a cell (median); ${summary.numCellTypes} cell types, ${summary.numBatches} batches`,
         `${summary.numPerturbations} perturbations (${config.mode}) and control in obs['perturbation']; pairs are joined by +`,
+        ...(summary.numProteins > 0 ? [`${summary.numProteins} surface proteins in obsm['protein_expression']; ${out}/proteins.csv: the gene of each`] : []),
         `${out}/network.csv: the ${summary.numEdges} true edges; truth.csv: noise-free levels by cell type and perturbation`,
       ].join('\n'),
     };

@@ -1,13 +1,17 @@
 import { defineVerb } from '../verb.js';
 
 export const generate = defineVerb({
-  command: 'generate <file>',
-  describe: 'complete cells: hide or add genes and fill them in by reverse diffusion',
+  command: 'generate [file]',
+  describe: 'complete cells: hide or add genes and fill them in by reverse diffusion; or, with --latent, make new ones',
   options: (y) =>
     y
-      .positional('file', { type: 'string', demandOption: true, describe: '.h5ad, .h5mu, Zarr, 10x .h5 or .mtx folder, loom, .csv or .tsv' })
+      .positional('file', { type: 'string', describe: '.h5ad, .h5mu, Zarr, 10x .h5 or .mtx folder, loom, .csv or .tsv' })
       .option('checkpoint', { type: 'string', demandOption: true, describe: 'checkpoint or run folder' })
       .option('out', { type: 'string', demandOption: true, describe: 'the .h5ad to write: one row for each completion' })
+      .option('latent', { type: 'boolean', default: false, describe: 'make new cells from the latent space of a model of finetune variational: no file is read' })
+      .option('num-cells', { type: 'number', describe: 'with --latent: cells to make [1000]' })
+      .option('from', { choices: ['posterior', 'prior'] as const, describe: 'with --latent: near training cells, or from the prior [posterior]' })
+      .option('label', { type: 'string', requiresArg: true, describe: 'with --latent: only near training cells of this type' })
       .option('mask-ratio', { type: 'number', describe: 'share of each cell’s genes to hide and generate anew [0]' })
       .option('extra-genes', { type: 'number', describe: 'genes to add to each cell [0]' })
       .option('num-samples', { type: 'number', describe: 'completions of each cell [1]' })
@@ -21,7 +25,15 @@ export const generate = defineVerb({
       .option('value-kind', { choices: ['counts', 'cpm', 'log1p'] as const, describe: 'what the values are, where it cannot be told from them' })
       .option('batch-size', { type: 'number', describe: 'cells computed at once: less memory or more speed, same results [16]' })
       .option('executor', { choices: ['auto', 'eager', 'graph'] as const, default: 'auto' as const, describe: 'how to compute: compiled graph, or op by op' }),
-  run: async ({ file, checkpoint: path, out, executor: kind, matrix, valueKind, batchSize, ...flags }, { progress, signal, say }) => {
+  run: async ({ file, checkpoint: path, out, executor: kind, matrix, valueKind, batchSize, latent, numCells: numNew, from, label, ...flags }, { progress, signal, say }) => {
+    if (latent) {
+      const [{ generateFromLatent }, { packageVersion }] = await Promise.all([import('../generate/from-latent.js'), import('../package-version.js')]);
+      return generateFromLatent(path, { output: out, numCells: numNew ?? 1000, from, label, seed: flags.seed, version: packageVersion() }, { file, matrix, valueKind, batchSize, ...flags }, kind, say);
+    }
+    const { ConfigError } = await import('../../errors.js');
+    if (file === undefined) throw new ConfigError({ key: 'FILE', found: 'none', expected: 'a file of cells to complete', hint: 'or --latent, to make new ones' });
+    const foreign = Object.entries({ '--num-cells': numNew, '--from': from, '--label': label }).find(([, value]) => value !== undefined);
+    if (foreign) throw new ConfigError({ key: foreign[0], found: 'given without --latent', hint: 'it is for making new cells' });
     const [{ parseConfig }, { GenerateConfig }, { generateFile }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { packageVersion }] = await Promise.all([
       import('../../config/load.js'),
       import('../../inference/config.js'),

@@ -24,7 +24,7 @@ export class AnnDataFile implements CellFile {
   private readonly geneNames = new Map<string, GeneNames>();
 
   /** @throws DataError for a file without obs or var, or whose matrices do not fit them */
-  constructor(private readonly file: ArrayStore, readonly format: 'h5ad' | 'zarr' | 'h5mu', notes: string[] = []) {
+  constructor(private readonly file: ArrayStore, readonly format: 'h5ad' | 'zarr' | 'h5mu', notes: string[] = [], readonly otherParts: readonly string[] = []) {
     this.path = file.path;
     this.obsFrame = readFrame(file, 'obs');
     this.cellIds = this.obsFrame.index;
@@ -55,6 +55,7 @@ export class AnnDataFile implements CellFile {
     const keys = this.file.keys('obsm');
     const place = { file: this.path, key: `obsm['${key}']` };
     if (!keys.includes(key)) throw new DataError({ ...place, found: 'no such embedding', expected: keys.length > 0 ? `one of ${keys.join(', ')}` : 'an embedding in obsm, which is empty' });
+    if (this.file.stringAttribute(at, 'encoding-type') === 'dataframe') return this.tableEmbedding(at, key);
     const array = this.file.kind(at) === 'dataset' ? this.file.dataset(at) : undefined;
     if (array?.kind !== 'number' || array.shape.length !== 2) throw new DataError({ ...place, found: 'is no dense matrix of numbers', expected: 'cells × coordinates' });
     const [numRows, numColumns] = array.shape as [number, number];
@@ -65,8 +66,27 @@ export class AnnDataFile implements CellFile {
     return { numRows, numColumns, data };
   }
 
+  get embeddingKeys(): readonly string[] {
+    return this.file.keys('obsm');
+  }
+
   close(): void {
     this.file.close();
+  }
+
+  /** An obsm entry that is a table of numbers, as pandas writes it: its columns have names. */
+  private tableEmbedding(at: string, key: string): Embedding {
+    const frame = readFrame(this.file, at);
+    const names = frame.keys;
+    const place = { file: this.path, key: `obsm['${key}']` };
+    if (frame.index.length !== this.numCells) throw new DataError({ ...place, found: `${frame.index.length} rows`, expected: `${this.numCells}, as many as obs has`, hint: 'the parts of the file do not belong together: write it again' });
+    const data = new Float64Array(this.numCells * names.length);
+    names.forEach((name, j) => {
+      const column = frame.column(name);
+      if (column.kind !== 'numeric') throw new DataError({ ...place, found: `the column '${name}' holds no numbers`, expected: 'cells × coordinates' });
+      for (let i = 0; i < this.numCells; i++) data[i * names.length + j] = column.values[i]!;
+    });
+    return { numRows: this.numCells, numColumns: names.length, data, names };
   }
 
   private genesOf({ varAt }: StoredMatrix): GeneNames {

@@ -77,7 +77,7 @@ function openModality(store: IsolatedStore, part: string | undefined, format: 'h
     throw new DataError({ file: store.path, found: `is a MuData file without a modality '${name}'`, expected: `one of ${modalities.join(', ') || '(it has none)'}`, hint: `name the one that holds expression: '${parseReference(store.path).path}#${modalities[0] ?? 'rna'}'` });
   }
   const others = modalities.filter((modality) => modality !== name);
-  return new AnnDataFile(new Subtree(store, `mod/${name}`), format === 'h5ad' ? 'h5mu' : 'zarr', others.length > 0 ? [`reads the modality ${name}; left out: ${others.join(', ')}`] : []);
+  return new AnnDataFile(new Subtree(store, `mod/${name}`), format === 'h5ad' ? 'h5mu' : 'zarr', others.length > 0 ? [`reads the modality ${name}; left out: ${others.join(', ')}`] : [], others);
 }
 
 function refusePart(text: string, part: string | undefined): void {

@@ -27,6 +27,10 @@ export interface CellFile {
   matrix(key: MatrixKey): CellMatrix;
   /** One obsm entry, whole; only formats that have embeddings have this. @throws DataError naming those there are */
   embedding?(key: string): Embedding;
+  /** Names of the parts of the file beside this one: the other modalities of MuData. */
+  readonly otherParts?: readonly string[];
+  /** Names of the obsm entries, where the format has them. */
+  readonly embeddingKeys?: readonly string[];
   close(): void;
 }
 
@@ -36,6 +40,8 @@ export interface Embedding {
   readonly numColumns: number;
   /** [numRows, numColumns], NaN kept: cells that could not be embedded have it. */
   readonly data: Float32Array | Float64Array;
+  /** Of the columns, where the entry is a table. */
+  readonly names?: readonly string[];
 }
 
 export interface MatrixInfo {

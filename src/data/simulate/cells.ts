@@ -2,6 +2,8 @@ import type { Rng } from '../../rng.js';
 import type { SparseRows } from '../writers/new-h5ad.js';
 import type { SimulationConfig } from './config.js';
 import { response, type GeneNetwork } from './network.js';
+import { poisson } from './poisson.js';
+import { countProteins, type SimulatedProtein } from './proteins.js';
 
 export const CONTROL = 'control';
 
@@ -20,6 +22,8 @@ export interface SimulatedCells {
   readonly techBatch: Int32Array;
   /** 1 for two cells in one droplet. */
   readonly isDoublet: Uint8Array;
+  /** [cells, P] antibody counts. */
+  readonly proteins: Float64Array;
 }
 
 /** The control, the single perturbations, and pairs of those; half of the pairs share a target, where effects need not add up. */
@@ -48,13 +52,14 @@ export function steadyState(network: GeneNetwork, cellType: number, perturbed: r
 }
 
 /** Draws the cells of every perturbation, types and batches taking turns so that no two of the three go together. */
-export function drawCells(network: GeneNetwork, perturbations: readonly Perturbation[], config: SimulationConfig, rng: Rng): SimulatedCells {
+export function drawCells(network: GeneNetwork, perturbations: readonly Perturbation[], proteins: readonly SimulatedProtein[], config: SimulationConfig, rng: Rng): SimulatedCells {
   const numOf = (p: number) => (p === 0 ? config.controlCells : config.cellsPerPerturbation);
   const numCells = perturbations.reduce((sum, _, p) => sum + numOf(p), 0);
   const perturbation = new Int32Array(numCells);
   const cellType = new Int32Array(numCells);
   const techBatch = new Int32Array(numCells);
   const isDoublet = new Uint8Array(numCells);
+  const antibodies = new Float64Array(numCells * proteins.length);
   const batchFactors = Array.from({ length: config.numBatches }, (_, b) => logNormals(network.geneNames.length, config.batchSpread, rng.fork(`batch/${b}`)));
   const indptr = new Int32Array(numCells + 1);
   const indices: number[] = [];
@@ -72,6 +77,8 @@ export function drawCells(network: GeneNetwork, perturbations: readonly Perturba
         const other = noisyLevels(network, stream.int(config.numCellTypes), perturbations[stream.int(perturbations.length)]!.genes, config, stream);
         for (let g = 0; g < levels.length; g++) levels[g] = (levels[g]! + other[g]!) / 2;
       }
+      // A stream of its own: measuring proteins changes no gene.
+      antibodies.set(countProteins(proteins, levels, config, stream.fork('proteins')), cell * proteins.length);
       const depth = config.depth * Math.exp(config.depthSpread * stream.normal()) * (1 + isDoublet[cell]!);
       const factors = batchFactors[techBatch[cell]!]!;
       const total = levels.reduce((sum, level, g) => sum + level * factors[g]!, 0);
@@ -84,7 +91,7 @@ export function drawCells(network: GeneNetwork, perturbations: readonly Perturba
       indptr[cell + 1] = indices.length;
     }
   }
-  return { counts: { indptr, indices: Int32Array.from(indices), values: Float32Array.from(values) }, perturbation, cellType, techBatch, isDoublet };
+  return { counts: { indptr, indices: Int32Array.from(indices), values: Float32Array.from(values) }, perturbation, cellType, techBatch, isDoublet, proteins: antibodies };
 }
 
 function noisyLevels(network: GeneNetwork, cellType: number, perturbed: readonly number[], config: SimulationConfig, rng: Rng): Float64Array {
@@ -93,22 +100,4 @@ function noisyLevels(network: GeneNetwork, cellType: number, perturbed: readonly
 
 function logNormals(n: number, spread: number, rng: Rng): Float64Array {
   return Float64Array.from({ length: n }, () => Math.exp(spread * rng.normal()));
-}
-
-/** Largest mean that is drawn in one piece: exp(-mean) must stay a number. */
-const LARGEST_PIECE = 30;
-
-/** A Poisson number by multiplying uniforms (Knuth); a large mean is a sum of smaller ones. */
-export function poisson(mean: number, rng: Rng): number {
-  let count = 0;
-  let left = mean;
-  for (; left > LARGEST_PIECE; left -= LARGEST_PIECE) count += poissonPiece(LARGEST_PIECE, rng);
-  return count + poissonPiece(left, rng);
-}
-
-function poissonPiece(mean: number, rng: Rng): number {
-  const limit = Math.exp(-mean);
-  let count = -1;
-  for (let product = 1; product > limit; product *= rng.uniform()) count++;
-  return Math.max(0, count);
 }

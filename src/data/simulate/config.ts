@@ -25,11 +25,16 @@ export const SimulationConfig = z
     batchSpread: z.number().min(0).default(0.25).describe('spread of a batch’s factor of every gene, on the log scale'),
     depth: z.number().positive().default(3000).describe('molecules a cell, median'),
     depthSpread: z.number().min(0).default(0.3).describe('of the depth from cell to cell, on the log scale'),
+    numProteins: z.int().min(0).default(0).describe('surface proteins measured beside the genes: each is made from one gene, in obsm'),
+    proteinDepth: z.number().positive().default(30).describe('antibody counts of a protein whose gene is at its usual level'),
+    proteinBackground: z.number().min(0).default(3).describe('antibody counts of a protein that is not there'),
+    proteinNoise: z.number().min(0).default(0.2).describe('spread of a protein’s level around what its gene says, on the log scale'),
     dropletDoublets: z.number().min(0).max(1).default(0).describe('share of the cells that are two in one droplet; labelled as the first'),
   })
   .refine((c) => c.minRegulators <= c.maxRegulators, { path: ['minRegulators'], error: 'at most maxRegulators' })
   .refine((c) => c.numMasters < c.numFactors, { path: ['numMasters'], error: 'fewer than numFactors' })
   .refine((c) => c.numFactors <= c.numGenes, { path: ['numFactors'], error: 'at most numGenes' })
+  .refine((c) => c.numProteins <= c.numGenes, { path: ['numProteins'], error: 'at most numGenes' })
   .refine((c) => c.numSingles <= c.numFactors, { path: ['numSingles'], error: 'at most numFactors' })
   .refine((c) => c.numDoubles <= (c.numSingles * (c.numSingles - 1)) / 2, { path: ['numDoubles'], error: 'at most the pairs of the singles' });
 export type SimulationConfig = z.infer<typeof SimulationConfig>;

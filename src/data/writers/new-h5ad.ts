@@ -23,6 +23,8 @@ export interface NewH5ad {
   readonly layers?: Readonly<Record<string, SparseRows>>;
   /** Columns of one entry a cell. */
   readonly obs?: Readonly<Record<string, NewColumn>>;
+  /** Tables of numbers by their names, one entry a cell in each column. */
+  readonly obsm?: Readonly<Record<string, Readonly<Record<string, Float64Array>>>>;
   /** Columns of one entry a gene. */
   readonly var?: Readonly<Record<string, NewColumn>>;
   readonly uns?: Readonly<Record<string, UnsValue>>;
@@ -62,7 +64,7 @@ export async function checkOutput(output: string): Promise<void> {
   }
 }
 
-function writeContent(tree: Hdf5Tree, { cellIds, geneNames, x, layers = {}, obs = {}, var: genes = {}, uns = {} }: NewH5ad): void {
+function writeContent(tree: Hdf5Tree, { cellIds, geneNames, x, layers = {}, obs = {}, obsm = {}, var: genes = {}, uns = {} }: NewH5ad): void {
   const numGenes = geneNames.length;
   encode(tree, '/', 'anndata', '0.1.0');
   writeSparse(tree, '/X', x, numGenes);
@@ -70,6 +72,7 @@ function writeContent(tree: Hdf5Tree, { cellIds, geneNames, x, layers = {}, obs 
   writeFrame(tree, '/var', geneNames, genes);
   for (const part of ['layers', 'obsm', 'varm', 'obsp', 'varp', 'uns']) makeDict(tree, `/${part}`);
   for (const [name, matrix] of Object.entries(layers)) writeSparse(tree, `/layers/${name}`, matrix, numGenes);
+  for (const [name, columns] of Object.entries(obsm)) writeFrame(tree, `/obsm/${name}`, cellIds, Object.fromEntries(Object.entries(columns).map(([key, values]) => [key, { kind: 'numeric', values }])));
   for (const [name, value] of Object.entries(uns)) writeUns(tree, `/uns/${name}`, value);
 }
 

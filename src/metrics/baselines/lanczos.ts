@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import type { Rng } from '../../rng.js';
-import { addScaled, dot, scale } from './vector.js';
+import { addScaled, dot, removeParts, scale } from './vector.js';
 
 /** Eigenvalues, largest first, and their unit eigenvectors. */
 export interface Eigenpairs {
@@ -68,7 +68,7 @@ function randomVector(n: number, rng: Rng): Float64Array {
 
 /** What is left of v beside the basis, as a unit vector, and how long it was; two sweeps, so that rounding does not tilt it. */
 function orthogonalUnit(v: Float64Array, basis: readonly Float64Array[]): { unit: Float64Array; norm: number } {
-  for (let sweep = 0; sweep < 2; sweep++) for (const b of basis) addScaled(v, b, -dot(v, b));
+  for (let sweep = 0; sweep < 2; sweep++) removeParts(v, basis);
   const norm = Math.sqrt(dot(v, v));
   return { unit: norm > 0 ? scale(v, 1 / norm) : v, norm };
 }

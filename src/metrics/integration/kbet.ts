@@ -48,10 +48,19 @@ export function kbetAcceptance({ numCells, k, indices }: Neighbours, batches: Ar
  * @param graph symmetric connectivities of all cells
  * @returns mean acceptance over labels, 0 … 1, higher is better mixed; NaN when no label can be tested
  */
-export async function kbetPerLabel(graph: CellGraph, batches: ArrayLike<number>, labels: ArrayLike<number>, rng: Rng, { alpha = 0.05, numComponents = 100 }: KbetOptions = {}): Promise<number> {
+export async function kbetPerLabel(graph: CellGraph, batches: ArrayLike<number>, labels: ArrayLike<number>, rng: Rng, options: KbetOptions = {}): Promise<number> {
+  return meanOfNumbers(await kbetRates(graph, batches, labels, rng, options));
+}
+
+/**
+ * The acceptance of every label that can be tested, as above.
+ * @param isWanted labels to test: the rates of a label do not depend on the others, so that threads can share them
+ */
+export async function kbetRates(graph: CellGraph, batches: ArrayLike<number>, labels: ArrayLike<number>, rng: Rng, { alpha = 0.05, numComponents = 100 }: KbetOptions = {}, isWanted: (label: number) => boolean = () => true): Promise<number[]> {
   countCodes(batches, graph.numCells);
   const rates: number[] = [];
   for (const [label, cells] of cellsByCode(labels, countCodes(labels, graph.numCells)).entries()) {
+    if (!isWanted(label)) continue;
     const within = Int32Array.from(cells, (cell) => batches[cell]!);
     const numBatches = new Set(within).size;
     if (cells.length < MIN_CELLS || numBatches < 2) continue;
@@ -66,7 +75,7 @@ export async function kbetPerLabel(graph: CellGraph, batches: ArrayLike<number>,
     const neighbours = await nearestNeighbours(space, k0 + 1);
     rates.push(kbetAcceptance(neighbours, Int32Array.from(kept, (i) => within[i]!), alpha));
   }
-  return meanOfNumbers(rates);
+  return rates;
 }
 
 /** The cells of components that are large enough; all of them when there is but one. */

@@ -3,7 +3,7 @@ import type { Neighbours } from '../neighbours.js';
 import { takePoints, type Points } from '../points.js';
 import { connectivities } from './cell-graph.js';
 import { clusteringAgreement, type Agreement } from './clustering-agreement.js';
-import { kbetPerLabel } from './kbet.js';
+import { kbetRates } from './kbet.js';
 import { kMeans } from './kmeans.js';
 import { countCodes, numKindsPresent } from './labels.js';
 import { aswBatch, aswLabel } from './silhouette.js';
@@ -48,15 +48,18 @@ export function groupsOfPoints({ embedding, labels, techBatches, numSilhouetteCe
 
 export interface MixingTask extends Codes {
   readonly neighbours: Neighbours;
+  /** Every label whose code is `part` more than a multiple of `numParts`: several threads share the labels. */
+  readonly part: number;
+  readonly numParts: number;
 }
 
-/** kBET label by label. */
-export function batchesInNeighbourhoods({ neighbours, labels, techBatches, rngKey }: MixingTask): Promise<number> {
-  return kbetPerLabel(connectivities(neighbours), techBatches, labels, Rng.fromKey(rngKey).fork('kbet'));
+/** kBET of some labels: the rate of each that can be tested. */
+export function batchesInNeighbourhoods({ neighbours, labels, techBatches, rngKey, part, numParts }: MixingTask): Promise<number[]> {
+  return kbetRates(connectivities(neighbours), techBatches, labels, Rng.fromKey(rngKey).fork('kbet'), {}, (label) => label % numParts === part);
 }
 
 /** What a thread can be asked for, by name. */
 export interface Parts {
   groups: { task: GroupsTask; result: Groups };
-  mixing: { task: MixingTask; result: number };
+  mixing: { task: MixingTask; result: number[] };
 }

@@ -1,5 +1,6 @@
 import type { Rng } from '../../rng.js';
 import type { SparseMatrix } from '../baselines/sparse-matrix.js';
+import { meanOfNumbers } from '../correlation.js';
 import { firstNeighbours, MAX_EXACT_CELLS, nearestNeighbours } from '../neighbours.js';
 import type { Points } from '../points.js';
 import { connectivities } from './cell-graph.js';
@@ -17,6 +18,8 @@ const NUM_KBET_NEIGHBOURS = 50;
 const NUM_LISI_NEIGHBOURS = 90;
 /** Silhouettes compare all pairs: beyond the limit of exact neighbours they are taken over so many cells, drawn at random. */
 const NUM_SILHOUETTE_CELLS = 10_000;
+/** Threads that share the labels of kBET, the longest part beside the search for neighbours. */
+const NUM_MIXING_THREADS = 2;
 /** From so many cells on, what does not wait for one another runs in threads beside: to start them pays. */
 const MIN_CELLS_FOR_THREADS = 10_000;
 
@@ -80,9 +83,10 @@ export async function integrationScores({ embedding, labels, techBatches, before
   onPart('neighbours');
   const lisiNeighbours = await nearestNeighbours(embedding, Math.min(n, NUM_LISI_NEIGHBOURS));
   const graphNeighbours = firstNeighbours(lisiNeighbours, NUM_GRAPH_NEIGHBOURS);
-  const mixingTask = { ...codes, neighbours: firstNeighbours(lisiNeighbours, Math.min(n, NUM_KBET_NEIGHBOURS)), rngKey: rng.key };
-  const mixingInThread = isThreaded ? inThread('mixing', mixingTask) : undefined;
-  mixingInThread?.catch(() => {});
+  const kbetNeighbours = firstNeighbours(lisiNeighbours, Math.min(n, NUM_KBET_NEIGHBOURS));
+  const mixingTask = (part: number, numParts: number) => ({ ...codes, neighbours: kbetNeighbours, rngKey: rng.key, part, numParts });
+  const mixingInThreads = isThreaded ? Promise.all(Array.from({ length: NUM_MIXING_THREADS }, (_, part) => inThread('mixing', mixingTask(part, NUM_MIXING_THREADS)))) : undefined;
+  mixingInThreads?.catch(() => {});
 
   onPart('clusters');
   const leiden = bestLeiden(connectivities(graphNeighbours), labels, rng.fork('leiden'));
@@ -93,7 +97,7 @@ export async function integrationScores({ embedding, labels, techBatches, before
   onPart('mixing of batches');
   const connectivity = graphConnectivity(graphNeighbours, labels);
   const scoresOfLisi = { clisi: numLabels > 1 ? clisi(lisiNeighbours, labels) : NaN, ilisi: numBatches > 1 ? ilisi(lisiNeighbours, techBatches) : NaN };
-  const kbet = await (mixingInThread ?? batchesInNeighbourhoods(mixingTask));
+  const kbet = meanOfNumbers((await (mixingInThreads ?? Promise.all([batchesInNeighbourhoods(mixingTask(0, 1))]))).flat());
   const avgBio = (leiden.nmi + leiden.ari + groups.aswLabel) / 3;
   const avgBatch = (groups.aswBatch + connectivity) / 2;
   return {

@@ -10,11 +10,11 @@ import { HEAD_PREFIX, isLearnedByHead } from './head.js';
  * @throws ConfigError when more last layers are asked for than the model has
  */
 export function trainableNames(names: readonly string[], tune: TuneConfig, { numLayers }: ModelConfig): string[] {
-  return names.filter((name) => isLearnedByHead(name) || (!name.startsWith(HEAD_PREFIX) && backboneRule(tune, numLayers)(name)));
+  return names.filter((name) => isLearnedByHead(name) || (!name.startsWith(HEAD_PREFIX) && isTuned(tune, numLayers)(name)));
 }
 
 /** Which of the model's own parameters learn. @throws ConfigError when more last layers are asked for than the model has */
-function backboneRule(tune: TuneConfig, numLayers: number): (name: string) => boolean {
+export function isTuned(tune: TuneConfig, numLayers: number): (name: string) => boolean {
   switch (tune.kind) {
     case 'head':
       return () => false;

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseConfig } from '../../../src/config/load.js';
 import { openCellFile } from '../../../src/data/readers/open.js';
-import { poisson, steadyState } from '../../../src/data/simulate/cells.js';
+import { steadyState } from '../../../src/data/simulate/cells.js';
 import { SimulationConfig } from '../../../src/data/simulate/config.js';
+import { readProteins } from '../../../src/data/readers/proteins.js';
 import { drawNetwork } from '../../../src/data/simulate/network.js';
+import { poisson } from '../../../src/data/simulate/poisson.js';
 import { simulate, writeSimulation } from '../../../src/data/simulate/simulate.js';
 import { Rng } from '../../../src/rng.js';
 
@@ -113,5 +115,45 @@ describe('buffered genes', () => {
     expect(genes.length).toBeGreaterThan(40);
     const meanLoss = (numLost: number) => genes.reduce((sum, { gene, regulators }) => sum + 1 - levelsWithout(regulators.slice(0, numLost))[gene]! / whole[gene]!, 0) / genes.length;
     expect(meanLoss(2)).toBeGreaterThan(2.5 * meanLoss(1));
+  });
+});
+
+describe('simulated surface proteins', () => {
+  const still = { ...config, cellNoise: 0.02 };
+  const withProteins = { ...still, numProteins: 9, proteinNoise: 0.05, proteinDepth: 200, proteinBackground: 2 };
+
+  it('follow the level of their gene, and measuring them changes no gene', () => {
+    const { proteins, cells, network } = simulate(withProteins);
+    const { proteins: none, ...before } = simulate(still).cells;
+    const { proteins: counts, ...after } = cells;
+    expect(none).toHaveLength(0);
+    expect(after).toEqual(before);
+    // Between cell types the mean count moves as the noise-free level of the gene does, to the protein's exponent.
+    const types = Array.from({ length: config.numCellTypes }, (_, t) => steadyState(network, t, [], config));
+    for (const [p, { gene, exponent, usualLevel }] of proteins.entries()) {
+      const means = types.map((_, t) => {
+        const own = [...cells.perturbation.keys()].filter((i) => cells.perturbation[i] === 0 && cells.cellType[i] === t);
+        return own.reduce((sum, i) => sum + counts[i * 9 + p]!, 0) / own.length;
+      });
+      const told = types.map((levels) => 2 + 200 * (levels[gene]! / usualLevel) ** exponent);
+      for (const [t, mean] of means.entries()) expect(Math.abs(Math.log(mean / told[t]!)), proteins[p]!.name).toBeLessThan(0.35);
+    }
+  });
+
+  it('are written as a table in obsm that the reader finds by its name', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'scdiva-sim-'));
+    try {
+      const simulation = simulate(withProteins);
+      const { numProteins } = await writeSimulation(simulation, withProteins, join(folder, 'sim'));
+      const found = await readProteins(join(folder, 'sim/cells.h5ad'));
+      expect(numProteins).toBe(9);
+      expect(found.where).toBe("obsm['protein_expression']");
+      expect(found.isCounts).toBe(true);
+      expect(found.names).toEqual(simulation.proteins.map(({ name }) => name));
+      expect(Array.from(found.values)).toEqual(Array.from(simulation.cells.proteins));
+      expect(readFileSync(join(folder, 'sim/proteins.csv'), 'utf8').split('\n')[1]).toMatch(/^ADT_\w+,\w+,0\.\d+$/);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });
