@@ -10,16 +10,22 @@ declare function log1p(x: f64): f64;
 const NUM_COUNTS: u32 = 1 << 16;
 const LEVEL_BITS: i32 = 12;
 const NUM_LEVELS: u32 = 1 << LEVEL_BITS;
+/** Counts below this are so frequent that their values are computed whether or not a cell has them, one beside the other. */
+const NUM_USUAL_COUNTS: usize = 32;
+/** Counts that have a level of their own. */
+const NUM_COUNT_LEVELS: u32 = 1024;
 /** Genes on one level up to which they are put in order one by one. */
-const SMALL_LEVEL: usize = 64;
+const SMALL_LEVEL: u32 = 64;
+/** Genes of a cell up to which places are numbers of 16 bits. */
+const LARGEST_NARROW: i32 = 0xffff;
 
 // [65536] of 8 bytes: the value of each count as float32, and above it the cell it was computed for.
 const TABLE: usize = __heap_base;
-// [4096 + 1] uint32: how many genes have each level, then where the next of them goes; the last for what no level takes.
+// [4096] uint16: how many genes have each level, then where the next of them goes.
 const PLACES: usize = TABLE + (NUM_COUNTS << 3);
 
 /** [V] float32 */
-export const weights: usize = PLACES + ((NUM_LEVELS + 4) << 2);
+export const weights: usize = PLACES + (NUM_LEVELS << 1);
 /** [n] uint16 or int32 */
 export let geneIds: usize = 0;
 /** [n] uint16 */
@@ -63,7 +69,7 @@ export function reserve(numWeights: i32, n: i32): void {
 
 /** values = float32(log1p(count · factor)), one logarithm for each distinct count. @returns how many counts are not 0 */
 export function normaliseCounts(n: i32, factor: f64): i32 {
-  cell++;
+  nextCell(factor);
   let numZeros = 0;
   for (let i: usize = 0; i < <usize>n; i++) {
     const count = <usize>load<u16>(counts + (i << 1));
@@ -75,7 +81,7 @@ export function normaliseCounts(n: i32, factor: f64): i32 {
 
 /** values, and scores = values · weights[geneIds], of at most 2^16 genes: the common case in one go. @returns how many counts are not 0 */
 export function scoreCountsNarrow(n: i32, factor: f64): i32 {
-  cell++;
+  nextCell(factor);
   const firstCount = counts;
   const firstId = geneIds;
   const firstValue = values;
@@ -101,13 +107,24 @@ export function scoreCountsNarrow(n: i32, factor: f64): i32 {
   return n - (i32x4.extract_lane(zeros, 0) + i32x4.extract_lane(zeros, 1) + i32x4.extract_lane(zeros, 2) + i32x4.extract_lane(zeros, 3));
 }
 
+function nextCell(factor: f64): void {
+  cell++;
+  for (let count: usize = 0; count < NUM_USUAL_COUNTS; count++) computeValue(count, factor);
+}
+
 // @ts-ignore: a decorator of AssemblyScript
 @inline
 function valueOf(count: usize, factor: f64): f32 {
   const entry = load<u64>(TABLE + (count << 3));
-  return <u32>(entry >> 32) == cell ? reinterpret<f32>(<u32>entry) : computeValue(count, factor);
+  return <u32>(entry >> 32) == cell ? reinterpret<f32>(<u32>entry) : computeRareValue(count, factor);
 }
 
+function computeRareValue(count: usize, factor: f64): f32 {
+  return computeValue(count, factor);
+}
+
+// @ts-ignore: a decorator of AssemblyScript
+@inline
 function computeValue(count: usize, factor: f64): f32 {
   const value = logOnePlus(<f64>count * factor);
   store<u64>(TABLE + (count << 3), ((<u64>cell) << 32) | <u64>reinterpret<u32>(value));
@@ -161,7 +178,7 @@ export function scoreWide(n: i32, numWeights: u32): void {
 }
 
 /**
- * Fills the first `numWanted` (<= n) entries of `order` with indices by descending score, equal scores by ascending index.
+ * Puts the first `numWanted` (<= n) of `keys` in order: descending score, equal scores by ascending index.
  *
  * The bits of a float32 >= 0, read as an integer, grow with it. Their range in this cell is cut into up to 4096 levels, 0 the best.
  * Genes are dealt to their levels, which leaves few of them out of place, and none far away: those are put right by insertion. Where
@@ -169,37 +186,109 @@ export function scoreWide(n: i32, numWeights: u32): void {
  */
 export function rank(n: i32, numWanted: i32): void {
   if (numWanted == 0) return;
-  fillLevels(n);
-  const firstLevel = levels;
   const firstScore = scores;
   const firstKey = keys;
-  memory.fill(PLACES, 0, (NUM_LEVELS + 1) << 2);
+  if (n > LARGEST_NARROW) {
+    for (let i: usize = 0; i < <usize>n; i++) store<u64>(firstKey + (i << 3), keyOf(firstScore, i));
+    return mergeKeys(firstKey, firstKey + (<usize>n << 3));
+  }
+  fillLevels(n);
+  const firstLevel = levels;
+  memory.fill(PLACES, 0, NUM_LEVELS << 1);
   for (let at = firstLevel, end = at + (<usize>n << 1); at < end; at += 2) {
-    const place = PLACES + (<usize>load<u16>(at) << 2);
-    store<u32>(place, load<u32>(place) + 1);
+    const place = PLACES + (<usize>load<u16>(at) << 1);
+    store<u16>(place, load<u16>(place) + 1);
   }
-  let numCandidates: u32 = 0;
-  let largestLevel: u32 = 0;
-  let place = PLACES;
-  for (; numCandidates < <u32>numWanted; place += 4) {
-    const size = load<u32>(place);
-    store<u32>(place, numCandidates);
-    numCandidates += size;
-    largestLevel = max(largestLevel, size);
-  }
-  // What is on no wanted level goes behind: without a branch, which would be mispredicted every fourth time.
-  const unwanted = <u32>((place - PLACES) >> 2);
-  store<u32>(place, numCandidates);
+  const largestLevel = placesFromSizes(NUM_LEVELS);
   for (let i: usize = 0; i < <usize>n; i++) {
-    const placeOf = PLACES + (<usize>min(<u32>load<u16>(firstLevel + (i << 1)), unwanted) << 2);
-    const at = load<u32>(placeOf);
-    store<u32>(placeOf, at + 1);
-    store<u64>(firstKey + (<usize>at << 3), (<u64>~load<u32>(firstScore + (i << 2)) << 32) | <u64>i);
+    const place = PLACES + (<usize>load<u16>(firstLevel + (i << 1)) << 1);
+    const at = load<u16>(place);
+    store<u16>(place, at + 1);
+    store<u64>(firstKey + (<usize>at << 3), keyOf(firstScore, i));
   }
-  if (largestLevel <= <u32>SMALL_LEVEL) insertKeys(firstKey, firstKey + (<usize>numCandidates << 3));
-  else sortLevels(place);
-  const firstOrder = order;
-  for (let k: usize = 0; k < <usize>numWanted; k++) store<u32>(firstOrder + (k << 2), load<u32>(firstKey + (k << 3)));
+  // Each place is now where its level ends; the level of the last wanted gene is wanted as a whole.
+  const lastLevel = <usize>load<u16>(firstLevel + (<usize>load<u32>(firstKey + (<usize>(numWanted - 1) << 3)) << 1));
+  const lastPlace = PLACES + (lastLevel << 1);
+  if (largestLevel <= SMALL_LEVEL) insertKeys(firstKey, firstKey + (<usize>load<u16>(lastPlace) << 3));
+  else sortLevels(lastPlace);
+}
+
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function keyOf(firstScore: usize, i: usize): u64 {
+  return (<u64>~load<u32>(firstScore + (i << 2)) << 32) | <u64>i;
+}
+
+/** Turns the sizes of levels, in PLACES, into where each of them begins. @returns the largest size */
+function placesFromSizes(numLevels: u32): u32 {
+  const none = i16x8.splat(0);
+  let before = none;
+  let most = none;
+  for (let at = PLACES, end = PLACES + (<usize>numLevels << 1); at < end; at += 16) {
+    const sizes = v128.load(at);
+    most = i16x8.max_u(most, sizes);
+    let sums = i16x8.add(sizes, i16x8.shuffle(none, sizes, 7, 8, 9, 10, 11, 12, 13, 14));
+    sums = i16x8.add(sums, i16x8.shuffle(none, sums, 6, 7, 8, 9, 10, 11, 12, 13));
+    sums = i16x8.add(sums, i16x8.shuffle(none, sums, 4, 5, 6, 7, 8, 9, 10, 11));
+    sums = i16x8.add(sums, before);
+    v128.store(at, i16x8.sub(sums, sizes));
+    before = i16x8.shuffle(sums, sums, 7, 7, 7, 7, 7, 7, 7, 7);
+  }
+  const wide = i32x4.max_u(i32x4.extend_low_i16x8_u(most), i32x4.extend_high_i16x8_u(most));
+  return max(max(i32x4.extract_lane(wide, 0), i32x4.extract_lane(wide, 1)), max(i32x4.extract_lane(wide, 2), i32x4.extract_lane(wide, 3)));
+}
+
+/**
+ * Counts ranked by themselves, as they are where no gene weighs more than another: dealt to one level a count, which leaves nothing to
+ * put in order but what lies beyond the levels. Fills rankedIds and rankedValues, values by `factor` as in normaliseCounts.
+ * @returns how many counts are not 0; -1 where too many are too large for this way
+ */
+export function rankCountsNarrow(n: i32, factor: f64): i32 {
+  if (n > LARGEST_NARROW) return -1;
+  const firstCount = counts;
+  const firstId = geneIds;
+  memory.fill(PLACES, 0, NUM_COUNT_LEVELS << 1);
+  for (let at = firstCount, end = at + (<usize>n << 1); at < end; at += 2) {
+    const place = PLACES + (<usize>countLevel(load<u16>(at)) << 1);
+    store<u16>(place, load<u16>(place) + 1);
+  }
+  const numLarge = <usize>load<u16>(PLACES);
+  const numZeros = <i32>load<u16>(PLACES + ((NUM_COUNT_LEVELS - 1) << 1));
+  if (numLarge > SMALL_LEVEL) return -1;
+  placesFromSizes(NUM_COUNT_LEVELS);
+  nextCell(factor);
+  const firstRankedId = rankedIds;
+  const firstRankedValue = rankedValues;
+  let largest: u32 = 0;
+  for (let i: usize = 0; i < <usize>n; i++) {
+    const count = <u32>load<u16>(firstCount + (i << 1));
+    const place = PLACES + (<usize>countLevel(count) << 1);
+    const at = <usize>load<u16>(place);
+    store<u16>(place, <u16>at + 1);
+    const id = <u32>load<u16>(firstId + (i << 1));
+    largest = max(largest, id);
+    store<u32>(firstRankedId + (at << 2), id);
+    store<f32>(firstRankedValue + (at << 2), valueOf(count, factor));
+  }
+  largestId = largest;
+  for (let at: usize = 1; at < numLarge; at++) {
+    const id = load<u32>(firstRankedId + (at << 2));
+    const value = load<f32>(firstRankedValue + (at << 2));
+    let to = at;
+    for (; to > 0 && load<f32>(firstRankedValue + ((to - 1) << 2)) < value; to--) {
+      store<u32>(firstRankedId + (to << 2), load<u32>(firstRankedId + ((to - 1) << 2)));
+      store<f32>(firstRankedValue + (to << 2), load<f32>(firstRankedValue + ((to - 1) << 2)));
+    }
+    store<u32>(firstRankedId + (to << 2), id);
+    store<f32>(firstRankedValue + (to << 2), value);
+  }
+  return n - numZeros;
+}
+
+// @ts-ignore: a decorator of AssemblyScript
+@inline
+function countLevel(count: u32): u32 {
+  return NUM_COUNT_LEVELS - 1 - min(count, NUM_COUNT_LEVELS - 1);
 }
 
 /** The level of each gene. The last vectors reach beyond n: into levels that nobody reads. */
@@ -244,12 +333,12 @@ function insertKeys(first: usize, end: usize): void {
   }
 }
 
-/** Sorts each level below `end` in PLACES, which says where the levels end. */
-function sortLevels(end: usize): void {
+/** Sorts each level up to the one whose place is given; places say where the levels end. */
+function sortLevels(lastPlace: usize): void {
   let first = keys;
-  for (let place = PLACES; place < end; place += 4) {
-    const last = keys + (<usize>load<u32>(place) << 3);
-    if (last - first <= SMALL_LEVEL << 3) insertKeys(first, last);
+  for (let place = PLACES; place <= lastPlace; place += 2) {
+    const last = keys + (<usize>load<u16>(place) << 3);
+    if (last - first <= <usize>SMALL_LEVEL << 3) insertKeys(first, last);
     else if (!isSorted(first, last)) mergeKeys(first, last);
     first = last;
   }
@@ -262,8 +351,9 @@ function isSorted(first: usize, end: usize): bool {
 
 /** Sorts the keys between two addresses by merging runs. */
 function mergeKeys(first: usize, end: usize): void {
-  for (let run = first; run < end; run += SMALL_LEVEL << 3) insertKeys(run, min(run + (SMALL_LEVEL << 3), end));
-  for (let width: usize = SMALL_LEVEL << 3; width < end - first; width *= 2) {
+  const RUN = <usize>SMALL_LEVEL << 3;
+  for (let run = first; run < end; run += RUN) insertKeys(run, min(run + RUN, end));
+  for (let width = RUN; width < end - first; width *= 2) {
     for (let start = first; start < end; start += 2 * width) mergeRuns(start, min(start + width, end), min(start + 2 * width, end));
   }
 }
@@ -285,19 +375,29 @@ function mergeRuns(start: usize, middle: usize, end: usize): void {
   }
 }
 
-/** rankedIds and rankedValues of the first n indices in `order`. */
+/** rankedIds and rankedValues of the first n keys. */
 export function gatherNarrow(n: i32): void {
+  const firstKey = keys;
+  const firstId = geneIds;
+  const firstValue = values;
+  const toId = rankedIds;
+  const toValue = rankedValues;
   for (let k: usize = 0; k < <usize>n; k++) {
-    const i = <usize>load<u32>(order + (k << 2));
-    store<i32>(rankedIds + (k << 2), load<u16>(geneIds + (i << 1)));
-    store<f32>(rankedValues + (k << 2), load<f32>(values + (i << 2)));
+    const i = <usize>load<u32>(firstKey + (k << 3));
+    store<i32>(toId + (k << 2), load<u16>(firstId + (i << 1)));
+    store<f32>(toValue + (k << 2), load<f32>(firstValue + (i << 2)));
   }
 }
 
 export function gatherWide(n: i32): void {
   for (let k: usize = 0; k < <usize>n; k++) {
-    const i = <usize>load<u32>(order + (k << 2));
+    const i = <usize>load<u32>(keys + (k << 3));
     store<i32>(rankedIds + (k << 2), load<i32>(geneIds + (i << 2)));
     store<f32>(rankedValues + (k << 2), load<f32>(values + (i << 2)));
   }
+}
+
+/** The indices of the first n keys, in `order`. */
+export function gatherOrder(n: i32): void {
+  for (let k: usize = 0; k < <usize>n; k++) store<u32>(order + (k << 2), load<u32>(keys + (k << 3)));
 }

@@ -21,6 +21,8 @@ interface Loops {
   rank(n: number, numWanted: number): void;
   gatherNarrow(n: number): void;
   gatherWide(n: number): void;
+  gatherOrder(n: number): void;
+  rankCountsNarrow(n: number, factor: number): number;
 }
 
 const instantiate = wasmLoops<Loops>(new URL('./ranking.wasm', import.meta.url), { log1p: Math.log1p });
@@ -48,10 +50,12 @@ export class Ranker {
   private rankedValues!: Float32Array;
   private n = 0;
   private isNarrow = true;
+  private readonly isUnweighted: boolean;
 
   /** @param weights [V] what a gene's value is multiplied with */
   constructor(weights: Float32Array, capacity = 4096) {
     this.weights = weights;
+    this.isUnweighted = weights.every((weight) => weight === 1);
     this.allocate(capacity);
   }
 
@@ -100,11 +104,28 @@ export class Ranker {
     this.loops.rank(this.n, Math.min(this.n, numWanted));
   }
 
+  /**
+   * The shortest way for counts that rank by themselves, as no gene weighs more than another: what `scoreCounts`, `rank` and `writeTo`
+   * give, without values, scores and order beside it. @returns how many genes were written; undefined where the cell is not of that kind
+   */
+  writeCounts(counts: Uint16Array, factor: number, geneIds: Int32Array, values: Float32Array, offset: number, most: number): number | undefined {
+    if (!this.isUnweighted || !this.isNarrow) return undefined;
+    this.counts.set(counts);
+    const numObserved = this.loops.rankCountsNarrow(this.n, factor);
+    if (numObserved < 0) return undefined;
+    this.checkIds();
+    return this.copyTo(geneIds, values, offset, Math.min(most, numObserved));
+  }
+
   /** Copies the first `numWanted` ranked genes to `offset`. @returns how many */
   writeTo(geneIds: Int32Array, values: Float32Array, offset: number, numWanted: number): number {
     const n = Math.min(this.n, numWanted);
     if (this.isNarrow) this.loops.gatherNarrow(n);
     else this.loops.gatherWide(n);
+    return this.copyTo(geneIds, values, offset, n);
+  }
+
+  private copyTo(geneIds: Int32Array, values: Float32Array, offset: number, n: number): number {
     geneIds.set(this.rankedIds.subarray(0, n), offset);
     values.set(this.rankedValues.subarray(0, n), offset);
     return n;
@@ -112,7 +133,9 @@ export class Ranker {
 
   /** Indices of the first `numWanted` ranked genes; a view. */
   ranked(numWanted: number): Int32Array {
-    return this.order.subarray(0, Math.min(this.n, numWanted));
+    const n = Math.min(this.n, numWanted);
+    this.loops.gatherOrder(n);
+    return this.order.subarray(0, n);
   }
 
   private allocate(capacity: number): void {

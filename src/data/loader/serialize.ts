@@ -65,6 +65,10 @@ export class Serializer {
     const clean = observe(cell, scale, targetSum);
     const { values, linearFactor } = observed ?? clean;
     ranker.load(cell.geneIds);
+    if (serialisation !== 'random' && !target.cleanValues && isCounts(values, scale)) {
+      const n = ranker.writeCounts(values, linearFactor, target.geneIds, target.values, target.offset, maxGenes);
+      if (n !== undefined) return n;
+    }
     const numObserved = serialisation === 'random' ? this.scoreAtRandom(values, linearFactor, rng) : this.score(values, linearFactor);
     // Genes that dropped out have value and score 0 and come last: they are never among the first numObserved.
     const numWanted = Math.min(maxGenes, numObserved);
@@ -80,7 +84,7 @@ export class Serializer {
 
   /** @returns how many genes are expressed */
   private score(raw: CellValues, linearFactor: number): number {
-    if (raw instanceof Uint16Array && this.scale.kind !== 'log1p') return this.ranker.scoreCounts(raw, linearFactor);
+    if (isCounts(raw, this.scale)) return this.ranker.scoreCounts(raw, linearFactor);
     const numObserved = this.normalise(raw, linearFactor);
     this.ranker.score();
     return numObserved;
@@ -98,7 +102,7 @@ export class Serializer {
   /** @returns how many values are not 0 */
   private normalise(raw: CellValues, linearFactor: number): number {
     const { ranker } = this;
-    if (raw instanceof Uint16Array && this.scale.kind !== 'log1p') return ranker.normaliseCounts(raw, linearFactor);
+    if (isCounts(raw, this.scale)) return ranker.normaliseCounts(raw, linearFactor);
     const { values } = ranker;
     let numZeros = 0;
     for (let i = 0; i < raw.length; i++) {
@@ -113,6 +117,11 @@ export class Serializer {
     if (this.scale.kind !== 'log1p') return Math.log1p(value * linearFactor);
     return linearFactor === 1 ? value : Math.log1p(Math.expm1(value) * linearFactor);
   }
+}
+
+/** Whether these are small integers that the logarithm is still to be taken of. */
+function isCounts(values: CellValues, scale: ValueScale): values is Uint16Array {
+  return values instanceof Uint16Array && scale.kind !== 'log1p';
 }
 
 /** Entropy table that favours no gene: 1 for every id. */

@@ -154,6 +154,38 @@ describe('Ranker', () => {
     }
   });
 
+  it.each([
+    ['small counts', 5],
+    ['counts on both sides of what has a level of its own', 1400],
+    ['large counts, too many to be put right one by one', 65_535],
+  ])('ranks unweighted counts as it ranks anything else: %s', (_, largest) => {
+    const rng = Rng.fromSeed(largest);
+    const [ranker, geneIds] = [new Ranker(new Float32Array(3000).fill(1), 8), Uint16Array.from({ length: 3000 }, (_, i) => i)];
+    for (const n of [0, 1, 40, 3000]) {
+      // Mostly ones, some zeros, as thinning leaves them; few of the large ones where they are to be dealt to one level.
+      const counts = Uint16Array.from({ length: n }, (_, i) => (rng.uniform() < 0.1 ? 0 : largest < 2000 && i % 60 !== 0 ? 1 + rng.int(5) : 1 + rng.int(largest)));
+      for (const wanted of [1200, 7]) {
+        const [found, expected] = [0, 1].map(() => ({ ids: new Int32Array(3000), values: new Float32Array(3000) })) as [{ ids: Int32Array; values: Float32Array }, { ids: Int32Array; values: Float32Array }];
+        ranker.load(geneIds.subarray(0, n));
+        const numWanted = Math.min(wanted, ranker.scoreCounts(counts, 0.7));
+        ranker.rank(numWanted);
+        ranker.writeTo(expected.ids, expected.values, 2, numWanted);
+        const written = ranker.writeCounts(counts, 0.7, found.ids, found.values, 2, wanted);
+        if (largest === 65_535 && n === 3000) expect(written).toBeUndefined();
+        else expect({ written, ...found }).toEqual({ written: numWanted, ...expected });
+      }
+    }
+  });
+
+  it('ranks weighted counts, and ids of 32 bits, the long way', () => {
+    const out = [new Int32Array(2), new Float32Array(2)] as const;
+    for (const [weights, ids] of [[Float32Array.of(1, 2), Uint16Array.of(0, 1)], [Float32Array.of(1, 1), Int32Array.of(0, 1)]] as const) {
+      const ranker = new Ranker(weights);
+      ranker.load(ids);
+      expect(ranker.writeCounts(Uint16Array.of(1, 2), 1, ...out, 0, 2)).toBeUndefined();
+    }
+  });
+
   it('keeps the weight of every id, the first and the last included', () => {
     const weights = Float32Array.of(3, 5, 0.5);
     const ranker = new Ranker(weights);
