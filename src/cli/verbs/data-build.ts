@@ -40,8 +40,10 @@ export const dataBuild = defineVerb({
     const [{ buildCorpus }, { openCorpus }, { corpusPage, describeCorpus }] = await Promise.all([import('../../data/corpus/build.js'), import('../../data/corpus/corpus.js'), import('../../data/corpus/describe.js')]);
     const { geneTableOf, orthologsOf, numberBetween, obsValues, wholeNumber, splitShares, vocabularyOf } = await import('../build-flags.js');
     const genes: FileGenes[] = [];
+    const notes: string[] = [];
     const manifest = await buildCorpus(flags.files, {
       onGenes: (found) => genes.push(found),
+      onNotes: (file, ofFile) => notes.push(...ofFile.map((note) => `${file}: ${note}`)),
       out: flags.out,
       matrix: flags.matrix,
       valueKind: flags.valueKind,
@@ -77,10 +79,10 @@ export const dataBuild = defineVerb({
     if (flags.rank !== undefined) {
       const { numCells, shards } = manifest;
       const share = { rank: flags.rank, world: flags.world ?? 1 };
-      return { json: { out: flags.out, share, numCells, numShards: shards.length }, text: `${flags.out}: part ${share.rank} of ${share.world}, ${numCells} cells in ${shards.length} shards; scdiva data merge joins the parts` };
+      return { json: { out: flags.out, share, numCells, numShards: shards.length, notes }, text: `${flags.out}: part ${share.rank} of ${share.world}, ${numCells} cells in ${shards.length} shards; scdiva data merge joins the parts${notes.map((note) => `\n  ${note}`).join('')}` };
     }
     const corpus = await openCorpus(flags.out);
     const description = describeCorpus(corpus);
-    return { json: { ...description }, text: corpusPage(description) };
+    return { json: { ...description, notes }, text: [corpusPage(description), ...(notes.length > 0 ? ['', 'notes', ...notes.map((note) => `  ${note}`)] : [])].join('\n') };
   },
 });

@@ -79,6 +79,8 @@ export interface BuildOptions {
   readonly sync?: boolean | undefined;
   /** Hears what became of the genes of each file, before any cell is read. */
   readonly onGenes?: ((found: FileGenes) => void) | undefined;
+  /** Hears what is to be said about each file: what of it was left out, what in it is unlike the rest. */
+  readonly onNotes?: ((file: string, notes: readonly string[]) => void) | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -186,6 +188,7 @@ export async function buildFrom(given: readonly CellFile[], options: BuildOption
     const duplicates = await findDuplicates(sources, vocabulary, { isLeftOut: (row) => leftOut[row] !== NOT_LEFT_OUT, progress: options.progress, signal: options.signal });
     for (const row of duplicates) leftOut[row] = LEFT_OUT_AS_DUPLICATE;
   }
+  for (const { path, notes } of files) if (notes.length > 0) options.onNotes?.(path, notes);
   const numThreads = await buildThreads(matrices, { vocabularySize: vocabulary.size, shardCells: build.shardCells, asked: options.numWorkers, memoryBytes: options.memoryBytes });
   await makeFolder(out);
   try {

@@ -96,7 +96,15 @@ export function halfToNumber(bits: number): number {
 }
 
 export function decodeBooleans(bytes: Uint8Array, metadata: Metadata, place: Place): boolean[] {
-  return Array.from(decodeNumbers(bytes, metadata, place), (value) => value !== 0);
+  return asBooleans(decodeNumbers(bytes, metadata, place), place);
+}
+
+/** @throws DataError for a number that is neither 0 nor 1: no program writes one */
+export function asBooleans(values: NumberArray, place: Place): boolean[] {
+  return Array.from(values, (value) => {
+    if (value !== 0 && value !== 1) throw new DataError({ ...place, found: `${value} among true and false`, expected: '0 or 1', hint: 'the file is damaged: copy or write it again' });
+    return value === 1;
+  });
 }
 
 /** Fixed-length strings lie in `bytes`; variable ones are pointers into the library's memory, read by `atPointer`. */
@@ -107,6 +115,8 @@ export function decodeStrings(bytes: Uint8Array, metadata: Metadata, place: Plac
   for (let from = 0; from < bytes.length; from += metadata.size) {
     const field = bytes.subarray(from, from + metadata.size);
     const end = field.indexOf(0);
+    // What is padded with zeros, strpad 1, has nothing behind the first.
+    if (metadata.strpad === 1 && end >= 0 && field.subarray(end).some((byte) => byte !== 0)) throw new DataError({ ...place, found: `text ${texts.length} goes on behind its end`, expected: 'text padded with zeros', hint: 'the file is damaged: copy or write it again' });
     const text = decodeText(end < 0 ? field : field.subarray(0, end));
     // Space-padded (Fortran) strings, strpad 2, carry blanks that are not theirs.
     texts.push(metadata.strpad === 2 ? text.replace(/ +$/, '') : text);

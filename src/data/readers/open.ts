@@ -28,12 +28,12 @@ const EXPRESSION_MODALITY = 'rna';
 export async function openCellFile(text: string, options: IsolationOptions = {}): Promise<CellFile> {
   const file = await openAny(text, options);
   try {
-    checkNames(file);
+    const notes = checkNames(file);
+    return notes.length > 0 ? (Object.create(file, { notes: { get: () => [...file.notes, ...notes] } }) as CellFile) : file;
   } catch (error) {
     file.close();
     throw error;
   }
-  return file;
 }
 
 async function openAny(text: string, options: IsolationOptions): Promise<CellFile> {

@@ -6,6 +6,13 @@ export const DEFAULT_BLOCK_ROWS = 1024;
 /** Entries a block holds at most, whatever the number of rows asked for; a single row may hold more. */
 export const MAX_BLOCK_ENTRIES = 1 << 22;
 
+/**
+ * What counting and normalising give is 0 or lies between (sums that rounding takes past 0 end near 1e-17). The bytes of anything else, and
+ * those of most damage, read as numbers beyond.
+ */
+const SMALLEST_VALUE = 1e-20;
+const LARGEST_VALUE = 1e15;
+
 /** What messages about one matrix need, and how its stored columns become genes. */
 export interface MatrixPlace {
   readonly file: string;
@@ -32,7 +39,7 @@ export interface StoredRows {
 
 /**
  * Stored rows as the contract wants them: genes ascending and unique (repeats are summed), zeros dropped.
- * @throws DataError for a column that is not in the matrix and, unless allowed, for NaN and infinite values
+ * @throws DataError for a column that is not in the matrix and, unless allowed, for NaN, infinite values and others that nothing measures
  */
 export function tidyRows({ firstRow, offsets, columns, values, isFinal = false }: StoredRows, place: MatrixPlace, allowNonFinite: boolean): RowBlock {
   const numRows = offsets.length - 1;
@@ -53,7 +60,7 @@ export function tidyRows({ firstRow, offsets, columns, values, isFinal = false }
       const gene = geneOfColumn ? geneOfColumn[column]! : column;
       if (gene < 0) continue;
       const value = Math.fround(values[i]!);
-      if (value - value !== 0 && !allowNonFinite) throw nonFinite(place, firstRow + row, gene, values[i]!);
+      if (!isValue(values[i]!) && !allowNonFinite) throw noValue(place, firstRow + row, gene, values[i]!);
       if (value === 0) continue;
       if (filled > rowStart && gene <= indices[filled - 1]!) isAscending = false;
       indices[filled] = gene;
@@ -73,8 +80,8 @@ function isTidy(offsets: ArrayLike<number>, columns: Int32Array, values: Float32
     for (let i = offsets[row]!, end = offsets[row + 1]!; i < end; i++) {
       const column = columns[i]!;
       const value = values[i]!;
-      // A value minus itself is 0 unless it is NaN or infinite.
-      if (column <= last || value === 0 || value - value !== 0) return false;
+      const size = Math.abs(value);
+      if (column <= last || !(size >= SMALLEST_VALUE && size <= LARGEST_VALUE)) return false;
       last = column;
     }
     if (last >= numColumns) return false;
@@ -111,9 +118,10 @@ export function compressDense(firstRow: number, numRows: number, values: NumberA
   let filled = 0;
   for (let row = 0; row < numRows; row++) {
     for (let column = 0; column < numColumns; column++) {
-      const value = Math.fround(values[row * numColumns + column]!);
+      const stored = values[row * numColumns + column]!;
+      if (!isValue(stored) && !allowNonFinite) throw noValue(place, firstRow + row, column, stored);
+      const value = Math.fround(stored);
       if (value === 0) continue;
-      if (value - value !== 0 && !allowNonFinite) throw nonFinite(place, firstRow + row, column, values[row * numColumns + column]!);
       indices[filled] = column;
       kept[filled] = value;
       filled++;
@@ -135,13 +143,18 @@ function columnOutOfRange({ file, key, numColumns, cellIds }: MatrixPlace, row: 
   return new DataError({ file, key, found: `row ${row} (cell '${cellIds[row]}') has a value in column ${column}`, expected: `columns 0 to ${numColumns - 1}`, hint: 'the sparse matrix is damaged: write the file again' });
 }
 
-function nonFinite({ file, key, genes, cellIds }: MatrixPlace, row: number, gene: number, value: number): DataError {
-  const found = Number.isNaN(value) ? 'NaN' : Number.isFinite(value) ? `${value}, too large for 32 bits,` : `${value}`;
+function isValue(value: number): boolean {
+  const size = Math.abs(value);
+  return value === 0 || (size >= SMALLEST_VALUE && size <= LARGEST_VALUE);
+}
+
+function noValue({ file, key, genes, cellIds }: MatrixPlace, row: number, gene: number, value: number): DataError {
+  const isFinite = Number.isFinite(value);
   return new DataError({
     file,
     key,
-    found: `${found} at cell '${cellIds[row]}' (row ${row}), gene '${genes.names[gene]}' (column ${gene})`,
-    expected: 'finite values',
-    hint: 'replace or drop such values before, or choose another matrix of the file',
+    found: `${isFinite ? value.toPrecision(3) : value} at cell '${cellIds[row]}' (row ${row}), gene '${genes.names[gene]}' (column ${gene})`,
+    expected: isFinite ? `0, or ${SMALLEST_VALUE} to ${LARGEST_VALUE}: nothing measures such a value` : 'finite values',
+    hint: isFinite ? 'the file is damaged, or values next to nothing are to be set to 0: copy or write it again, or choose another matrix' : 'replace or drop such values before, or choose another matrix of the file',
   });
 }

@@ -3,7 +3,7 @@ import { open as openFile, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as zarrita from 'zarrita';
 import { DataError } from '../../errors.js';
-import { wideIntegers, type ElementKind, type NumberArray } from './hdf5-decode.js';
+import { asBooleans, wideIntegers, type ElementKind, type NumberArray } from './hdf5-decode.js';
 import type { HostedArray, HostedStore } from './store-worker.js';
 
 /** What the metadata of one node say, in either version of the format. */
@@ -178,7 +178,7 @@ class ZarrArray implements HostedArray {
   }
 
   async booleans(): Promise<boolean[]> {
-    return Array.from(await this.numbers(), (value) => value !== 0);
+    return asBooleans(await this.numbers(), { file: this.file, key: this.path });
   }
 
   async strings(start = 0, end = this.shape[0] ?? 1): Promise<string[]> {

@@ -122,6 +122,25 @@ describe('openCellFile', () => {
     expect(failures.join('\n')).toMatch(message);
   });
 
+  it('notes names that are unlike all the others, and missing ones', async () => {
+    const barcodes = Array.from({ length: 40 }, (_, i) => `s1_AAACCTGAG${'ACGT'[i % 4]}${'ACGT'[(i >> 2) % 4]}${'ACGT'[i >> 4]}-1`);
+    const ids = Array.from({ length: 40 }, (_, i) => `ENSG000000000${10 + i}`);
+    const rows = barcodes.map((_, i) => ids.map((_, j) => Number(i === j)));
+    const notesOf = async (cellIds: string[], geneNames: string[]) => {
+      await writeSmallH5ad(path, { cellIds, geneNames, x: { encoding: 'csr', rows } });
+      const file = await openCellFile(path);
+      const { notes, numCells } = file;
+      expect(numCells).toBe(40);
+      file.close();
+      return notes;
+    };
+    expect(await notesOf(barcodes, ids)).toEqual([]);
+    expect(await notesOf(barcodes.with(3, 's1_AAAEETGAGTAA-1').with(5, ''), ids)).toEqual(['1 of 40 cells has no name', "nearly every cell name has a barcode of 12 letters, but not 's1_AAAEETGAGTAA-1'"]);
+    expect(await notesOf(barcodes, ids.with(0, 'GFP'))).toEqual(["nearly every gene id is an Ensembl id, but not 'GFP'"]);
+    const mixed = barcodes.map((name, i) => (i % 4 === 0 ? `hashed-${i}` : name));
+    expect(await notesOf(mixed, ids)).toEqual([]);
+  });
+
   it('refuses a name of a matrix folder that is no UTF-8', async () => {
     const mtx = join(folder, 'no-utf8');
     mkdirSync(mtx);

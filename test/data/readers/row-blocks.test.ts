@@ -73,6 +73,19 @@ describe('row blocks', () => {
     }
   });
 
+  it('refuse numbers that nothing measures, as damaged bytes give them, unless they are allowed', async () => {
+    for (const encoding of ['csr', 'csc', 'dense'] as const) {
+      for (const [value, said] of [[1e-40, /9.99e-41|1.00e-40/], [-3.8e26, /-3.80e\+26/]] as const) {
+        await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E', 'LYZ'], x: { encoding, rows: [[1, 0], [2, value]] } });
+        await expect(read('X')).rejects.toThrow(said);
+        await expect(read('X')).rejects.toThrow(/at cell 'b' \(row 1\), gene 'LYZ' \(column 1\) \(expected 0, or 1e-20 to 1000000000000000/);
+        expect((await read('X', { allowNonFinite: true }))[0]!.values).toEqual(Float32Array.of(1, 2, value));
+      }
+      await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E', 'LYZ'], x: { encoding, rows: [[1e-17, 0], [2, 1e9]] } });
+      expect((await read('X'))[0]!.values).toEqual(Float32Array.of(1e-17, 2, 1e9));
+    }
+  });
+
   it('refuse a damaged sparse matrix, saying where it is damaged', async () => {
     const zeros = [[0, 0, 0], [0, 0, 0]];
     const refused = async (arrays: SparseNumbers, encoding: 'csr' | 'csc' = 'csr') => {

@@ -1,17 +1,18 @@
 // Damages samples by seed, reads what is left of them, and appends one line of JSON a seed to a file: what became of it against the
-// truth. Run as its own process by mutations.slow.test.ts, so that a crash or a hang is seen from outside.
+// truth. Run as its own process by bench/mutations.mjs, so that a crash or a hang is seen from outside.
 //   node read-mutants.mjs SAMPLES FIRST_SEED LAST_SEED OUT
 import { appendFileSync, cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openCellFile } from '../../../dist/data/readers/open.js';
-import { ScDivaError } from '../../../dist/errors.js';
+import { buildCorpus } from '../../dist/data/corpus/build.js';
+import { openCellFile } from '../../dist/data/readers/open.js';
+import { ScDivaError } from '../../dist/errors.js';
 
 const ANSWER_LIMIT_MS = 3000;
 const [samples, first, last, out] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4]), process.argv[5]];
 const names = readdirSync(samples).sort();
 const truths = new Map();
-for (const name of names) truths.set(name, await digest(join(samples, name)));
+for (const name of names) truths.set(name, { ...(await digest(join(samples, name))), corpus: await corpusOf(join(samples, name)) });
 
 for (let seed = first; seed < last; seed++) {
   const random = generator(seed);
@@ -24,22 +25,43 @@ for (let seed = first; seed < last; seed++) {
   writeFileSync(file, mutate(readFileSync(file), random));
   appendFileSync(out, `${JSON.stringify({ seed, name, started: true })}\n`);
   const start = performance.now();
-  const outcome = await read(mutant, truths.get(name));
+  const outcome = await judge(mutant, truths.get(name));
   appendFileSync(out, `${JSON.stringify({ seed, name, ...outcome, ms: Math.round(performance.now() - start) })}\n`);
   rmSync(folder, { recursive: true });
 }
 
-async function read(mutant, truth) {
+/** What reading gives and, where that is not the truth and nobody said so, what a corpus built from it gives. */
+async function judge(mutant, { corpus, ...truth }) {
+  const found = await attempt(mutant, () => digest(mutant));
+  if (found.outcome) return found;
+  const different = Object.keys(truth).filter((part) => found.value[part] !== truth[part]);
+  if (different.length === 0) return { outcome: 'equal' };
+  const facts = { different, first: Object.fromEntries(different.map((part) => [part, difference(truth[part], found.value[part])])) };
+  // A note is a word: what was left out, or is unlike the rest.
+  if (different.includes('notes')) return { outcome: 'noted', ...facts };
+  const built = await attempt(mutant, () => corpusOf(mutant));
+  if (built.outcome) return { ...built, outcome: built.outcome === 'refused' ? 'refusedByBuild' : built.outcome, ...facts };
+  return { outcome: built.value === corpus ? 'notInCorpus' : 'silent', ...facts };
+}
+
+async function attempt(mutant, work) {
   try {
-    const found = await digest(mutant);
-    const different = Object.keys(truth).filter((part) => found[part] !== truth[part]);
-    if (different.length === 0) return { outcome: 'equal' };
-    const first = Object.fromEntries(different.map((part) => [part, difference(truth[part], found[part])]));
-    // A note is a word: what was left out and why.
-    return { outcome: different.includes('notes') ? 'noted' : 'differs', different, first };
+    return { value: await work() };
   } catch (error) {
     if (!(error instanceof ScDivaError) || error.exitCode !== 2) return { outcome: 'bug', message: String(error?.stack ?? error) };
-    return error.message.includes('\n') ? { outcome: 'bug', message: `two lines: ${error.message}` } : { outcome: /gave no answer/.test(error.message) ? 'timeout' : 'refused', message: error.message.replaceAll(mutant, '').slice(0, 200) };
+    if (error.message.includes('\n')) return { outcome: 'bug', message: `two lines: ${error.message}` };
+    return { outcome: /gave no answer/.test(error.message) ? 'timeLimit' : 'refused', message: error.message.replaceAll(mutant, '').slice(0, 200) };
+  }
+}
+
+/** Everything that training reads of a corpus built from a file, in one word. */
+async function corpusOf(path) {
+  const out = mkdtempSync(join(tmpdir(), 'scdiva-mutant-corpus-'));
+  try {
+    const { scale, obs, genes, shards } = await buildCorpus([path], { out, numWorkers: 0, sync: false });
+    return JSON.stringify([scale, obs, genes.sha256, shards.map(({ sha256 }) => sha256)]);
+  } finally {
+    rmSync(out, { recursive: true });
   }
 }
 
