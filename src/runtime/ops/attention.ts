@@ -23,6 +23,9 @@ export interface AttentionOptions {
 /** Bounds what a pass holds beside its inputs and outputs, and keeps it near the cores: 16 MB of bfloat16 in all. */
 const PIECE_ENTRIES = 1 << 22;
 
+/** Every piece is some twenty ops in the graph, which TensorFlow takes a millisecond each to prepare: long cells get larger pieces, not more of them. */
+const MAX_PIECES = 256;
+
 /**
  * Multi-head self-attention between its projections: rotary positions on queries and keys, softmax(q kᵀ / √K) v over the open
  * positions. The backward pass computes the attention matrices anew, from the logarithm of each row's denominator
@@ -32,9 +35,10 @@ const PIECE_ENTRIES = 1 << 22;
  */
 export function attention(qkv: tf.Tensor3D, options: AttentionOptions): tf.Tensor3D {
   return tf.tidy(() => {
-    const { numHeads, canAttend, rotary, site, pieceEntries = PIECE_ENTRIES } = options;
+    const { numHeads, canAttend, rotary, site } = options;
     const [B, T, width] = qkv.shape;
     const Q = options.numQueries ?? T;
+    const pieceEntries = options.pieceEntries ?? Math.max(PIECE_ENTRIES, Math.ceil((B * numHeads * Q * T) / MAX_PIECES));
     const plan: Plan = { shape: { B, T, Q, H: numHeads, K: width / 3 / numHeads }, pieces: attentionPieces(B * numHeads, Q, T, pieceEntries), site };
     const constants = { canAttend, cos: rotary.cos, sin: rotary.sin, seed: site && site.rate > 0 ? site.seed : tf.zeros([2], 'int32') };
     const names = Object.keys(constants);
@@ -70,7 +74,7 @@ function forward(qkv: tf.Tensor3D, constants: Constants, { shape, pieces, site }
   const { q, k, v } = steps.splitHeads(qkv);
   const done: { o: tf.Tensor; logSum: tf.Tensor }[] = [];
   for (const piece of pieces) {
-    const query = queriesOf(inTurn(q, done.at(-1)?.o), piece); // [C, R, K]
+    const query = queriesOf(inTurn(q, done.slice(-1).map(({ o }) => o)), piece); // [C, R, K]
     const scores = tf.matMul(query, matricesOf(k, piece), false, true) as tf.Tensor3D; // [C, R, T]
     const { p, logSum } = steps.softmax(scores, piece);
     done.push({ o: tf.matMul(p, matricesOf(v, piece)), logSum }); // [C, R, K], [C, R]
@@ -87,7 +91,8 @@ function backward(qkv: tf.Tensor3D, o: tf.Tensor3D, logSum: tf.Tensor2D, dy: tf.
   const dQ: tf.Tensor[] = [];
   const [dK, dV]: [tf.Tensor[], tf.Tensor[]] = [[], []]; // one a group of matrices
   for (const piece of plan.pieces) {
-    const [query, dOut] = [queriesOf(inTurn(q, dQ.at(-1)), piece), queriesOf(dO, piece)]; // [C, R, K]
+    const before = [dQ, dK, dV].flatMap((parts) => parts.slice(-1)); // all that a piece makes: what is left for later keeps its matrices
+    const [query, dOut] = [queriesOf(inTurn(q, before), piece), queriesOf(inTurn(dO, before), piece)]; // [C, R, K]
     const key = matricesOf(k, piece); // [C, T, K]
     const scores = tf.matMul(query, key, false, true) as tf.Tensor3D; // [C, R, T]
     const dP = tf.matMul(dOut, matricesOf(v, piece), false, true) as tf.Tensor3D; // [C, R, T]
@@ -122,7 +127,7 @@ function queriesOf<T extends tf.Tensor>(x: T, { matrix, numMatrices, query, numQ
 }
 
 /** Each piece after the one before it, or all would be held at once. */
-const inTurn = <T extends tf.Tensor>(x: T, before: tf.Tensor | undefined): T => (before ? after(x, before) : x);
+const inTurn = <T extends tf.Tensor>(x: T, before: readonly tf.Tensor[]): T => before.reduce((later: T, earlier) => after(later, earlier), x);
 
 const join = (parts: tf.Tensor[]): tf.Tensor => (parts.length === 1 ? parts[0]! : tf.concat(parts, 0));
 
