@@ -12,6 +12,17 @@ export interface AttentionPiece {
   readonly row: number;
 }
 
+/** Bounds what a pass holds beside its inputs and outputs, and keeps it near the cores: 16 MB of bfloat16 in all. */
+const PIECE_ENTRIES = 1 << 22;
+
+/** Every piece is some twenty ops in the graph, which TensorFlow takes a millisecond each to prepare: long cells get larger pieces, not more of them. */
+const MAX_PIECES = 256;
+
+/** Entries that are worked on at a time, where nobody says otherwise. */
+export function entriesAtOnce(N: number, Q: number, T: number): number {
+  return Math.max(PIECE_ENTRIES, Math.ceil((N * Q * T) / MAX_PIECES));
+}
+
 /** All rows of all matrices in their order, in pieces of at most `entries` entries, but at least one row. */
 export function attentionPieces(N: number, Q: number, T: number, entries: number): AttentionPiece[] {
   const pieces: AttentionPiece[] = [];

@@ -1,7 +1,7 @@
 // B cells, T positions, the first Q of them ask, H heads, K head width, D = H · K, N = B · H attention matrices; in a piece C of them, or R rows of one
 import * as tf from '@tensorflow/tfjs-core';
 import { attentionSteps, type AttentionContext } from './attention-steps.js';
-import { attentionPieces, type AttentionPiece } from './attention-pieces.js';
+import { attentionPieces, entriesAtOnce, type AttentionPiece } from './attention-pieces.js';
 import { after } from './order.js';
 import type { DropoutSite } from './random.js';
 import type { RotaryTable } from './rotary.js';
@@ -20,12 +20,6 @@ export interface AttentionOptions {
   readonly pieceEntries?: number;
 }
 
-/** Bounds what a pass holds beside its inputs and outputs, and keeps it near the cores: 16 MB of bfloat16 in all. */
-const PIECE_ENTRIES = 1 << 22;
-
-/** Every piece is some twenty ops in the graph, which TensorFlow takes a millisecond each to prepare: long cells get larger pieces, not more of them. */
-const MAX_PIECES = 256;
-
 /**
  * Multi-head self-attention between its projections: rotary positions on queries and keys, softmax(q kᵀ / √K) v over the open
  * positions. The backward pass computes the attention matrices anew, from the logarithm of each row's denominator
@@ -38,7 +32,7 @@ export function attention(qkv: tf.Tensor3D, options: AttentionOptions): tf.Tenso
     const { numHeads, canAttend, rotary, site } = options;
     const [B, T, width] = qkv.shape;
     const Q = options.numQueries ?? T;
-    const pieceEntries = options.pieceEntries ?? Math.max(PIECE_ENTRIES, Math.ceil((B * numHeads * Q * T) / MAX_PIECES));
+    const pieceEntries = options.pieceEntries ?? entriesAtOnce(B * numHeads, Q, T);
     const plan: Plan = { shape: { B, T, Q, H: numHeads, K: width / 3 / numHeads }, pieces: attentionPieces(B * numHeads, Q, T, pieceEntries), site };
     const constants = { canAttend, cos: rotary.cos, sin: rotary.sin, seed: site && site.rate > 0 ? site.seed : tf.zeros([2], 'int32') };
     const names = Object.keys(constants);
