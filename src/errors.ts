@@ -45,6 +45,14 @@ export class SetupError extends ScDivaError {}
 /** A tensor handed to a public function has another shape or dtype than its docstring says. */
 export class ShapeError extends ScDivaError {}
 
+/** The other workers of a cluster cannot be reached, or one of them has gone: what was saved last is there to go on from. */
+export class ClusterError extends ScDivaError {
+  override readonly exitCode = 1;
+}
+
+/** The work of a worker that is not the first ends here, as it should; what is left to do is the first one's. */
+export class WorkerDone extends Error {}
+
 /** A loss, gradient or parameter became NaN or infinite: the run stops before it spoils its checkpoint. */
 export class NonFiniteError extends ScDivaError {
   override readonly exitCode = 1;

@@ -1,4 +1,5 @@
 import type { Progress } from '../progress.js';
+import type { Cluster } from '../runtime/cluster/cluster.js';
 import { createLogger, type Logger } from '../log.js';
 import { createTerminalProgress } from './terminal-progress.js';
 
@@ -10,6 +11,8 @@ export interface VerbContext {
   say(line: string): void;
   /** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
   readonly signal: AbortSignal;
+  /** The other workers, where this process trains as one of several. */
+  readonly cluster?: Cluster;
 }
 
 /** Flags every verb has. */

@@ -1,4 +1,5 @@
 import { createContext, type CommonFlags, type VerbContext } from './context.js';
+import { ClusterError, WorkerDone } from '../errors.js';
 import { reportError } from './report-error.js';
 import type { VerbResult } from './verb.js';
 
@@ -17,7 +18,9 @@ export async function execute(run: (context: VerbContext) => Promise<VerbResult>
     else if (result.text) process.stdout.write(`${result.text}\n`);
     process.exitCode = result.exitCode ?? 0;
   } catch (error) {
-    process.exitCode = reportError(error, flags.verbose);
+    process.exitCode = error instanceof WorkerDone ? 0 : reportError(error, flags.verbose);
+    // TensorFlow still waits for the worker that has gone, in threads that nothing but the end of the process ends.
+    if (error instanceof ClusterError) await import('../runtime/cluster/end-process.js').then(({ endProcess }) => endProcess(error.exitCode));
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
   }

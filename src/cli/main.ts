@@ -14,7 +14,7 @@ export async function main(args: readonly string[]): Promise<number> {
     .usage('$0 <verb>\n\nPretrain, fine-tune and use ScDiVa, a masked discrete diffusion model of single-cell expression.')
     .option('json', { type: 'boolean', default: false, describe: 'print one JSON object on the last line of stdout', global: true })
     .option('verbose', { type: 'boolean', default: false, describe: 'log more, show stacks of errors', global: true })
-    .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-numbers': true, 'dot-notation': false })
+    .parserConfiguration({ 'duplicate-arguments-array': true, 'parse-numbers': true, 'dot-notation': false, 'populate--': args[0] === 'launch' })
     .command([...verbs])
     .demandCommand(1, 'name a verb')
     .recommendCommands()

@@ -18,6 +18,8 @@ export interface CellBatch {
   readonly numGenes: Int32Array;
   /** [B] row of each cell in its corpus or file. */
   readonly cellIndex: Int32Array;
+  /** [B] where each cell stands in the batch of all processes and micro-batches together: what is drawn for it hangs on this. Absent: 0 … B - 1. */
+  readonly places?: Int32Array;
   /** For each label key asked for: [B] category codes, -1 = missing. */
   readonly labels: Readonly<Record<string, Int32Array>>;
 }
@@ -32,6 +34,9 @@ export interface BatchPart {
   readonly rank: number;
   readonly worldSize: number;
 }
+
+/** Where each cell of a batch stands in the whole of it. */
+export const placesOf = ({ places, numCells }: Pick<CellBatch, 'places' | 'numCells'>): Int32Array => places ?? Int32Array.from({ length: numCells }, (_, b) => b);
 
 /** One pass over cells. Iterate once; `close` ends it early and frees threads and files, and does nothing after the end. */
 export interface CellBatches extends AsyncIterable<CellBatch> {

@@ -1,5 +1,5 @@
 // B cells, L gene slots a cell, M rows of the loss: the masked slots of the batch and filling
-import type { CellBatch } from '../data/batch.js';
+import { placesOf, type CellBatch } from '../data/batch.js';
 import { isGeneId, type GeneIdLayout } from '../model/gene-ids.js';
 import type { Rng } from '../rng.js';
 import type { HostTensor, HostTensors } from '../runtime/program/program.js';
@@ -23,9 +23,11 @@ export interface MaskedBatch extends HostTensors {
   readonly targetValues: HostTensor;
 }
 
-/** One time a cell, uniform in (0, 1), at least config.minTime. */
-export function drawTimes(numCells: number, config: DiffusionConfig, rng: Rng): Float64Array {
-  return Float64Array.from({ length: numCells }, () => Math.max(config.minTime, rng.uniform()));
+/** One time a cell, uniform in (0, 1), at least config.minTime; it depends on the cell's place alone. */
+export function drawTimes(batch: Pick<CellBatch, 'numCells' | 'places'>, config: DiffusionConfig, rng: Rng): Float64Array {
+  const places = placesOf(batch);
+  const all = Float64Array.from({ length: 1 + places.reduce((most, place) => Math.max(most, place), -1) }, () => Math.max(config.minTime, rng.uniform()));
+  return Float64Array.from(places, (place) => all[place]!);
 }
 
 /**
@@ -35,14 +37,15 @@ export function drawTimes(numCells: number, config: DiffusionConfig, rng: Rng): 
  * A cell may come out with nothing masked, and so may a batch: no gene is masked by force, which would bend the distribution the loss is an
  * expectation over. Then every weight is 0, and so are the loss and its gradients.
  * @param times [B] in [0, 1]
- * @param rng a gene's draws depend on its cell and slot alone, not on the padding or the other cells' lengths
+ * @param rng a gene's draws depend on its cell's place and its slot alone, not on the padding or the other cells
  */
 export function maskGenes(batch: CellBatch, times: ArrayLike<number>, ids: GeneIdLayout, config: DiffusionConfig, rng: Rng): MaskedBatch {
   const { numCells, seqLen, geneIds } = batch;
   const isReplaced = new Float32Array(numCells * seqLen);
   const positions: number[] = [];
+  const places = placesOf(batch);
   for (let b = 0; b < numCells; b++) {
-    const cellRng = rng.fork(`cell/${b}`);
+    const cellRng = rng.fork(`cell/${places[b]}`);
     for (let l = 0; l < seqLen; l++) {
       const position = b * seqLen + l;
       // Both are drawn for every slot, so that no gene's draw depends on what became of another.

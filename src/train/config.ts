@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ClusterConfig } from '../runtime/cluster/config.js';
 import { SessionConfig } from '../runtime/program/config.js';
 
 /** AdamW (Loshchilov & Hutter, 2019). Norm weights, biases and the learned mask vectors are never decayed. */
@@ -44,6 +45,7 @@ export const TrainConfig = z
     gradientCheckpointing: z.boolean().default(false).describe('compute the insides of each block anew on the way back: far less memory, about a quarter more time'),
     executor: z.enum(['auto', 'eager', 'graph']).default('auto'),
     session: SessionConfig.prefault({}).describe('how TensorFlow runs graphs; the eager executor knows nothing of it'),
+    cluster: ClusterConfig.prefault({}).describe('where several workers train together; batchSize counts the cells of all of them'),
     seed: z.int().min(0).default(0),
     optimizer: OptimizerConfig.prefault({}),
     schedule: ScheduleConfig.prefault({}),

@@ -1,8 +1,10 @@
 import { DataError } from '../errors.js';
+import type { Team } from '../runtime/cluster/team.js';
 import type { Executor, HostTensors, Program, ProgramFn, Tensors, Variables } from '../runtime/program/program.js';
-import type { CellBatch } from '../data/batch.js';
+import type { BatchPart, CellBatch } from '../data/batch.js';
 import type { Rng } from '../rng.js';
 import type { TrainConfig } from './config.js';
+import { takePart } from './micro-batches.js';
 import { averageName } from './optimizer.js';
 import { addWeighted, lossOutputs, readLoss } from './step.js';
 import type { EvaluationContext, Metrics, Split, Task } from './task.js';
@@ -13,9 +15,12 @@ export interface Evaluator {
   dispose(): void;
 }
 
-/** Evaluates a task with the weights that would be saved now: the moving average where there is one. */
-export function createEvaluator(setup: { task: Task; executor: Executor; variables: Variables; config: TrainConfig; root: Rng }): Evaluator {
-  const { task, executor, variables, config, root } = setup;
+/**
+ * Evaluates a task with the weights that would be saved now: the moving average where there is one. Workers divide the cells of
+ * every batch of the mean loss among themselves; what else a task computes, each computes alike, and all go by what the first one found.
+ */
+export function createEvaluator(setup: { task: Task; executor: Executor; variables: Variables; config: TrainConfig; root: Rng; team?: Team | undefined }): Evaluator {
+  const { task, executor, variables, config, root, team } = setup;
   const batchSize = evaluationBatchSize(config);
   const programs = new Map<string, Program>();
   const program = (name: string, fn: (parameters: Tensors, inputs: Tensors) => Tensors): Program => {
@@ -31,11 +36,16 @@ export function createEvaluator(setup: { task: Task; executor: Executor; variabl
   const meanLoss = async (split: Split, rng: Rng): Promise<Metrics> => {
     let sum: { loss: number; aux: Record<string, number> } = { loss: 0, aux: {} };
     let totalWeight = 0;
-    for await (const { inputs } of evaluationInputs(task, split, rng, batchSize)) {
+    for await (const { inputs } of evaluationInputs(task, split, rng, batchSize, team)) {
       const weight = task.lossWeight(inputs);
       if (weight === 0) continue; // nothing to predict in this batch: its loss is 0 over 0
       sum = addWeighted(sum, readLoss(await lossProgram().run(inputs)), weight);
       totalWeight += weight;
+    }
+    if (team) {
+      const parts = (await team.gather(JSON.stringify({ sum, totalWeight }))).map((text) => JSON.parse(text, (_, value: unknown) => value ?? NaN) as { sum: typeof sum; totalWeight: number });
+      sum = parts.reduce((all, part) => addWeighted(all, part.sum, 1), { loss: 0, aux: {} } as typeof sum);
+      totalWeight = parts.reduce((all, part) => all + part.totalWeight, 0);
     }
     if (totalWeight === 0) throw new DataError({ key: `${split} split`, found: 'no cell in it has anything to score', hint: 'give it more cells' });
     const mean = addWeighted({ loss: 0, aux: {} }, sum, 1 / totalWeight);
@@ -58,7 +68,8 @@ export function createEvaluator(setup: { task: Task; executor: Executor; variabl
       const metrics = await task.evaluate(split, context);
       const all = 'loss' in metrics ? metrics : { loss: (await context.meanLoss(split))['loss']!, ...metrics };
       // A score without a value (the F1 of no cells) is left out rather than written as NaN, which JSON does not know.
-      return Object.fromEntries(Object.entries(all).filter(([, value]) => Number.isFinite(value)));
+      const scores = Object.fromEntries(Object.entries(all).filter(([, value]) => Number.isFinite(value)));
+      return team ? (JSON.parse(await team.tell(JSON.stringify(scores))) as Metrics) : scores;
     },
     dispose() {
       for (const compiled of programs.values()) compiled.dispose();
@@ -72,12 +83,19 @@ export const evaluationStream = (root: Rng, split: Split): Rng => root.fork(`eva
 /** Cells an evaluation pass takes at once: as many as a training step does. */
 export const evaluationBatchSize = ({ batchSize, accumulation }: TrainConfig): number => Math.ceil(batchSize / accumulation);
 
-/** The inputs of one evaluation pass, batch by batch: what they hide depends on the stream alone, so every pass asks the same. */
-export async function* evaluationInputs(task: Pick<Task, 'batches' | 'inputs'>, split: Split, rng: Rng, batchSize: number): AsyncGenerator<{ batch: CellBatch; inputs: HostTensors }> {
+/**
+ * The inputs of one evaluation pass, batch by batch: what they hide depends on the stream alone, so every pass asks the same.
+ * @param part only these cells of every batch, with what the whole batch's inputs would hide of them
+ */
+export async function* evaluationInputs(task: Pick<Task, 'batches' | 'inputs'>, split: Split, rng: Rng, batchSize: number, part?: BatchPart): AsyncGenerator<{ batch: CellBatch; inputs: HostTensors }> {
   const batches = task.batches(split, { rng, batchSize });
   let index = 0;
   try {
-    for await (const batch of batches) yield { batch, inputs: task.inputs(batch, rng.fork(`batch/${index++}`), split) };
+    for await (const whole of batches) {
+      const ofBatch = rng.fork(`batch/${index++}`);
+      const batch = part ? takePart(whole, part) : whole;
+      if (batch.numCells > 0) yield { batch, inputs: task.inputs(batch, ofBatch, split) };
+    }
   } finally {
     await batches.close();
   }

@@ -23,11 +23,12 @@ export interface Feed {
 }
 
 /**
- * Training batches without end, epoch after epoch, with their inputs drawn. Everything random hangs on names (`epoch/3`,
- * `step/120/micro/0`), so a feed started at a saved cursor gives what the unbroken one would have given.
+ * Training batches without end, epoch after epoch, with their inputs drawn. Everything random hangs on names (`epoch/3`, `step/120`) and on
+ * a cell's place in its batch, so a feed started at a saved cursor gives what the unbroken one would have given, and a batch is the same
+ * however many micro-batches and processes it is divided among.
  * @param from cursor of the first batch, and the number of steps taken before it
- * @param part where several processes train together: the cells this one takes of every batch, with inputs drawn from a stream of its
- *   own. A feed of none (numCells 0, no micro-batch) is one in which this process has nothing to add, and the others have.
+ * @param part where several processes train together: the cells this one takes of every batch. A feed of none (numCells 0, no micro-batch)
+ *   is one in which this process has nothing to add, and the others have.
  */
 export async function* trainingFeed(task: Task, config: TrainConfig, root: Rng, from: Cursor & { step: number }, part?: BatchPart): AsyncGenerator<Feed, never> {
   let step = from.step;
@@ -37,12 +38,13 @@ export async function* trainingFeed(task: Task, config: TrainConfig, root: Rng, 
     try {
       if (batches.numBatches === 0) throw new DataError({ key: 'train split', found: 'no batch in it', hint: 'give it more cells or lower train.batchSize' });
       for await (const batch of batches) {
-        const ofStep = root.fork(`step/${step++}`);
-        const rng = part && part.worldSize > 1 ? ofStep.fork(`rank/${part.rank}`) : ofStep;
+        const rng = root.fork(`step/${step++}`).fork('micro/0'); // one stream for all micro-batches: what tells their cells apart is the place
+        const { rank, worldSize } = part ?? { rank: 0, worldSize: 1 };
+        const placed = { ...batch, places: Int32Array.from({ length: batch.numCells }, (_, b) => rank + b * worldSize) };
         const place = { epoch, batchIndex };
         batchIndex += 1;
         yield {
-          microBatches: splitBatch(batch, config.accumulation).map((micro, i) => task.inputs(micro, rng.fork(`micro/${i}`), 'train')),
+          microBatches: splitBatch(placed, config.accumulation).map((micro) => task.inputs(micro, rng, 'train')),
           numCells: batch.numCells,
           place,
           next: batchIndex < batches.numBatches ? { epoch, batchIndex } : { epoch: epoch + 1, batchIndex: 0 },

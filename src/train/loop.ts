@@ -26,22 +26,26 @@ export interface LoopOptions {
   /** Asked after every step: early stopping. */
   readonly isOver: (state: TrainState) => boolean;
   readonly signal: AbortSignal;
+  /** Whether other workers take the same steps. */
+  readonly isShared?: boolean;
 }
 
 /** Takes steps until the run is long enough, over, or interrupted. @returns whether it was interrupted */
-export async function trainLoop({ step, feed, state, hooks, totalSteps, isOver, signal }: LoopOptions): Promise<{ isInterrupted: boolean }> {
-  while (state.step < totalSteps && !isOver(state) && !signal.aborted) {
+export async function trainLoop({ step, feed, state, hooks, totalSteps, isOver, signal, isShared = false }: LoopOptions): Promise<{ isInterrupted: boolean }> {
+  let isStopped = signal.aborted && !isShared;
+  while (state.step < totalSteps && !isOver(state) && !isStopped) {
     const asked = performance.now();
     const batch = await nextOf(feed);
     const started = performance.now();
-    const stats = await step.run(batch.microBatches, state.step, batch.place);
+    const stats = await step.run(batch.microBatches, state.step, batch.place, { numCells: batch.numCells, wantsStop: signal.aborted });
     const ended = performance.now();
     state.step += 1;
     state.cursor = batch.next;
-    const event = { ...stats, numCells: batch.numCells, stepMs: ended - started, waitMs: started - asked };
+    const event = { numCells: batch.numCells, ...stats, stepMs: ended - started, waitMs: started - asked };
     for (const hook of hooks) await hook.afterStep?.(state, event);
+    isStopped = stats.wantsStop ?? signal.aborted; // workers stop together, and only that way
   }
-  const isInterrupted = signal.aborted && state.step < totalSteps && !isOver(state);
+  const isInterrupted = isStopped && state.step < totalSteps && !isOver(state);
   for (const hook of hooks) await hook.atEnd?.(state, { isInterrupted });
   return { isInterrupted };
 }

@@ -69,20 +69,22 @@ export interface AppliedGradients {
  * @param grads gradient of each trainable parameter, by the parameter's name
  * @param inputs holds stepScalars
  * @param loss the step's loss, only looked at for being finite
+ * @param share what the gradients are to be multiplied by before anything else: cheaper here, where it costs a few scalars
  */
-export function applyGradients(config: TrainConfig, variables: Tensors, grads: Tensors, inputs: Tensors, loss: tf.Scalar): AppliedGradients {
+export function applyGradients(config: TrainConfig, variables: Tensors, grads: Tensors, inputs: Tensors, loss: tf.Scalar, share?: tf.Scalar): AppliedGradients {
   const { beta1, beta2, eps, weightDecay, clipNorm } = config.optimizer;
   const lr = inputs[LR]!;
   const entries = Object.entries(grads);
 
-  const gradSquares = tf.stack(entries.map(([, grad]) => sumOfSquares(grad))) as tf.Tensor1D; // [P]
+  const rawSquares = tf.stack(entries.map(([, grad]) => sumOfSquares(grad))) as tf.Tensor1D; // [P]
+  const gradSquares = share ? (tf.mul(rawSquares, tf.square(share)) as tf.Tensor1D) : rawSquares; // [P]
   const gradNorm = tf.sqrt(tf.sum(gradSquares)) as tf.Scalar;
   const isSound = tf.isFinite(tf.add(gradNorm, loss));
   const soundness = tf.cast(isSound, 'float32'); // 1 = take the step, 0 = leave everything as it is
   const clip = clipNorm === null ? tf.scalar(1) : tf.minimum(tf.div(clipNorm, tf.add(gradNorm, 1e-6)), 1);
 
   const scalars: AdamScalars = {
-    gradScale: tf.where(isSound, clip, tf.scalar(0)),
+    gradScale: tf.where(isSound, share ? tf.mul(clip, share) : clip, tf.scalar(0)),
     momentRate: tf.mul(soundness, 1 - beta1),
     squareRate: tf.mul(soundness, 1 - beta2),
     stepSize: tf.mul(tf.mul(lr, inputs[CORRECTION_1]!), soundness),

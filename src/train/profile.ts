@@ -64,10 +64,10 @@ export function createProfiler(step: TrainStep, executor: Executor, folder: RunF
 
   return {
     step: {
-      async run(microBatches, index, place) {
-        if (result || numSeen++ < WARMUP_STEPS) return step.run(microBatches, index, place);
+      async run(microBatches, index, place, notes) {
+        if (result || numSeen++ < WARMUP_STEPS) return step.run(microBatches, index, place, notes);
         const [startUs, opsBefore] = [nowUs(), graph.numOps];
-        const measured = await graph.profile(() => step.run(microBatches, index, place));
+        const measured = await graph.profile(() => step.run(microBatches, index, place, notes));
         if (graph.numOps === opsBefore) {
           spans.push({ name: `step ${index + 1}`, startUs, durationUs: nowUs() - startUs });
           opTimes.push(...measured.opTimes);

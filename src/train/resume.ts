@@ -19,6 +19,10 @@ const MAY_CHANGE: readonly string[] = [
   'train.session.interOpThreads',
   'train.session.gpuMemoryGrowth',
   'train.session.gpuMemoryFraction',
+  'train.cluster.joinSeconds',
+  'train.cluster.timeoutSeconds',
+  'train.cluster.stallSeconds',
+  'train.cluster.bucketMb',
   'loader.numWorkers',
   'data.corpus',
 ];
@@ -53,7 +57,7 @@ export function hasOtherSchedule({ config }: CheckpointState, now: TrainConfig):
 }
 
 /** Leaves of a config by dotted path, as JSON text. */
-function flatten(value: unknown, path = '', into = new Map<string, string>()): Map<string, string> {
+export function flatten(value: unknown, path = '', into = new Map<string, string>()): Map<string, string> {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     for (const [key, child] of Object.entries(value)) flatten(child, path ? `${path}.${key}` : key, into);
   } else if (value !== undefined) into.set(path, JSON.stringify(value));

@@ -31,10 +31,28 @@ export class RunFolder {
     return new RunFolder(path);
   }
 
+  /** Whether there is a run to go on with. */
+  static hasCheckpoint(path: string): boolean {
+    return existsSync(join(new RunFolder(path).last, CHECKPOINT_FILES.state));
+  }
+
+  /** Takes away what a run has left that ended before its first checkpoint, so that it can begin anew; does nothing to any other folder. */
+  static async clearAttempt(path: string): Promise<void> {
+    const folder = new RunFolder(path);
+    if (RunFolder.hasCheckpoint(path) || !existsSync(folder.manifest)) return;
+    // run.json is what tells that these are ours: it goes last.
+    for (const part of [folder.checkpoints, folder.profile, folder.events, folder.metrics, folder.config, folder.manifest]) await rm(part, { recursive: true, force: true });
+  }
+
+  /** The folder as one knows it who neither makes it nor writes to it. */
+  static of(path: string): RunFolder {
+    return new RunFolder(path);
+  }
+
   /** The folder of a run to go on with. @throws CheckpointError when it has saved no checkpoint */
   static open(path: string): RunFolder {
     const folder = new RunFolder(path);
-    if (!existsSync(join(folder.last, CHECKPOINT_FILES.state)))
+    if (!RunFolder.hasCheckpoint(path))
       throw new CheckpointError({ file: path, found: existsSync(path) ? 'no checkpoint to resume from' : 'no such run folder', hint: existsSync(path) ? 'remove the folder and start without --resume' : 'start without --resume' });
     return folder;
   }

@@ -1,9 +1,11 @@
 import { stringify } from 'yaml';
-import { ConfigError, DataError, InterruptedError } from '../errors.js';
+import { ConfigError, DataError, InterruptedError, WorkerDone } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import type { Logger } from '../log.js';
 import type { Progress } from '../progress.js';
 import { Rng } from '../rng.js';
+import type { Cluster } from '../runtime/cluster/cluster.js';
+import { Team } from '../runtime/cluster/team.js';
 import type { LoadedBackend } from '../runtime/native/load.js';
 import { createExecutor } from '../runtime/program/executor.js';
 import { adapterNames, mergeAdapters, type LoraAdapters } from '../model/lora/lora.js';
@@ -25,6 +27,8 @@ import { describeHost, describeVersions, ManifestFile, type MicroBatchChoice, ty
 import { restoreSnapshot, takeSnapshot } from './snapshot.js';
 import { initialState, isPatienceSpent, watchedValue, type TrainState } from './state.js';
 import { createTrainStep, createTrainVariables, type TrainStep } from './step.js';
+import { requireOneRun, shareStart } from './team-start.js';
+import { createTeamStep } from './team-step.js';
 import type { Baselines, Metrics, Split, Task } from './task.js';
 import { createEventWriter } from './tensorboard.js';
 
@@ -35,6 +39,8 @@ export interface TrainContext {
   say(line: string): void;
   /** Aborted: the run ends after the step it is in, with its state saved. */
   readonly signal: AbortSignal;
+  /** The other workers, where there are some. */
+  readonly cluster?: Cluster | undefined;
 }
 
 export interface TrainingRun {
@@ -82,7 +88,8 @@ type AtExit = (cleanup: () => void | Promise<void>) => void;
 /**
  * Trains a task from its beginning, or from its last checkpoint on, in a run folder (run-folder.ts says what is in it).
  * @throws InterruptedError once everything is saved after the context's signal; NonFiniteError, the last checkpoint untouched;
- *   ConfigError, OutputError or CheckpointError before anything is written when the run cannot start
+ *   ConfigError, OutputError or CheckpointError before anything is written when the run cannot start; ClusterError when another worker has
+ *   gone; WorkerDone on every worker but the first, which alone writes and returns
  */
 export async function runTraining(run: TrainingRun): Promise<TrainingResult> {
   const cleanups: (() => void | Promise<void>)[] = [];
@@ -94,9 +101,44 @@ export async function runTraining(run: TrainingRun): Promise<TrainingResult> {
 }
 
 async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> {
-  const { task, config: { train: config }, context, out } = run;
   const setup = await prepare(run, atExit);
-  const { folder, state, totalSteps, root, evaluator } = setup;
+  return setup.team && setup.team.rank > 0 ? assist({ ...run, isResumed: setup.isResumed }, setup, atExit) : lead(run, setup, atExit);
+}
+
+/** What every worker but the first does: the same steps and validations, and nothing is written. */
+async function assist(run: TrainingRun, setup: Setup, atExit: AtExit): Promise<never> {
+  const { config: { train: config }, context, out } = run;
+  const { state, totalSteps, step, evaluator } = setup;
+  if (!run.isResumed) await tryValidation(setup, config);
+  const feed = openFeed(run, setup, atExit);
+  const hooks = setup.hasValidation ? [validate(evaluator, { report: async () => {} }, config)] : [];
+  const { isInterrupted } = await trainLoop({ step, feed, state, hooks, totalSteps, isOver: isOver(config), signal: context.signal, isShared: true });
+  await part(setup);
+  if (isInterrupted) throw new InterruptedError({ file: out, found: `worker ${context.cluster!.rank} interrupted after step ${state.step} of ${totalSteps}` });
+  throw new WorkerDone();
+}
+
+/** The end of what workers do together: from here on each may go when it likes. */
+async function part({ team }: Setup): Promise<void> {
+  if (!team) return;
+  await team.gather('');
+  team.cluster.leave();
+  await new Promise((resolve) => setTimeout(resolve, FAREWELL_MS)); // what the others still wait for is on its way
+}
+
+const FAREWELL_MS = 300;
+
+const isOver = (config: TrainConfig) => (at: TrainState): boolean => isPatienceSpent(at, config.earlyStopping);
+
+function openFeed({ task, config }: TrainingRun, { root, state, team }: Setup, atExit: AtExit) {
+  const feed = prefetch(trainingFeed(task, config.train, root, { ...state.cursor, step: state.step }, team));
+  atExit(async () => void (await feed.return(undefined)));
+  return feed;
+}
+
+async function lead(run: TrainingRun, setup: Setup, atExit: AtExit): Promise<TrainingResult> {
+  const { task, config: { train: config }, context, out } = run;
+  const { folder, state, totalSteps, evaluator } = setup;
   const profiler = run.profileSteps === undefined ? undefined : createProfiler(setup.step, setup.executor, folder, run.profileSteps, (profile) => context.say(describeProfile(profile)));
   const untrained = run.isResumed ? undefined : await tryValidation(setup, config);
   const baselines = run.isResumed || !setup.hasValidation ? undefined : await run.baselines?.();
@@ -110,8 +152,7 @@ async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> 
   const bar = context.progress.start(task.name, totalSteps, 'steps');
   atExit(() => bar.stop());
   bar.update(state.step);
-  const feed = prefetch(trainingFeed(task, config, root, { ...state.cursor, step: state.step }));
-  atExit(async () => void (await feed.return(undefined)));
+  const feed = openFeed(run, setup, atExit);
   const hooks = [
     logSteps(reporter, config, context.log),
     ...(setup.hasValidation ? [validate(evaluator, reporter, config)] : []),
@@ -119,12 +160,12 @@ async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> 
     showProgress(bar, config),
     ...(profiler ? [profiler.hook] : []),
   ];
-  const isOver = (at: TrainState): boolean => isPatienceSpent(at, config.earlyStopping);
-  const { isInterrupted } = await trainLoop({ step: profiler?.step ?? setup.step, feed, state, hooks, totalSteps, isOver, signal: context.signal }).catch(async (error: unknown) => {
+  const { isInterrupted } = await trainLoop({ step: profiler?.step ?? setup.step, feed, state, hooks, totalSteps, isOver: isOver(config), signal: context.signal, isShared: setup.team !== undefined }).catch(async (error: unknown) => {
     await manifest.end('failed', state, error instanceof Error ? error.message : String(error));
     throw error;
   });
 
+  await part(setup);
   if (isInterrupted) {
     await manifest.end('interrupted', state);
     throw new InterruptedError({ file: out, found: `interrupted after step ${state.step} of ${totalSteps}, everything is saved`, hint: 'go on with --resume' });
@@ -141,7 +182,10 @@ interface Setup {
   readonly folder: RunFolder;
   readonly executor: Executor;
   readonly variables: Variables;
+  readonly team: Team | undefined;
   readonly state: TrainState;
+  /** As the first worker says. */
+  readonly isResumed: boolean;
   readonly root: Rng;
   readonly totalSteps: number;
   readonly step: TrainStep;
@@ -153,25 +197,31 @@ interface Setup {
 async function prepare(run: TrainingRun, atExit: AtExit): Promise<Setup> {
   const { task, config: { train: config } } = run;
   if (config.microBatch === 'auto' && !run.microBatch) throw new ConfigError({ key: 'train.microBatch', found: 'auto, which nobody has settled', hint: 'call settleMicroBatch first and pass on what it returns' });
-  const folder = run.isResumed ? RunFolder.open(run.out) : await RunFolder.create(run.out);
-  atExit(() => folder.removeIfEmpty());
-  const executor = await createExecutor({ kind: config.executor, session: config.session });
+  const { cluster } = run.context;
+  const isFirst = !cluster || cluster.rank === 0;
+  const folder = !isFirst ? RunFolder.of(run.out) : run.isResumed ? RunFolder.open(run.out) : await RunFolder.create(run.out);
+  if (isFirst) atExit(() => folder.removeIfEmpty());
+  const executor = await createExecutor({ kind: config.executor, session: config.session, cluster });
   atExit(() => executor.dispose());
   if (config.precision === 'bf16' && executor.kind === 'eager')
     throw new ConfigError({ key: 'train.precision', found: 'bf16, which the eager executor does not have', hint: 'set train.precision to f32, or train.executor to graph' });
+  const team = cluster && (await Team.create(cluster, executor));
+  if (team) atExit(() => team.dispose());
+  if (team) await requireOneRun(team, run);
   const variables = await createTrainVariables(executor, task, config);
   atExit(() => variables.dispose());
-  const state = run.isResumed ? await restore(run, folder, variables) : initialState();
+  const own = { isResumed: run.isResumed, state: isFirst && run.isResumed ? await restore(run, folder, variables) : initialState() };
+  const { isResumed, state } = team ? await shareStart(team, variables, own, task) : own;
 
   const root = Rng.fromSeed(config.seed);
   const totalSteps = config.steps ?? Math.ceil(config.epochs! * (await numBatches(task, 'train', config, root)));
   if (totalSteps === 0) throw new DataError({ file: run.data.path, key: 'train split', found: 'no batch in it', hint: 'give it more cells or lower train.batchSize' });
-  const step = createTrainStep({ task, executor, variables, config, totalSteps });
+  const step = team ? createTeamStep({ task, executor, variables, config, totalSteps }, team) : createTrainStep({ task, executor, variables, config, totalSteps });
   atExit(() => step.dispose());
-  const evaluator = createEvaluator({ task, executor, variables, config, root });
+  const evaluator = createEvaluator({ task, executor, variables, config, root, team });
   atExit(() => evaluator.dispose());
   const hasValidation = (await numBatches(task, 'validation', config, root)) > 0;
-  return { folder, executor, variables, state, root, totalSteps, step, evaluator, hasValidation };
+  return { folder, executor, variables, team, state, isResumed, root, totalSteps, step, evaluator, hasValidation };
 }
 
 /** Batches of one pass, without making any. */

@@ -15,6 +15,16 @@ export interface StepStats {
   /** Global gradient norm before clipping. */
   readonly gradNorm: number;
   readonly lr: number;
+  /** Of all workers, where there are several. */
+  readonly numCells?: number;
+  /** Where there are several workers: one of them was asked to stop, and all do after this step. */
+  readonly wantsStop?: boolean;
+}
+
+/** What a worker has to say to the others beside its gradients; without others nobody asks. */
+export interface StepNotes {
+  readonly numCells: number;
+  readonly wantsStop: boolean;
 }
 
 /** Where a batch stood, for the message when it breaks the run. */
@@ -29,7 +39,7 @@ export interface TrainStep {
    * @param step 0-based
    * @throws NonFiniteError naming step, batch and the first parameter whose gradient is not finite; no parameter has changed then
    */
-  run(microBatches: readonly HostTensors[], step: number, place: BatchPlace): Promise<StepStats>;
+  run(microBatches: readonly HostTensors[], step: number, place: BatchPlace, notes?: StepNotes): Promise<StepStats>;
   dispose(): void;
 }
 
@@ -38,7 +48,7 @@ export function createTrainVariables(executor: Executor, task: Task, config: Tra
   return executor.createVariables({ ...task.parameters, ...initialOptimizerState(config, task.parameters, task.trainable) });
 }
 
-interface StepSetup {
+export interface StepSetup {
   readonly task: Task;
   readonly executor: Executor;
   readonly variables: Variables;
@@ -76,7 +86,7 @@ function fusedStep({ task, executor, variables, config, totalSteps }: StepSetup)
   };
 }
 
-const MICRO_WEIGHT = 'train/microWeight';
+export const MICRO_WEIGHT = 'train/microWeight';
 const TOTAL_LOSS = 'train/totalLoss';
 
 function accumulatedStep({ task, executor, variables, config, totalSteps }: StepSetup): TrainStep {
@@ -114,15 +124,16 @@ function accumulatedStep({ task, executor, variables, config, totalSteps }: Step
   };
 }
 
-/** Loss, aux and the gradient of every trainable parameter. */
-function taskGradients(task: Task, state: Tensors, inputs: Tensors) {
+/** Loss, aux and the gradient of every trainable parameter. @param weight multiplies the loss, and with it the gradients */
+export function taskGradients(task: Task, state: Tensors, inputs: Tensors, weight?: tf.Scalar) {
   const named = (names: readonly string[]): Tensors => Object.fromEntries(names.map((name) => [name, state[name]!]));
   const all = named(Object.keys(task.parameters));
-  return gradients((trainable) => task.loss({ ...all, ...trainable }, inputs, { isTraining: true }), named(task.trainable));
+  const weighted = ({ loss, aux }: ReturnType<Task['loss']>) => ({ loss: weight ? (tf.mul(loss, weight) as tf.Scalar) : loss, aux });
+  return gradients((trainable) => weighted(task.loss({ ...all, ...trainable }, inputs, { isTraining: true })), named(task.trainable));
 }
 
 /** @throws NonFiniteError; the programs have left every parameter as it was */
-function assertFinite({ loss, gradNorm }: StepStats, gradSquares: HostTensor, trainable: readonly string[], step: number, { epoch, batchIndex }: BatchPlace): void {
+export function assertFinite({ loss, gradNorm }: StepStats, gradSquares: HostTensor, trainable: readonly string[], step: number, { epoch, batchIndex }: BatchPlace): void {
   if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
   const bad = trainable[Array.from(gradSquares.data).findIndex((square) => !Number.isFinite(square))];
   throw new NonFiniteError({
@@ -156,9 +167,9 @@ export function addWeighted(sum: { loss: number; aux: Record<string, number> }, 
   return { loss: sum.loss + weight * term.loss, aux };
 }
 
-function mapNames(tensors: Tensors, rename: (name: string) => string, fn: (tensor: tf.Tensor, newName: string) => tf.Tensor): Record<string, tf.Tensor> {
+export function mapNames(tensors: Tensors, rename: (name: string) => string, fn: (tensor: tf.Tensor, newName: string) => tf.Tensor): Record<string, tf.Tensor> {
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [rename(name), fn(tensor, rename(name))]));
 }
 
-const value = ({ data }: HostTensor): number => data[0]!;
-const scalar = (x: number): HostTensor => ({ dtype: 'float32', shape: [], data: Float32Array.of(x) });
+export const value = ({ data }: HostTensor): number => data[0]!;
+export const scalar = (x: number): HostTensor => ({ dtype: 'float32', shape: [], data: Float32Array.of(x) });

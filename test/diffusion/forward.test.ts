@@ -69,13 +69,13 @@ describe('the forward process', () => {
   });
 
   it('repeats with the seed and changes with it', () => {
-    const draw = (seed: number) => maskGenes(drawBatch([12], 12, ids), drawTimes(1, config, Rng.fromSeed(seed)), ids, config, Rng.fromSeed(seed));
+    const draw = (seed: number) => maskGenes(drawBatch([12], 12, ids), drawTimes({ numCells: 1 }, config, Rng.fromSeed(seed)), ids, config, Rng.fromSeed(seed));
     expect(draw(1)).toEqual(draw(1));
     expect(draw(1).isReplaced.data).not.toEqual(draw(2).isReplaced.data);
   });
 
   it('draws times evenly from [minTime, 1)', () => {
-    const times = drawTimes(20_000, { ...config, minTime: 0.2 }, Rng.fromSeed(4));
+    const times = drawTimes({ numCells: 20_000 }, { ...config, minTime: 0.2 }, Rng.fromSeed(4));
     expect(Math.min(...times)).toBe(0.2);
     expect(Math.max(...times)).toBeLessThan(1);
     expect(times.filter((t) => t === 0.2).length / 20_000).toBeCloseTo(0.2, 1);

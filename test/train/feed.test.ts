@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { BatchPart } from '../../src/data/batch.js';
+import { placesOf, type BatchPart } from '../../src/data/batch.js';
 import type { Corpus } from '../../src/data/corpus/corpus.js';
 import { LoaderConfig, Preprocessing } from '../../src/data/loader/config.js';
 import { createLoader } from '../../src/data/loader/loader.js';
@@ -18,10 +18,10 @@ let task: Task;
 beforeAll(async () => {
   corpus = await smallCorpus(await newFolder(), randomCells(1, 43, 30), { fractions: [1, 0, 0] });
   const loader = LoaderConfig.parse({ numWorkers: 0, sortWindow: 2 });
-  // Only what a feed asks of a task: its inputs say which cells they are of, and one number that was drawn.
+  // Only what a feed asks of a task: its inputs say which cells they are of, and one number a cell that was drawn.
   task = {
     batches: (_, { rng, batchSize, skipBatches = 0, part }) => createLoader(corpus, { rows: corpus.splitRows('train'), batchSize, skipBatches, part, rng, preprocessing: Preprocessing.parse({}), loader }),
-    inputs: (batch, rng) => ({ cells: { dtype: 'int32', shape: [batch.numCells], data: batch.cellIndex }, drawn: { dtype: 'float32', shape: [1], data: Float32Array.of(rng.uniform()) } }),
+    inputs: (batch, rng) => ({ cells: { dtype: 'int32', shape: [batch.numCells], data: batch.cellIndex }, drawn: { dtype: 'float32', shape: [batch.numCells], data: Float32Array.from(placesOf(batch), (place) => rng.fork(`cell/${place}`).uniform()) } }),
   } satisfies Partial<Task> as Partial<Task> as Task;
 });
 
@@ -61,11 +61,13 @@ describe('the feed of several processes', () => {
     expect(ascending(seen)).toEqual(everyCell);
   });
 
-  it('draws for each process apart, and for a process that is alone as without any', async () => {
-    const drawn = (feeds: readonly Feed[]) => feeds.map(({ microBatches }) => microBatches[0]!['drawn']!.data[0]);
-    const [first, second] = await Promise.all([0, 1].map((rank) => take(3, start, { rank, worldSize: 2 })));
-    expect(drawn(first!)).not.toEqual(drawn(second!));
-    expect(drawn(await take(3, start, { rank: 0, worldSize: 1 }))).toEqual(drawn(await take(3, start)));
+  it('draws the same for a cell however its batch is divided', async () => {
+    const drawnOf = (feeds: readonly Feed[]) => new Map(feeds.flatMap(({ microBatches }, k) => microBatches.flatMap(({ cells, drawn }) => Array.from(cells!.data, (cell, b): [string, number] => [`${k}/${cell}`, drawn!.data[b]!]))));
+    const whole = drawnOf(await take(3, start));
+    expect(new Set(whole.values()).size).toBe(24); // eight cells a batch, each a draw of its own
+    for (const worldSize of [1, 2, 3]) {
+      for (let rank = 0; rank < worldSize; rank++) for (const [cell, drawn] of drawnOf(await take(3, start, { rank, worldSize }))) expect(drawn).toBe(whole.get(cell));
+    }
   });
 
   it('gives a process nothing where the last batch is too short for all', async () => {

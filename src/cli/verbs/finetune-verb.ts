@@ -41,16 +41,20 @@ export function defineFinetune<C extends FinetuneConfig, R extends TaskResult>({
       trainingOptions(y, exampleSet)
         .option('seeds', { type: 'number', default: 1, describe: 'trainings, from train.seed on: mean and standard deviation on the same split' })
         .example(`$0 finetune ${task} --config configs/${task}.yaml --set data.corpus=cells.corpus --set checkpoint=runs/pretrain --out runs/${task}`, ''),
-    async run({ config: file, out, set, resume, seeds, profile }, context) {
+    async run({ config: file, out, set, resume, autoResume, seeds, profile }, alone) {
       const numProfiled = await profileSteps(profile);
       const { ConfigError } = await import('../../errors.js');
       if (!(Number.isInteger(seeds) && seeds > 0)) throw new ConfigError({ key: '--seeds', found: String(seeds), expected: 'a whole number above 0' });
-      const { path, folder } = locateRun({ file, out, isResumed: resume, example: `configs/debug/${task}.yaml` });
+      const { path, folder } = locateRun({ file, out, isResumed: resume || autoResume, example: `configs/debug/${task}.yaml` });
       const recipe = await load();
       const asked = await recipe.loadConfig(path, set);
       if (!recipe.settle && asked.train.microBatch === 'auto') throw new ConfigError({ file: path, key: 'train.microBatch', found: `auto, which ${task} does not know`, hint: 'set train.accumulation, and train.microBatch to null' });
-      const { config, microBatch } = (await recipe.settle?.(asked, { ...context, out: folder, isResumed: resume })) ?? { config: asked };
-      const result = await recipe.finetune({ config, out: folder, isResumed: resume, numSeeds: seeds, microBatch, profileSteps: numProfiled, context });
+      const { joinWorkers } = await import('../join-workers.js');
+      const context = await joinWorkers(asked.train, alone);
+      const { startsFromCheckpoint } = await import('../starts-from-checkpoint.js');
+      const isResumed = await startsFromCheckpoint({ resume, autoResume }, folder, context);
+      const { config, microBatch } = (await recipe.settle?.(asked, { ...context, out: folder, isResumed })) ?? { config: asked };
+      const result = await recipe.finetune({ config, out: folder, isResumed, numSeeds: seeds, microBatch, profileSteps: numProfiled, context });
       const columns = [...(typeof always === 'function' ? always(result) : always), ...optionalColumns.filter(([metric]) => result.methods.some(({ runs }) => runs.some((run) => run[metric] !== undefined)))];
       const { methodLines, methodsJson, tableHead } = await import('../../tasks/finetune/methods.js');
       return {

@@ -13,6 +13,7 @@ import { grn } from './grn.js';
 import { importWeights } from './import.js';
 import { inspect } from './inspect.js';
 import { integrate } from './integrate.js';
+import { launch } from './launch.js';
 import { metrics } from './metrics.js';
 import { models } from './models.js';
 import { perturb } from './perturb.js';
@@ -26,4 +27,4 @@ import { trajectory } from './trajectory.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, adapter, evaluate, ablate, embed, annotate, integrate, perturb, grn, generate, serve, trajectory, exportModel, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, launch, adapter, evaluate, ablate, embed, annotate, integrate, perturb, grn, generate, serve, trajectory, exportModel, verify, metrics, report];

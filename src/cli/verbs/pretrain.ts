@@ -10,15 +10,19 @@ export const pretrain = defineVerb({
     trainingOptions(y, 'train.steps=100')
       .example('$0 pretrain --config configs/debug/pretrain.yaml --set data.corpus=pbmc.corpus --out runs/pbmc', '')
       .example('$0 pretrain --resume --out runs/pbmc --set train.steps=2000', ''),
-  async run({ config: file, out, set, resume, profile }, context) {
+  async run({ config: file, out, set, resume, autoResume, profile }, alone) {
     const numProfiled = await profileSteps(profile);
-    const { path, folder } = locateRun({ file, out, isResumed: resume, example: 'configs/debug/pretrain.yaml' });
+    const { path, folder } = locateRun({ file, out, isResumed: resume || autoResume, example: 'configs/debug/pretrain.yaml' });
     const [{ loadConfig }, { PretrainingConfig }] = await Promise.all([import('../../config/load.js'), import('../../tasks/pretraining/config.js')]);
     const asked = await loadConfig(PretrainingConfig, path, set);
+    const { joinWorkers } = await import('../join-workers.js');
+    const context = await joinWorkers(asked.train, alone);
+    const { startsFromCheckpoint } = await import('../starts-from-checkpoint.js');
+    const isResumed = await startsFromCheckpoint({ resume, autoResume }, folder, context);
     const { settleMicroBatch } = await import('../../plan/micro-batch.js');
-    const { config, microBatch } = await settleMicroBatch({ task: 'pretraining', config: asked }, { ...context, out: folder, isResumed: resume });
+    const { config, microBatch } = await settleMicroBatch({ task: 'pretraining', config: asked }, { ...context, out: folder, isResumed });
     const { pretrain } = await import('../../tasks/pretraining/pretrain.js');
-    const result = await pretrain({ config, out: folder, isResumed: resume, microBatch, profileSteps: numProfiled, context });
+    const result = await pretrain({ config, out: folder, isResumed, microBatch, profileSteps: numProfiled, context });
     return { json: { ...result }, text: describe(result) };
   },
 });

@@ -49,6 +49,10 @@ class EagerVariables implements Variables {
     return tensor;
   }
 
+  shapeOf(name: string): readonly number[] {
+    return this.get(name).shape;
+  }
+
   replace(name: string, tensor: tf.Tensor): void {
     this.get(name).dispose();
     this.tensors.set(name, tensor);

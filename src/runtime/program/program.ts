@@ -31,6 +31,8 @@ export interface Variables {
   write(values: HostTensors): Promise<void>;
   /** Adds a variable. @throws if the name is taken */
   create(values: HostTensors): Promise<void>;
+  /** @throws if there is no such variable */
+  shapeOf(name: string): readonly number[];
   dispose(): void;
 }
 

@@ -1,16 +1,16 @@
 // B cells, L genes a cell, D cell embedding, C classes
 import type * as tf from '@tensorflow/tfjs-core';
-import type { CellBatch, CellBatches } from '../../data/batch.js';
+import type { CellBatch } from '../../data/batch.js';
 import type { Corpus } from '../../data/corpus/corpus.js';
-import { checkPart, partOf } from '../../data/loader/batch-part.js';
-import { BatchPlan } from '../../data/loader/batch-plan.js';
+import { bareBatches } from '../../data/loader/bare-batches.js';
 import { createLoader } from '../../data/loader/loader.js';
 import { scoreLabels } from '../../metrics/classification.js';
 import { mostLikely } from '../../metrics/most-likely.js';
 import type { Rng } from '../../rng.js';
 import type { HostTensors, Tensors } from '../../runtime/program/program.js';
 import type { ModelDescription } from '../../train/checkpoint.js';
-import type { BatchOptions, Split, Task } from '../../train/task.js';
+import { dropoutSeed } from '../../train/dropout-seed.js';
+import type { Task } from '../../train/task.js';
 import { cellInputs, embedCells } from '../cell-encoder.js';
 import type { AnnotationConfig } from './config.js';
 import type { EmbeddingTable } from '../embedding-table.js';
@@ -70,10 +70,10 @@ export function createAnnotationTask(setup: AnnotationSetup): Task {
 
     batches(split, options) {
       const rows = labels.rows[split];
-      if (embeddings) return bareBatches(rows, split, options);
       const { batchSize, skipBatches = 0 } = options;
       const part = split === 'train' ? options.part : undefined;
       const passRng = split === 'train' ? options.rng : null;
+      if (embeddings) return bareBatches(rows, { rng: passRng, batchSize, skipBatches, part });
       const depth = split === 'train' ? config.depth : { kind: 'none' as const };
       return createLoader(corpus, { rows, batchSize, preprocessing, rng: passRng, skipBatches, part, depth, entropy, loader: config.loader });
     },
@@ -84,7 +84,7 @@ export function createAnnotationTask(setup: AnnotationSetup): Task {
         ...cells(batch),
         labels: { dtype: 'int32', shape: [batch.numCells], data: codes },
         weights: { dtype: 'float32', shape: [batch.numCells], data: weights },
-        ...(split === 'train' && { dropoutSeed: { dtype: 'int32', shape: [2], data: Int32Array.from(batchRng.fork('dropout').seedPair()) } }),
+        ...(split === 'train' && { dropoutSeed: dropoutSeed(batch, batchRng) }),
       };
     },
 
@@ -115,17 +115,4 @@ export function createAnnotationTask(setup: AnnotationSetup): Task {
       return { loss: classificationLossOf(all, codes, weights, numClasses, config.labelSmoothing), ...scoreLabels(truth, predicted, numClasses + labels.unseen.length) };
     },
   };
-}
-
-/** Batches that only say which cells: order as the loader's, no genes read. */
-function bareBatches(rows: Int32Array, split: Split, { rng, batchSize, skipBatches = 0, part }: BatchOptions): CellBatches {
-  if (split === 'train') checkPart(part, batchSize);
-  const plan = new BatchPlan({ rows, batchSize, rng: split === 'train' ? rng : null, length: () => 0, sortWindow: 1 });
-  async function* batches(): AsyncGenerator<CellBatch> {
-    for (let index = skipBatches; index < plan.numBatches; index++) {
-      const cellIndex = split === 'train' ? partOf(plan.rowsOf(index), part) : plan.rowsOf(index);
-      yield { numCells: cellIndex.length, seqLen: 0, geneIds: new Int32Array(0), values: new Float32Array(0), numGenes: new Int32Array(cellIndex.length), cellIndex, labels: {} };
-    }
-  }
-  return { numBatches: plan.numBatches, close: async () => {}, [Symbol.asyncIterator]: batches };
 }

@@ -69,10 +69,12 @@ export async function openFinetuning<C extends FinetuneConfig, R>(request: Finet
   const { config, out, isResumed = false, numSeeds = 1 } = request;
   const context: TrainContext = { log: silentLogger, progress: silentProgress, say() {}, signal: new AbortController().signal, ...request.context };
   if (config.lora && config.start === 'scratch') throw new ConfigError({ key: 'lora', found: 'given, but start is scratch', hint: 'adapters need weights to adapt: set start to pretrained, or lora to null' });
+  if (context.cluster && numSeeds > 1) throw new ConfigError({ key: '--seeds', found: `${numSeeds} trainings, and ${context.cluster.worldSize} workers for one`, hint: 'start a run of its own for each: --set train.seed=1' });
   const corpus = await openCorpus(config.data.corpus);
   try {
     // Made first: an output that cannot be written is told before the work, not after it.
-    const folder = isResumed ? RunFolder.open(out) : await RunFolder.create(out);
+    const isHelper = context.cluster !== undefined && context.cluster.rank > 0;
+    const folder = isHelper ? RunFolder.of(out) : isResumed ? RunFolder.open(out) : await RunFolder.create(out);
     try {
       const pretrained = await loadCheckpoint(config.checkpoint);
       requireVocabulary(pretrained, corpus);
@@ -80,7 +82,7 @@ export async function openFinetuning<C extends FinetuneConfig, R>(request: Finet
       const seeds = Array.from({ length: numSeeds }, (_, i) => config.train.seed + i);
       return await work({ ...request, context, isResumed, corpus, pretrained, backend, seeds });
     } finally {
-      await folder.removeIfEmpty();
+      if (!isHelper) await folder.removeIfEmpty();
     }
   } finally {
     corpus.close();

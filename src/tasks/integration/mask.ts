@@ -1,5 +1,5 @@
 // B cells, L gene slots a cell, M = B · genesPerCell loss rows
-import type { CellBatch } from '../../data/batch.js';
+import { placesOf, type CellBatch } from '../../data/batch.js';
 import type { DiffusionConfig } from '../../diffusion/config.js';
 import { maskedBatch, maskGenes, numMasked, type MaskedBatch } from '../../diffusion/forward.js';
 import type { GeneIdLayout } from '../../model/gene-ids.js';
@@ -22,6 +22,7 @@ export function maskForReconstruction(batch: CellBatch, ids: GeneIdLayout, { mas
   const ofCell: number[][] = Array.from({ length: numCells }, () => []);
   const total = numMasked(all);
   for (let i = 0; i < total; i++) ofCell[Math.floor(all.lossPositions.data[i]! / seqLen)]!.push(all.lossPositions.data[i]!);
-  const asked = ofCell.flatMap((positions, b) => rng.fork(`asked/${b}`).shuffle(positions).slice(0, genesPerCell).sort((x, y) => x - y));
+  const places = placesOf(batch);
+  const asked = ofCell.flatMap((positions, b) => rng.fork(`asked/${places[b]}`).shuffle(positions).slice(0, genesPerCell).sort((x, y) => x - y));
   return maskedBatch(batch, all.isReplaced.data as Float32Array, asked, numCells * Math.min(genesPerCell, seqLen));
 }

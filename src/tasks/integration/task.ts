@@ -9,6 +9,7 @@ import type { Rng } from '../../rng.js';
 import { adversarialRamp } from '../../runtime/ops/gradient-reversal.js';
 import type { HostTensors, Tensors } from '../../runtime/program/program.js';
 import type { ModelDescription } from '../../train/checkpoint.js';
+import { dropoutSeed } from '../../train/dropout-seed.js';
 import { PROGRESS } from '../../train/optimizer.js';
 import type { Task } from '../../train/task.js';
 import { cellInputs, embedCells } from '../cell-encoder.js';
@@ -61,10 +62,10 @@ export function createIntegrationTask(setup: IntegrationSetup): Task {
     parameters,
     trainable: Object.keys(parameters).filter((name) => !isFixedScaling(name)),
 
-    batches(split, { rng: passRng, batchSize, skipBatches = 0 }) {
+    batches(split, { rng: passRng, batchSize, skipBatches = 0, part }) {
       const isTraining = split === 'train';
       const depth = isTraining ? config.depth : { kind: 'none' as const };
-      return createLoader(corpus, { rows: cells.rows[split], batchSize, preprocessing, rng: isTraining ? passRng : null, skipBatches, depth, entropy, loader: config.loader });
+      return createLoader(corpus, { rows: cells.rows[split], batchSize, preprocessing, rng: isTraining ? passRng : null, skipBatches, part: isTraining ? part : undefined, depth, entropy, loader: config.loader });
     },
 
     inputs(batch, batchRng, split) {
@@ -72,7 +73,7 @@ export function createIntegrationTask(setup: IntegrationSetup): Task {
         ...maskForReconstruction(batch, vocabulary, reconstruction, diffusion, batchRng),
         techBatches: code(cells.techBatches, batch.cellIndex),
         kinds: code(kinds, batch.cellIndex),
-        ...(split === 'train' && { dropoutSeed: { dtype: 'int32', shape: [2], data: Int32Array.from(batchRng.fork('dropout').seedPair()) } }),
+        ...(split === 'train' && { dropoutSeed: dropoutSeed(batch, batchRng) }),
       };
     },
 

@@ -13,6 +13,7 @@ import { slotStates } from '../../model/scdiva.js';
 import type { Rng } from '../../rng.js';
 import type { HostTensor, HostTensors, Tensors } from '../../runtime/program/program.js';
 import type { ModelDescription } from '../../train/checkpoint.js';
+import { dropoutSeed } from '../../train/dropout-seed.js';
 import type { EvaluationContext, Metrics, Split, Task } from '../../train/task.js';
 import { cellInputs, embedCells, isOfEmbedding } from '../cell-encoder.js';
 import { headLogits, initialHead } from '../annotation/head.js';
@@ -87,10 +88,10 @@ export function createMultitask({ config, corpus, subtasks, model, sample, rng }
     parameters,
     trainable: Object.keys(parameters).filter(learns),
 
-    batches(split, { rng: passRng, batchSize, skipBatches = 0 }) {
+    batches(split, { rng: passRng, batchSize, skipBatches = 0, part }) {
       const isTraining = split === 'train';
       const depth = isTraining ? config.depth : { kind: 'none' as const };
-      return createLoader(corpus, { rows: usedRows(corpus, subtasks, split), batchSize, skipBatches, preprocessing, entropy, depth, rng: isTraining ? passRng : null, loader: config.loader });
+      return createLoader(corpus, { rows: usedRows(corpus, subtasks, split), batchSize, skipBatches, part: isTraining ? part : undefined, preprocessing, entropy, depth, rng: isTraining ? passRng : null, loader: config.loader });
     },
 
     inputs(batch, batchRng, split) {
@@ -98,10 +99,10 @@ export function createMultitask({ config, corpus, subtasks, model, sample, rng }
       const inputs: Record<string, HostTensor> = { ...cellInputs(batch), active: { dtype: 'float32', shape: [subtasks.length], data: Float32Array.from(active) } };
       for (const subtask of subtasks) Object.assign(inputs, targetsOf(subtask, batch));
       if (hasReconstruction) {
-        const masked = maskGenes(batch, drawTimes(batch.numCells, diffusion, batchRng.fork('times')), vocabulary, diffusion, batchRng.fork('mask'));
+        const masked = maskGenes(batch, drawTimes(batch, diffusion, batchRng.fork('times')), vocabulary, diffusion, batchRng.fork('mask'));
         for (const [name, tensor] of Object.entries(masked)) inputs[MASKED + name] = tensor;
       }
-      return split === 'train' ? { ...inputs, dropoutSeed: { dtype: 'int32', shape: [2], data: Int32Array.from(batchRng.fork('dropout').seedPair()) } } : inputs;
+      return split === 'train' ? { ...inputs, dropoutSeed: dropoutSeed(batch, batchRng) } : inputs;
     },
 
     lossWeight: (inputs) => inputs['geneIds']!.shape[0]!,

@@ -1,12 +1,13 @@
 // B cells, L genes in context, G genes of the panel
 import * as tf from '@tensorflow/tfjs-core';
-import type { CellBatch, CellBatches } from '../../data/batch.js';
-import { BatchPlan } from '../../data/loader/batch-plan.js';
+import { placesOf } from '../../data/batch.js';
+import { bareBatches } from '../../data/loader/bare-batches.js';
 import { isRealGene } from '../../model/cell-encoder.js';
 import type { Rng } from '../../rng.js';
 import type { HostTensors } from '../../runtime/program/program.js';
 import type { ModelDescription } from '../../train/checkpoint.js';
-import type { BatchOptions, Split, Task } from '../../train/task.js';
+import { dropoutSeed } from '../../train/dropout-seed.js';
+import type { Task } from '../../train/task.js';
 import { isOfEmbedding } from '../cell-encoder.js';
 import { rowsOf, type PerturbationCells } from './cells.js';
 import type { PerturbationConfig } from './config.js';
@@ -94,18 +95,19 @@ export function createPerturbationTask(setup: PerturbationSetup): Task {
 
     /** Training cells by their rows among the perturbation cells; what is validated and tested are perturbations, not batches of cells. */
     batches(which, options) {
-      if (which === 'train') return bareBatches(sampleRows(trainRows, config.cellsPerPerturbation, options.rng), which, options);
+      if (which === 'train') return bareBatches(sampleRows(trainRows, config.cellsPerPerturbation, options.rng), options);
       const held = which === 'validation' ? split.validation : split.test.flatMap(({ perturbations }) => perturbations);
-      return bareBatches(Int32Array.from(held, ({ name }) => cells.perturbations.findIndex((p) => p.name === name)), which, options);
+      return bareBatches(Int32Array.from(held, ({ name }) => cells.perturbations.findIndex((p) => p.name === name)), { ...options, rng: null, part: undefined });
     },
 
     inputs(batch, batchRng, which) {
       if (which !== 'train') throw new Error('held-out perturbations are predicted whole, see evaluate');
-      const examples = Array.from(batch.cellIndex, (row, b) => example(row, batchRng.fork(`cell/${b}`)));
+      const places = placesOf(batch);
+      const examples = Array.from(batch.cellIndex, (row, b) => example(row, batchRng.fork(`cell/${places[b]}`)));
       return {
         ...exampleInputs(examples, seqLen, sizes.numSlots, panel, vocabulary.padId),
         ...targets(batch.cellIndex, examples),
-        dropoutSeed: { dtype: 'int32', shape: [2], data: Int32Array.from(batchRng.fork('dropout').seedPair()) },
+        dropoutSeed: dropoutSeed(batch, batchRng),
       };
     },
 
@@ -131,16 +133,4 @@ export function createPerturbationTask(setup: PerturbationSetup): Task {
 function sampleRows(rowsOfPerturbation: readonly Int32Array[], most: number | null, rng: Rng): Int32Array {
   const draw = (rows: Int32Array, i: number): Int32Array => (most === null || rows.length <= most ? rows : rng.fork(`cells/${i}`).permutation(rows.length).slice(0, most).map((at) => rows[at]!));
   return Int32Array.from(rowsOfPerturbation.flatMap((rows, i) => Array.from(draw(rows, i))));
-}
-
-/** Batches that only say which cells: what the model is shown is put together by `inputs`. */
-function bareBatches(rows: Int32Array, split: Split, { rng, batchSize, skipBatches = 0 }: BatchOptions): CellBatches {
-  const plan = new BatchPlan({ rows, batchSize, rng: split === 'train' ? rng : null, length: () => 0, sortWindow: 1 });
-  async function* batches(): AsyncGenerator<CellBatch> {
-    for (let index = skipBatches; index < plan.numBatches; index++) {
-      const cellIndex = plan.rowsOf(index);
-      yield { numCells: cellIndex.length, seqLen: 0, geneIds: new Int32Array(0), values: new Float32Array(0), numGenes: new Int32Array(cellIndex.length), cellIndex, labels: {} };
-    }
-  }
-  return { numBatches: plan.numBatches, close: async () => {}, [Symbol.asyncIterator]: batches };
 }

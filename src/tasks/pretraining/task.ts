@@ -10,6 +10,7 @@ import { geneLogits, slotStates, type ForwardOptions } from '../../model/scdiva.
 import type { Rng } from '../../rng.js';
 import type { Tensors } from '../../runtime/program/program.js';
 import type { ModelDescription } from '../../train/checkpoint.js';
+import { dropoutSeed } from '../../train/dropout-seed.js';
 import type { Task } from '../../train/task.js';
 import type { PretrainingConfig } from './config.js';
 
@@ -54,10 +55,10 @@ export function createPretrainingTask(config: PretrainingConfig, corpus: CellSou
     },
 
     inputs(batch, batchRng, split) {
-      const times = drawTimes(batch.numCells, config.diffusion, batchRng.fork('times'));
+      const times = drawTimes(batch, config.diffusion, batchRng.fork('times'));
       const masked = maskGenes(batch, times, vocabulary, config.diffusion, batchRng.fork('mask'));
       if (split !== 'train' || modelConfig.dropout === 0) return masked;
-      return { ...masked, dropoutSeed: { dtype: 'int32', shape: [2], data: Int32Array.from(batchRng.fork('dropout').seedPair()) } };
+      return { ...masked, dropoutSeed: dropoutSeed(batch, batchRng) };
     },
 
     lossWeight: numMasked,

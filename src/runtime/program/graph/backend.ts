@@ -2,7 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SetupError } from '../../../errors.js';
 import { ADAM } from '../../ops/adam.js';
 import { FUSED, fused, type FusedAttrs, type FusingBackend } from '../../ops/fused.js';
+import type { Cluster } from '../../cluster/cluster.js';
 import { AFTER } from '../../ops/order.js';
+import { SUM_OVER_WORKERS, type SumOverWorkersAttrs } from '../../ops/sum-over-workers.js';
 import { SUM_OF_SQUARES } from '../../ops/sum-of-squares.js';
 import { adamInPlace } from './adam.js';
 import { MOVES, runsLow } from '../autocast.js';
@@ -10,6 +12,7 @@ import type { HostTensor } from '../program.js';
 import type { Attr, GraphBuilder, Node } from './builder.js';
 import type { GraphDType, Output, Pointer } from './c-api.js';
 import { TF_TYPE, dtypeOfType } from './c-api.js';
+import { collectiveSum } from './collective.js';
 import { fusedKernel } from './fused-kernel.js';
 import { TraceError } from './trace-error.js';
 
@@ -69,6 +72,8 @@ export interface RecordOptions {
   readonly bf16: boolean;
   /** Use the ops of kernels/, which must be loaded. */
   readonly isFusing: boolean;
+  /** Whom `sumOverWorkers` sums over. */
+  readonly cluster?: Cluster | undefined;
 }
 
 export interface GraphBackend extends tf.KernelBackend, FusingBackend {
@@ -82,6 +87,8 @@ export interface GraphBackend extends tf.KernelBackend, FusingBackend {
   recording(): GraphBuilder;
   /** Whether the program under construction multiplies in bfloat16. */
   readonly isLow: boolean;
+  /** The sum of x over the workers of the cluster. */
+  sumOverWorkers(x: tf.TensorInfo, attrs: SumOverWorkersAttrs): tf.Tensor;
   /** What updates variables where they stand, by the op that reads their new values: such a result needs no assignment, and must be an update. */
   readonly updatesInPlace: Map<Pointer, InPlaceUpdate>;
   /** x as the output of an op that waits for `earlier`. */
@@ -137,6 +144,7 @@ export function graphBackend(): GraphBackend {
       return tf.tidy(() => tf.mul(backend.op('L2Loss', [x])[0]!, 2));
     },
   });
+  tf.registerKernel({ kernelName: SUM_OVER_WORKERS, backendName: GRAPH_BACKEND, kernelFunc: ({ inputs, attrs }) => backend.sumOverWorkers(inputs['x']!, attrs as unknown as SumOverWorkersAttrs) });
   tf.registerKernel({ kernelName: FUSED, backendName: GRAPH_BACKEND, kernelFunc: ({ inputs, attrs }) => fusedKernel(backend, inputs, attrs as unknown as FusedAttrs) });
   tf.registerKernel({ kernelName: ADAM, backendName: GRAPH_BACKEND, kernelFunc: ({ inputs }) => adamInPlace(backend, inputs) });
   return (registered = backend);
@@ -150,6 +158,7 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
   class TracingBackend extends NodeBackendBase implements GraphBackend {
     readonly updatesInPlace = new Map<Pointer, InPlaceUpdate>();
     private builder: GraphBuilder | undefined;
+    private cluster: Cluster | undefined;
     isLow = false;
     isFusing = false;
     private violation: TraceError | undefined;
@@ -164,13 +173,14 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
       });
     }
 
-    record<T>(builder: GraphBuilder, { bf16, isFusing }: RecordOptions, fn: () => T): T {
+    record<T>(builder: GraphBuilder, { bf16, isFusing, cluster }: RecordOptions, fn: () => T): T {
       if (this.builder) throw new Error('a function being traced cannot trace another');
       const outer = tf.getBackend();
       const random = Math.random;
       this.builder = builder;
       this.isLow = bf16;
       this.isFusing = isFusing;
+      this.cluster = cluster;
       // Every unseeded generator of TensorFlow.js starts from here.
       Math.random = () => {
         throw new TraceError('Math.random', 'a random number drawn in JavaScript would be the same at every step', 'feed a seed and draw in the graph: runtime/ops/random');
@@ -231,6 +241,11 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
     after(x: tf.TensorInfo, earlier: tf.TensorInfo): tf.Tensor {
       const { outputs } = this.recording().add('Identity', [this.nodeOf(x)], { after: [this.nodeOf(earlier).oper] });
       return this.wrap(outputs[0]!);
+    }
+
+    sumOverWorkers(x: tf.TensorInfo, attrs: SumOverWorkersAttrs): tf.Tensor {
+      if (!this.cluster) throw new TraceError('sumOverWorkers', 'this executor belongs to no cluster', 'pass createExecutor the cluster');
+      return this.wrap(collectiveSum(this.recording(), this.nodeOf(x), attrs, this.cluster));
     }
 
     private cast(node: Node, attrs: readonly Attr[]): Node {

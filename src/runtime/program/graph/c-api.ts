@@ -81,8 +81,14 @@ function bind() {
     deleteImportOptions: inCc('TF_DeleteImportGraphDefOptions', 'void', 'void *'),
     importGraphDef: inCc('TF_GraphImportGraphDef', 'void', 'void *', 'void *', 'void *', 'void *'),
 
+    // serialised ServerDef, its length, status
+    newServer: inCc('TF_NewServer', 'void *', 'void *', 'size_t', 'void *'),
+    serverStart: inCc('TF_ServerStart', 'void', 'void *', 'void *'),
+    serverTarget: inCc('TF_ServerTarget', 'str', 'void *'),
+
     newSessionOptions: inCc('TF_NewSessionOptions', 'void *'),
     deleteSessionOptions: inCc('TF_DeleteSessionOptions', 'void', 'void *'),
+    setTarget: inCc('TF_SetTarget', 'void', 'void *', 'str'),
     setConfig: inCc('TF_SetConfig', 'void', 'void *', 'void *', 'size_t', 'void *'),
     newSession: inCc('TF_NewSession', 'void *', 'void *', 'void *', 'void *'),
     // session options, run options, folder, tags, n, graph, buffer of the MetaGraphDef, status

@@ -1,3 +1,4 @@
+import type { Cluster } from '../../cluster/cluster.js';
 import { areKernelsLoaded } from '../../kernels/load.js';
 import { SessionConfig } from '../config.js';
 import type { CompileOptions, Executor, HostTensor, HostTensors, Program, ProgramFn } from '../program.js';
@@ -15,6 +16,8 @@ export interface GraphExecutorOptions {
   readonly session?: Partial<SessionConfig>;
   /** Precision of programs compiled without one; f32 unless given. */
   readonly precision?: 'f32' | 'bf16';
+  /** The workers that programs may sum over (runtime/ops/sum-over-workers.ts). */
+  readonly cluster?: Cluster | undefined;
 }
 
 export interface GraphExecutor extends Executor {
@@ -42,7 +45,7 @@ export function createGraphExecutor(options: GraphExecutorOptions = {}): GraphEx
   const builder = new GraphBuilder();
   const config = SessionConfig.parse(options.session ?? {});
   const isFusing = config.fusedKernels && areKernelsLoaded();
-  const session = new Session(builder.graph, { ...config, interOpThreads: config.interOpThreads || (isFusing ? 1 : 0) });
+  const session = new Session(builder.graph, { ...config, interOpThreads: config.interOpThreads || (isFusing ? 1 : 0) }, undefined, options.cluster);
   return {
     kind: 'graph',
     async createVariables(initial) {
@@ -53,7 +56,7 @@ export function createGraphExecutor(options: GraphExecutorOptions = {}): GraphEx
     compile(fn, compileOptions) {
       const { variables } = compileOptions;
       if (!(variables instanceof GraphVariables) || variables.builder !== builder) throw new Error('these variables belong to another executor');
-      return new TracedProgram(fn, backend, session, variables, { precision: options.precision ?? 'f32', ...compileOptions }, isFusing);
+      return new TracedProgram(fn, backend, session, variables, { precision: options.precision ?? 'f32', ...compileOptions }, isFusing, options.cluster);
     },
     get numOps() {
       return builder.numOps;
@@ -83,6 +86,7 @@ class TracedProgram implements GraphProgram {
     private readonly variables: GraphVariables,
     private readonly options: CompileOptions,
     private readonly isFusing: boolean,
+    private readonly cluster: Cluster | undefined,
   ) {}
 
   trace(inputs: HostTensors): void {
@@ -109,7 +113,7 @@ class TracedProgram implements GraphProgram {
     const key = `${this.variables.variables.size}|${specs.map(({ name, dtype, shape }) => `${name}:${dtype}[${shape}]`).join()}`;
     let traced = this.traces.get(key);
     if (!traced) {
-      const made = trace(this.fn, this.backend, this.variables, specs, { name: this.options.name ?? 'program', bf16: this.options.precision === 'bf16', isFusing: this.isFusing });
+      const made = trace(this.fn, this.backend, this.variables, specs, { name: this.options.name ?? 'program', bf16: this.options.precision === 'bf16', isFusing: this.isFusing, cluster: this.cluster });
       this.traces.set(key, (traced = { trace: made, run: this.session.prepare(made) }));
     }
     return traced;

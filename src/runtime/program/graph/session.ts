@@ -2,7 +2,7 @@ import type { SessionConfig } from '../config.js';
 import type { HostTensor } from '../program.js';
 import type { CApi, Output, Pointer } from './c-api.js';
 import { cApi, checkStatus, newTensor, packOutputs, readBuffer, readTensor } from './c-api.js';
-import { encodeConfigProto } from './config-proto.js';
+import { encodeConfigProto, type GroupPlace } from './config-proto.js';
 import type { OpTime } from './profile.js';
 import { FULL_TRACE, decodeOpTimes } from './profile.js';
 
@@ -14,6 +14,15 @@ export interface RunSignature {
   readonly targets: readonly Pointer[];
 }
 
+/** What a session needs that runs on this process's server, beside those of others. */
+export interface SessionGroup {
+  readonly target: string;
+  readonly place: GroupPlace;
+  /** Rejects when the group is broken: a run that waits for its members will not end. */
+  readonly lost: Promise<never>;
+  explain(error: Error): Promise<Error>;
+}
+
 /**
  * A TensorFlow session over one graph. Runs happen off the main thread, one after another in the order they were asked for, so
  * that programs sharing variables see each other's updates as if they had run at once.
@@ -23,15 +32,20 @@ export class Session {
   private readonly session: Pointer;
   private last: Promise<unknown> = Promise.resolve();
   private isEnding = false;
+  private isBroken = false;
   private opTimes: OpTime[] | undefined;
 
-  /** @param open gives the session, from options; default: a new one over the graph */
-  constructor(graph: Pointer, config: SessionConfig, open?: (options: Pointer, status: Pointer) => Pointer) {
+  /**
+   * @param open gives the session, from options; default: a new one over the graph
+   * @param group the other processes that runs may wait for
+   */
+  constructor(graph: Pointer, config: SessionConfig, open?: (options: Pointer, status: Pointer) => Pointer, private readonly group?: SessionGroup) {
     const { api } = this;
     const options = api.newSessionOptions() as Pointer;
     const status = api.newStatus() as Pointer;
     try {
-      const proto = encodeConfigProto(config);
+      const proto = encodeConfigProto(config, group?.place);
+      if (group) api.setTarget(options, group.target);
       api.setConfig(options, proto, proto.length, status);
       checkStatus(api, status, (text) => new Error(`TensorFlow refused the session's configuration: ${text}`));
       this.session = open ? open(options, status) : (api.newSession(graph, options, status) as Pointer);
@@ -53,7 +67,7 @@ export class Session {
     return async (values) => {
       if (this.isEnding) throw new Error('the executor is disposed');
       const run = this.last.then(async () => {
-        const results = await this.run(packed, values);
+        const results = await this.together(this.run(packed, values));
         // Preparing a run, TensorFlow copies and rewrites the graph; the heap it did that on goes back to the system.
         if (isFirst) this.api.mallocTrim(0);
         isFirst = false;
@@ -62,6 +76,18 @@ export class Session {
       this.last = run.catch(() => undefined); // the caller gets the error; the next run goes ahead
       return await run;
     };
+  }
+
+  /** A run among others ends with the group, too, though TensorFlow would wait on. */
+  private async together<T>(run: Promise<T>): Promise<T> {
+    const { group } = this;
+    if (!group) return run;
+    const explained = run.catch(async (error: unknown) => Promise.reject(await group.explain(error as Error)));
+    const lost = group.lost.catch((error: unknown) => {
+      this.isBroken = true;
+      throw error;
+    });
+    return Promise.race([explained, lost]);
   }
 
   private async run(packed: { feeds: BigUint64Array; fetches: BigUint64Array; targets: BigUint64Array }, values: readonly HostTensor[]): Promise<HostTensor[]> {
@@ -111,6 +137,7 @@ export class Session {
     if (this.isEnding) return;
     this.isEnding = true;
     void this.last.then(() => {
+      if (this.isBroken) return; // a run that waits for a worker that has gone would be waited for in turn
       const status = this.api.newStatus() as Pointer;
       this.api.closeSession(this.session, status);
       this.api.deleteSession(this.session, status);

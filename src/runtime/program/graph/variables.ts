@@ -62,12 +62,16 @@ export class GraphVariables implements Variables {
     return variable;
   }
 
+  shapeOf(name: string): readonly number[] {
+    return this.get(name).shape;
+  }
+
   /** Frees their memory in TensorFlow, after the runs under way. */
   dispose(): void {
     if (this.session.isClosed) return;
     const targets = [...this.variables.values()].map(({ handle }) => this.builder.add('DestroyResourceOp', [handle], { numOutputs: 0 }).oper);
     this.variables.clear();
-    if (targets.length > 0) void this.session.prepare({ feeds: [], fetches: [], targets })([]);
+    if (targets.length > 0) this.session.prepare({ feeds: [], fetches: [], targets })([]).catch(() => {}); // a session that is broken has lost them already
   }
 
   private define(name: string, dtype: HostTensor['dtype'], shape: readonly number[]): GraphVariable {
