@@ -35,7 +35,7 @@ export interface ExportReport {
   /** What was compared: a file, or random cells. */
   readonly comparedOn: string;
   readonly numCells: number;
-  readonly tolerance: number;
+  readonly tolerance: number | null;
   readonly ok: boolean;
 }
 
@@ -71,7 +71,7 @@ export async function exportCheckpoint(checkpoint: OpenCheckpoint, out: string, 
     comparedOn: data ?? 'random cells',
     numCells: batches.reduce((sum, { numCells }) => sum + numCells, 0),
     tolerance: format.tolerance,
-    ok: differences.every(({ relative }) => relative <= format.tolerance),
+    ok: differences.every(({ relative }) => Number.isFinite(relative) && relative <= (format.tolerance ?? Infinity)),
   };
 }
 

@@ -21,8 +21,8 @@ export interface ExportFormat {
   readonly name: string;
   /** What it is for, a few words. */
   readonly describe: string;
-  /** Largest difference to the source that counts as equal, relative to an output's largest value (at least 1). */
-  readonly tolerance: number;
+  /** Largest difference to the source that counts as equal, relative to an output's largest value (at least 1); null: its weights are rounded on purpose, and differences are told, not judged. */
+  readonly tolerance: number | null;
   /** Fills an empty folder. */
   write(source: ExportSource, folder: string): Promise<void>;
   /** Opens the folder as its users will: from what was written, and nothing else. */

@@ -44,6 +44,24 @@ describe('exporting', () => {
     expect(report.files.map(({ name }) => name)).toEqual(expect.arrayContaining(['saved_model.pb', 'variables/variables.index', 'assets.extra/genes.tsv']));
   });
 
+  it.runIf(hasNative)('writes a graph model that TensorFlow.js runs, equal to 1e-4 on real cells, and near with fewer bits', async () => {
+    const report = await exportCheckpoint(checkpoint, join(folder, 'tfjs'), { format: 'tfjs', data: cells });
+    expect(report).toMatchObject({ ok: true, tolerance: 1e-4, numCells: 9 });
+    expect(report.files.map(({ name }) => name)).toEqual(expect.arrayContaining(['model.json', 'group1-shard1of1.bin', 'genes.tsv', 'entropy.tsv', 'preprocessing.json', 'head.json']));
+    const sizeOf = ({ files }: typeof report) => files.find(({ name }) => name.endsWith('.bin'))!.sizeBytes;
+    const rounded = { f16: 1e-3, u8: 0.1 };
+    let before = report;
+    for (const [precision, most] of Object.entries(rounded)) {
+      const other = await exportCheckpoint(checkpoint, join(folder, `tfjs-${precision}`), { format: `tfjs-${precision}`, data: cells });
+      const { relative } = other.differences.find(({ signature }) => signature === 'embed')!;
+      expect(other).toMatchObject({ ok: true, tolerance: null });
+      expect(relative).toBeGreaterThan(before.differences.find(({ signature }) => signature === 'embed')!.relative);
+      expect(relative).toBeLessThan(most);
+      expect(sizeOf(other)).toBeLessThan(sizeOf(before));
+      before = other;
+    }
+  });
+
   it('sees a model that is another one', async () => {
     const other = await openCheckpoint(await headedCheckpoint(await newFolder()));
     const name = 'final_norm.weight';
