@@ -55,3 +55,7 @@ export { settleMicroBatch } from './plan/micro-batch.js';
 export type { Training } from './plan/probe-spec.js';
 export { serve, type RunningServer, type ServeOptions } from './server/serve.js';
 export { ServerConfig } from './server/config.js';
+export { buildReference, type BuildReferenceOptions, type BuiltReference } from './inference/reference/build.js';
+export { Reference, type MappedCells } from './inference/reference/reference.js';
+export { mapFile, type MapFileOptions } from './inference/reference/map-file.js';
+export type { ReferenceManifest } from './inference/reference/manifest.js';

@@ -5,7 +5,7 @@ import { reportError } from './report-error.js';
 import { verbs } from './verbs/index.js';
 
 /** Verbs that only group others. */
-const GROUPS = new Set(['data', 'finetune', 'adapter', 'evaluate', 'metrics']);
+const GROUPS = new Set(['data', 'finetune', 'adapter', 'evaluate', 'metrics', 'reference']);
 
 /** Parses and runs one command line. @returns the exit code: 0 done, 1 failure of ours, 2 the user's mistake, 130 interrupted */
 export async function main(args: readonly string[]): Promise<number> {

@@ -6,7 +6,7 @@ import { ConfigError, OutputError } from '../errors.js';
 import { asOutputError, sha256File, temporaryName } from '../files.js';
 import { openCellFile } from '../data/readers/open.js';
 import { sourceName } from '../data/readers/reference.js';
-import { writeAnnotatedH5ad, type Annotations, type UnsValue } from '../data/writers/h5ad.js';
+import { writeAnnotatedH5ad, type Annotations, type NewColumn, type UnsValue } from '../data/writers/h5ad.js';
 import { UNKNOWN_LABEL } from '../tasks/annotation/predictions.js';
 import { CHECKPOINT_FILES } from '../train/checkpoint.js';
 import type { ReadOptions } from './cell-source.js';
@@ -62,8 +62,8 @@ export async function embedFile(model: ScDiVa, job: FileJob, provenance: Provena
   } finally {
     cells.close();
   }
-  const { notes } = await writeAnnotatedH5ad({ ...job, obsm: embeddingMatrix(encoded), uns: { scdiva: describe(encoded, provenance) } });
-  return report(job, encoded, notes);
+  const { notes } = await writeAnnotatedH5ad({ ...job, obsm: embeddingMatrix(encoded), uns: { scdiva: describeReading(encoded, provenance) } });
+  return reportOf(job, encoded, notes);
 }
 
 /** The input with obsm['X_scdiva_integrated'] and uns['scdiva'] added: neighbours and UMAP are made from it as from X_pca. */
@@ -80,9 +80,9 @@ export async function integrateFile(engine: ScDiVaInference, job: FileJob, prove
   const { notes } = await writeAnnotatedH5ad({
     ...job,
     obsm: { X_scdiva_integrated: { values: placed.latent.data, numDims: placed.latent.shape[1] } },
-    uns: { scdiva: { ...describe(placed, provenance), batch_key: batchKey, contrastive } },
+    uns: { scdiva: { ...describeReading(placed, provenance), batch_key: batchKey, contrastive } },
   });
-  return report(job, placed, notes);
+  return reportOf(job, placed, notes);
 }
 
 export interface AnnotateFileOptions extends AnnotateOptions {
@@ -102,21 +102,17 @@ export async function annotateFile(engine: ScDiVaInference, job: FileJob, proven
     cells.close();
   }
   const { classes, labels, confidence, probabilities, threshold, numUnknown } = annotation;
-  const counts = new Map<string, number>();
-  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
-  // A Set: 'unknown' may be the name of a class, too.
-  const categories = [...new Set([...classes, UNKNOWN_LABEL])].filter((name) => counts.has(name));
-  const codeOf = new Map(categories.map((name, code) => [name, code]));
+  const { column, counts } = labelColumn(labels, classes);
   const annotations: Annotations = {
     obs: {
-      scdiva_cell_type: { kind: 'categorical', categories, codes: labels.map((label) => codeOf.get(label)!) },
+      scdiva_cell_type: column,
       scdiva_confidence: { kind: 'numeric', values: Float32Array.from(confidence) },
     },
     obsm: { ...embeddingMatrix(annotation), ...(options.withProbabilities && { scdiva_probabilities: { values: Float32Array.from(probabilities), numDims: classes.length } }) },
-    uns: { scdiva: { ...describe(annotation, provenance), label_key: head.labelKey, classes, unknown_threshold: threshold, temperature: head.temperature } },
+    uns: { scdiva: { ...describeReading(annotation, provenance), label_key: head.labelKey, classes, unknown_threshold: threshold, temperature: head.temperature } },
   };
   const { notes } = await writeAnnotatedH5ad({ ...job, ...annotations });
-  return { ...report(job, annotation, notes), numUnknown, threshold, labels: Object.fromEntries(categories.map((name) => [name, counts.get(name)!])) };
+  return { ...reportOf(job, annotation, notes), numUnknown, threshold, labels: counts };
 }
 
 /** Hashes of what a checkpoint computes with. */
@@ -140,8 +136,18 @@ export function planOutputs(files: readonly string[], out: string): FileJob[] {
   return jobs;
 }
 
+/** Labels as a column of the classes that occur, in their order, and the cells of each. */
+export function labelColumn(labels: readonly string[], classes: readonly string[]): { readonly column: NewColumn; readonly counts: Readonly<Record<string, number>> } {
+  const counts = new Map<string, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  // A Set: 'unknown' may be the name of a class, too.
+  const categories = [...new Set([...classes, UNKNOWN_LABEL])].filter((name) => counts.has(name));
+  const codeOf = new Map(categories.map((name, code) => [name, code]));
+  return { column: { kind: 'categorical', categories, codes: labels.map((label) => codeOf.get(label)!) }, counts: Object.fromEntries(categories.map((name) => [name, counts.get(name)!])) };
+}
+
 /** Told before hours of computing, not after them. */
-async function checkOutput({ input, output }: FileJob): Promise<void> {
+export async function checkOutput({ input, output }: FileJob): Promise<void> {
   const real = (path: string) => realpath(path).catch(() => resolve(path));
   if ((await real(input)) === (await real(output))) throw new OutputError({ file: output, found: 'is the input, which is never changed', hint: 'name another --out' });
   // Tried out, not asked for: permissions alone say nothing of full disks, quotas and read-only mounts. Missing folders are made later.
@@ -157,11 +163,11 @@ async function checkOutput({ input, output }: FileJob): Promise<void> {
   }
 }
 
-function embeddingMatrix({ latent, mu }: EncodedCells): NonNullable<Annotations['obsm']> {
+export function embeddingMatrix({ latent, mu }: EncodedCells): NonNullable<Annotations['obsm']> {
   return { X_scdiva: { values: latent.data, numDims: latent.shape[1] }, ...(mu && { X_scdiva_latent: { values: mu.data, numDims: mu.shape[1] } }) };
 }
 
-function describe({ source, emptyRows }: EncodedCells, { version, checkpoint, sha256 }: Provenance): Record<string, UnsValue> {
+export function describeReading({ source, emptyRows }: EncodedCells, { version, checkpoint, sha256 }: Provenance): Record<string, UnsValue> {
   const { matrix, coverage, notes } = source;
   return {
     version,
@@ -178,7 +184,7 @@ function describe({ source, emptyRows }: EncodedCells, { version, checkpoint, sh
   };
 }
 
-function report(job: FileJob, { latent, emptyRows, source }: EncodedCells, notes: readonly string[]): FileReport {
+export function reportOf(job: FileJob, { latent, emptyRows, source }: EncodedCells, notes: readonly string[]): FileReport {
   const { matrix, coverage } = source;
   return {
     ...job,

@@ -3,7 +3,8 @@ import { Rng } from '../rng.js';
 import { majorityProbabilities } from '../metrics/baselines/annotation-baselines.js';
 import { scoreLabels } from '../metrics/classification.js';
 import { mostLikely } from '../metrics/most-likely.js';
-import type { CellFile, ObsColumn } from '../data/readers/reader.js';
+import { columnTexts } from '../data/readers/column-texts.js';
+import type { CellFile } from '../data/readers/reader.js';
 import type { AnnotationHeadInfo } from '../tasks/annotation/head.js';
 import { scoreConfidently, scorePredictions } from '../tasks/annotation/predictions.js';
 import type { MethodResult } from '../tasks/finetune/methods.js';
@@ -46,7 +47,7 @@ export interface EvaluateOptions extends AnnotateOptions {
  */
 export async function evaluateAnnotation(engine: ScDiVaInference, cells: CellFile, labelKey: string, options: EvaluateOptions = {}): Promise<AnnotationEvaluation> {
   const head = engine.headInfo();
-  const names = labelNames(cells.obs(labelKey)).map((name) => (name === null ? null : (options.labelMap?.get(name) ?? name) || null));
+  const names = columnTexts(cells.obs(labelKey)).map((name) => (name === null ? null : (options.labelMap?.get(name) ?? name) || null));
   const { labels, truth, unseen } = recode(names, head, cells.path, labelKey);
   const annotation = await engine.annotate(cells, options);
   const rows = [...truth.keys()].filter((row) => truth[row]! >= 0);
@@ -108,15 +109,3 @@ function recode(names: readonly (string | null)[], { classes, labelKey: trainedO
 }
 
 /** The labels of an obs column as text, null where missing. */
-function labelNames(column: ObsColumn): (string | null)[] {
-  switch (column.kind) {
-    case 'categorical':
-      return Array.from(column.codes, (code) => (code < 0 ? null : column.categories[code]!));
-    case 'string':
-      return [...column.values];
-    case 'boolean':
-      return column.values.map((value) => (value === null ? null : String(value)));
-    case 'numeric':
-      return Array.from(column.values, (value) => (Number.isNaN(value) ? null : String(value)));
-  }
-}

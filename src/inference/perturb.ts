@@ -4,7 +4,8 @@ import { realpath } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import type { Rng } from '../rng.js';
 import { openCellFile } from '../data/readers/open.js';
-import type { CellFile, ObsColumn } from '../data/readers/reader.js';
+import { columnTexts } from '../data/readers/column-texts.js';
+import type { CellFile } from '../data/readers/reader.js';
 import { checkOutput, writeNewH5ad, type SparseRows } from '../data/writers/new-h5ad.js';
 import type { SparseMatrix } from '../metrics/baselines/sparse-matrix.js';
 import { evaluatePerturbations, type PerturbationResult } from '../metrics/perturbation/evaluate.js';
@@ -220,16 +221,4 @@ function panelMatrix(cells: readonly RankedCell[], { panel }: Pick<PerturbationP
 
 function evenlySpaced<T>(items: readonly T[], n: number): T[] {
   return items.length <= n ? [...items] : Array.from({ length: n }, (_, i) => items[Math.floor((i * items.length) / n)]!);
-}
-
-function columnTexts(column: ObsColumn): (string | null)[] {
-  switch (column.kind) {
-    case 'categorical':
-      return Array.from(column.codes, (code) => (code < 0 ? null : column.categories[code]!));
-    case 'numeric':
-      return Array.from(column.values, (value) => (Number.isNaN(value) ? null : String(value)));
-    case 'boolean':
-    case 'string':
-      return column.values.map((value) => (value === null ? null : String(value)));
-  }
 }

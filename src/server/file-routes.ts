@@ -2,15 +2,16 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { annotateFile, embedFile, integrateFile, type FileJob } from '../inference/annotated-file.js';
+import { mapFile } from '../inference/reference/map-file.js';
 import type { ServerConfig } from './config.js';
 import type { TypedRoutes } from './json-routes.js';
-import { AnnotateFileQuery, FileQuery } from './schemas.js';
+import { AnnotateFileQuery, FileQuery, MapFileQuery } from './schemas.js';
 import type { Service } from './service.js';
 import { untilStopped } from './time-limits.js';
 import { receiveUpload, UPLOAD_TYPES } from './upload.js';
 
 /** An .h5ad in, the same with the results in it out. Neither is ever in memory as a whole. */
-export function fileRoutes(routes: TypedRoutes, { engine, head, batchSize, folder, model, provenance }: Service, { maxUploadBytes }: ServerConfig): void {
+export function fileRoutes(routes: TypedRoutes, { engine, head, reference, batchSize, folder, model, provenance }: Service, { maxUploadBytes }: ServerConfig): void {
   const answer = async (request: FastifyRequest, reply: FastifyReply, work: (job: FileJob, signal: AbortSignal) => Promise<unknown>): Promise<FastifyReply> => {
     const upload = await receiveUpload(request, folder, maxUploadBytes);
     // Removed with the answer's last byte, or when the client goes.
@@ -36,6 +37,11 @@ export function fileRoutes(routes: TypedRoutes, { engine, head, batchSize, folde
   if (head === 'integration') {
     routes.post('/v1/integrate/h5ad', { schema: { tags: ['files'], summary: 'Adds obsm["X_scdiva_integrated"] to an .h5ad', querystring: FileQuery } }, (request, reply) =>
       answer(request, reply, (job, signal) => integrateFile(engine, job, provenance, { ...request.query, batchSize, signal })),
+    );
+  }
+  if (reference) {
+    routes.post('/v1/map/h5ad', { schema: { tags: ['files'], summary: 'Adds labels of the nearest cells of the reference, with distances, to an .h5ad', querystring: MapFileQuery } }, (request, reply) =>
+      answer(request, reply, (job, signal) => mapFile(model, reference, job, provenance, { ...request.query, batchSize, signal })),
     );
   }
 }

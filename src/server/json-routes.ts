@@ -4,14 +4,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { EncodedCells } from '../inference/scdiva.js';
 import { cellsOf } from './request-cells.js';
-import { AnnotateRequest, AnnotateResponse, CellsRequest, EmbedResponse } from './schemas.js';
+import { AnnotateRequest, AnnotateResponse, CellsRequest, EmbedResponse, MapRequest, MapResponse } from './schemas.js';
 import type { Service } from './service.js';
 import { untilStopped } from './time-limits.js';
 
 export type TypedRoutes = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>;
 
 /** Cells in, results out, both as JSON; only what the checkpoint has a head for. */
-export function jsonRoutes(routes: TypedRoutes, { engine, head, batchSize }: Service): void {
+export function jsonRoutes(routes: TypedRoutes, { engine, head, reference, batchSize }: Service): void {
   routes.post('/v1/embed', { schema: { tags: ['cells'], summary: 'Embeds cells', body: CellsRequest, response: { 200: EmbedResponse } } }, async (request) => {
     const cells = cellsOf(request.body);
     const encoded = await untilStopped(request, (signal) => engine.embed(cells, { batchSize, signal, valueKind: request.body.valueKind }));
@@ -42,6 +42,26 @@ export function jsonRoutes(routes: TypedRoutes, { engine, head, batchSize }: Ser
       const cells = cellsOf(request.body);
       const placed = await untilStopped(request, (signal) => engine.integrate(cells, { batchSize, signal, valueKind: request.body.valueKind }));
       return embedded(cells.cellIds, placed);
+    });
+  }
+
+  if (reference) {
+    routes.post('/v1/map', { schema: { tags: ['cells'], summary: 'Carries labels over from the nearest cells of the reference', body: MapRequest, response: { 200: MapResponse } } }, async (request) => {
+      const { valueKind, threshold } = request.body;
+      const cells = cellsOf(request.body);
+      const encoded = await untilStopped(request, (signal) => engine.embed(cells, { batchSize, signal, valueKind }));
+      const { labels, confidence, agreement, distance, mostLikely, classes, ...rest } = reference.map(encoded, { threshold });
+      return {
+        cellIds: [...cells.cellIds],
+        labels: [...labels],
+        confidence: Array.from(confidence),
+        agreement: Array.from(agreement),
+        distance: Array.from(distance, (value) => (Number.isNaN(value) ? null : value)),
+        mostLikely: Array.from(mostLikely, (code) => classes[code] ?? null),
+        classes: [...classes],
+        threshold: rest.threshold,
+        source: sourceOf(encoded),
+      };
     });
   }
 }

@@ -72,6 +72,24 @@ export const AnnotateResponse = z
   })
   .meta({ id: 'AnnotateResponse' });
 
+export const MapRequest = z
+  .strictObject({ ...cellFields, threshold: threshold.describe('cells of a smaller confidence become unknown; default: the reference’s') })
+  .refine(oneOfBoth.check, { path: ['cells'], error: oneOfBoth.error })
+  .meta({ id: 'MapRequest' });
+
+export const MapResponse = z
+  .object({
+    ...perCell,
+    labels: z.array(z.string()).describe('a class of the reference, or unknown'),
+    confidence: z.array(z.number()).describe('share of the reference’s own cells that lie at least as far from their neighbours'),
+    agreement: z.array(z.number()).describe('share of the neighbours’ votes for the most voted class'),
+    distance: z.array(z.number().nullable()).describe('mean distance to the neighbours; null for cells without known genes'),
+    mostLikely: z.array(z.string().nullable()).describe('the most voted class, also where it was withheld; null for cells without known genes'),
+    classes: z.array(z.string()),
+    threshold: z.number(),
+  })
+  .meta({ id: 'MapResponse' });
+
 /** What an upload is asked with, in the query. */
 export const FileQuery = z.strictObject({
   matrix: z.string().max(200).optional().describe('X, raw/X or layers/<name>; default: the one that can be used'),
@@ -82,6 +100,8 @@ export const AnnotateFileQuery = FileQuery.extend({
   threshold: z.coerce.number().min(0).max(1).optional().describe('labels of lower confidence become unknown; default: the checkpoint’s'),
   probabilities: z.stringbool().optional().describe('also obsm["scdiva_probabilities"]'),
 });
+
+export const MapFileQuery = FileQuery.extend({ threshold: z.coerce.number().min(0).max(1).optional().describe('cells of a smaller confidence become unknown; default: the reference’s') });
 
 /** RFC 9457. */
 export const Problem = z

@@ -8,6 +8,7 @@ import { provenanceOf } from '../inference/annotated-file.js';
 import { BatchingEncoder } from '../inference/batching-encoder.js';
 import { describeCheckpoint } from '../inference/describe-checkpoint.js';
 import { ScDiVaInference } from '../inference/engine.js';
+import { Reference } from '../inference/reference/reference.js';
 import { ScDiVa, type LoadOptions } from '../inference/scdiva.js';
 import { createApp, type App } from './app.js';
 import type { ServerConfig } from './config.js';
@@ -15,6 +16,8 @@ import type { ServerConfig } from './config.js';
 export interface ServeOptions extends Pick<LoadOptions, 'executor' | 'precision' | 'notice' | 'progress' | 'signal' | 'genes' | 'entropy' | 'targetSum'> {
   /** Checkpoint folder, run folder, or a model of the hub by name. */
   readonly checkpoint: string;
+  /** Folder that `buildReference` wrote with this model: cells can then be mapped to it. */
+  readonly reference?: string | undefined;
   readonly config: ServerConfig;
   /** Of this package. */
   readonly version: string;
@@ -35,9 +38,9 @@ export interface RunningServer {
 
 /**
  * Loads a model and answers requests for it over HTTP.
- * @throws CheckpointError as `ScDiVa.fromPretrained`; OutputError when it cannot listen there
+ * @throws CheckpointError as `ScDiVa.fromPretrained` and `Reference.open`; OutputError when it cannot listen there
  */
-export async function serve({ checkpoint, config, version, log = silentLogger, ...load }: ServeOptions): Promise<RunningServer> {
+export async function serve({ checkpoint, reference: referenceFolder, config, version, log = silentLogger, ...load }: ServeOptions): Promise<RunningServer> {
   let app: App | undefined;
   let batching: BatchingEncoder | undefined;
   const model = await ScDiVa.fromPretrained(checkpoint, {
@@ -54,8 +57,9 @@ export async function serve({ checkpoint, config, version, log = silentLogger, .
   };
   try {
     const head = model.checkpoint.head?.info.task;
+    const reference = referenceFolder === undefined ? undefined : await Reference.open(referenceFolder, model);
     const [description, provenance] = await Promise.all([describeCheckpoint(model.checkpoint), provenanceOf(model, version, head !== undefined)]);
-    app = await createApp({ version, model, engine, description, provenance, head, batchSize: config.batchSize, folder, numWaiting: () => batching!.numWaiting }, config, log);
+    app = await createApp({ version, model, engine, description, provenance, head, reference, batchSize: config.batchSize, folder, numWaiting: () => batching!.numWaiting }, config, log);
     await listen(app, config);
   } catch (error) {
     await app?.server.close();

@@ -1,6 +1,7 @@
 import type { Provenance } from '../inference/annotated-file.js';
 import type { CheckpointDescription } from '../inference/describe-checkpoint.js';
 import type { ScDiVaInference } from '../inference/engine.js';
+import type { Reference } from '../inference/reference/reference.js';
 import type { ScDiVa } from '../inference/scdiva.js';
 
 /** What the routes work with. */
@@ -12,6 +13,8 @@ export interface Service {
   readonly provenance: Provenance;
   /** Task of the checkpoint's head. */
   readonly head: string | undefined;
+  /** Where cells are mapped to, if the server was started with one. */
+  readonly reference: Reference | undefined;
   /** Most cells computed at once. */
   readonly batchSize: number;
   /** Where uploads lie while they are worked on. */

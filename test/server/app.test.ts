@@ -9,6 +9,7 @@ import { openCellFile } from '../../src/data/readers/open.js';
 import { ServerConfig } from '../../src/server/config.js';
 import { serve, type RunningServer } from '../../src/server/serve.js';
 import { ScDiVaInference } from '../../src/inference/engine.js';
+import { buildReference } from '../../src/inference/reference/build.js';
 import { ScDiVa } from '../../src/inference/scdiva.js';
 import { maxDifference } from '../metrics/golden.js';
 import { separableCells, untrainedAnnotator } from '../support/annotated-cells.js';
@@ -32,12 +33,16 @@ interface OpenApi {
   readonly components: { readonly schemas: Record<string, object> };
 }
 
-const start = (config: Partial<ServerConfig> = {}): Promise<RunningServer> => serve({ checkpoint, config: ServerConfig.parse({ port: 0, ...config }), version: '1.2.3' });
+const start = (config: Partial<ServerConfig> = {}, reference?: string): Promise<RunningServer> => serve({ checkpoint, reference, config: ServerConfig.parse({ port: 0, ...config }), version: '1.2.3' });
 
 beforeAll(async () => {
   folder = await folderOf();
   checkpoint = await untrainedAnnotator(folder, await smallCorpus(folder, separableCells(1, 60), { label: 'cell_type' }));
-  server = await start();
+  const model = await ScDiVa.fromPretrained(checkpoint);
+  await writeSmallH5ad(join(folder, 'atlas.h5ad'), separableCells(1, 60));
+  await buildReference(model, { input: join(folder, 'atlas.h5ad'), labelKey: 'cell_type', out: join(folder, 'reference'), version: '1' });
+  model.dispose();
+  server = await start({}, join(folder, 'reference'));
   document = (await (await fetch(`${server.url}/openapi.json`)).json()) as OpenApi;
 });
 afterAll(() => server.stop());
@@ -98,6 +103,14 @@ describe('cells sent as JSON', () => {
     expect(Number(most[2])).toBeLessThan(6);
   });
 
+  it('get labels from the reference the server was started with', async () => {
+    const { body } = await post('/v1/map', { genes: [...genes, 'OTHER'], cells: [...rows.map((row) => sparse(row)), { indices: [40], values: [1] }], threshold: 0 });
+    expect(body).toMatchObject({ classes: ['B', 'NK', 'T'], threshold: 0 });
+    const labels = body['labels'] as string[];
+    expect(labels.filter((label, i) => label === fresh.types[i]).length).toBeGreaterThan(8);
+    expect([labels[12], (body['distance'] as number[])[12], (body['confidence'] as number[])[12]]).toEqual(['unknown', null, 0]);
+  });
+
   it('say null where a cell has no gene that the model knows', async () => {
     const { body } = await post('/v1/annotate', { genes: [...genes, 'OTHER'], cells: [sparse(rows[0]!), { indices: [40], values: [3] }] });
     expect(body).toMatchObject({ labels: [expect.any(String), 'unknown'], mostLikely: [expect.any(String), null], cellIds: ['cell 0', 'cell 1'] });
@@ -155,6 +168,17 @@ describe('an .h5ad', () => {
     await expect.poll(async () => (await uploads()).length).toBe(0);
   });
 
+  it('comes back with labels of the reference', async () => {
+    const file = join(folder, 'to-map.h5ad');
+    await writeSmallH5ad(file, fresh);
+    const response = await fetch(`${server.url}/v1/map/h5ad`, { method: 'POST', headers: { 'content-type': 'application/octet-stream' }, body: await readFile(file) });
+    const result = join(folder, 'mapped.h5ad');
+    await writeFile(result, Buffer.from(await response.arrayBuffer()));
+    const cells = await openCellFile(result);
+    expect(cells.obsKeys).toEqual(['cell_type', 'scdiva_cell_type', 'scdiva_confidence', 'scdiva_agreement', 'scdiva_distance']);
+    cells.close();
+  });
+
   it.each<[string, Buffer, RegExp]>([
     ['an empty one', Buffer.alloc(0), /^upload: is empty/],
     ['a pickle', Buffer.from('cos\nsystem\n(S"touch /tmp/x"\ntR.'), /^upload: is not an HDF5 file/],
@@ -185,7 +209,7 @@ async function uploads(): Promise<string[]> {
 describe('the description', () => {
   it('is OpenAPI 3.1 of what this checkpoint can do, and every reference in it leads somewhere', () => {
     expect(document.openapi).toBe('3.1.0');
-    expect(Object.keys(document.paths).sort()).toEqual(['/health/live', '/health/ready', '/v1/annotate', '/v1/annotate/h5ad', '/v1/embed', '/v1/embed/h5ad', '/v1/model']);
+    expect(Object.keys(document.paths).sort()).toEqual(['/health/live', '/health/ready', '/v1/annotate', '/v1/annotate/h5ad', '/v1/embed', '/v1/embed/h5ad', '/v1/map', '/v1/map/h5ad', '/v1/model']);
     for (const [, name] of JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)) expect(Object.keys(document.components.schemas)).toContain(name);
   });
 

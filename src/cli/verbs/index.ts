@@ -20,6 +20,7 @@ import { perturb } from './perturb.js';
 import { plan } from './plan.js';
 import { pretrain } from './pretrain.js';
 import { quickstart } from './quickstart.js';
+import { reference } from './reference.js';
 import { report } from './report.js';
 import { serve } from './serve.js';
 import { setup } from './setup.js';
@@ -27,4 +28,4 @@ import { trajectory } from './trajectory.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, launch, adapter, evaluate, ablate, embed, annotate, integrate, perturb, grn, generate, serve, trajectory, exportModel, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, launch, adapter, evaluate, ablate, embed, annotate, reference, integrate, perturb, grn, generate, serve, trajectory, exportModel, verify, metrics, report];

@@ -8,6 +8,7 @@ export const serve = defineVerb({
   options: (y) =>
     y
       .option('checkpoint', { type: 'string', demandOption: true, describe: 'checkpoint or run folder, or owner/name of a model on the hub' })
+      .option('reference', { type: 'string', requiresArg: true, describe: 'folder that scdiva reference build wrote with this checkpoint: adds /v1/map' })
       .option('host', { type: 'string', describe: 'address to listen on; 0.0.0.0 = every network this machine is in [127.0.0.1]' })
       .option('port', { type: 'number', describe: '0 = any that is free [8080]' })
       .option('max-requests', { type: 'number', describe: 'JSON requests taken on at once; more are answered 429 [64]' })
@@ -21,12 +22,12 @@ export const serve = defineVerb({
       .option('batch-delay', { type: 'number', describe: 'milliseconds that cells wait for others while nothing is computed [2]' })
       .option('precision', { choices: ['f32', 'bf16'] as const, default: 'f32' as const, describe: 'bf16: faster, about three digits' })
       .option('executor', { choices: ['auto', 'eager', 'graph'] as const, default: 'auto' as const, describe: 'how to compute: compiled graph, or op by op' }),
-  async run({ checkpoint, host, port, maxRequests, maxFiles, maxBodyMb, maxUploadMb, timeout, fileTimeout, grace, batchSize, batchDelay, precision, executor }, { log, progress, signal, say }) {
+  async run({ checkpoint, reference, host, port, maxRequests, maxFiles, maxBodyMb, maxUploadMb, timeout, fileTimeout, grace, batchSize, batchDelay, precision, executor }, { log, progress, signal, say }) {
     const [{ parseConfig }, { ServerConfig }, { serve: start }, { packageVersion }] = await Promise.all([import('../../config/load.js'), import('../../server/config.js'), import('../../server/serve.js'), import('../package-version.js')]);
     const times = (value: number | undefined, factor: number): number | undefined => value && Math.round(value * factor);
     const given = { host, port, maxRequests, maxFiles, maxBodyBytes: times(maxBodyMb, MIB), maxUploadBytes: times(maxUploadMb, MIB), timeoutMs: times(timeout, 1000), fileTimeoutMs: times(fileTimeout, 1000), graceMs: times(grace, 1000), batchSize, batchDelayMs: batchDelay };
     const config = parseConfig(ServerConfig, Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
-    const server = await start({ checkpoint, config, version: packageVersion(), log, progress, signal, precision, executor, notice: say });
+    const server = await start({ checkpoint, reference, config, version: packageVersion(), log, progress, signal, precision, executor, notice: say });
     say(`listening on ${server.url}: ${server.endpoints.filter((path) => path.startsWith('/v1/')).join(', ')}; described at ${server.url}/openapi.json`);
     if (!/^(127\.|\[::1\]|localhost)/.test(new URL(server.url).hostname)) say('anybody who reaches this address may use it: there is no log-in; put it behind a proxy that has one');
     await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
