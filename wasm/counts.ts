@@ -125,6 +125,10 @@ export function valuesFromUint8(n: u32): void {
  * count of 16 bits, or lies in a column that is not there
  */
 export function translate(R: u32): u32 {
+  const firstColumn = columns;
+  const firstValue = values;
+  const firstEntry = table;
+  const C = numColumns;
   let place: usize = 0;
   for (let row: usize = 0; row < <usize>R; row++) {
     const start = <usize>load<i32>(starts + (row << 2));
@@ -133,18 +137,17 @@ export function translate(R: u32): u32 {
     let unmatched: u64 = 0;
     let ofMitochondria: u64 = 0;
     let ofRenamed: u64 = 0;
-    let at = place;
+    let toId = geneIds + (place << 1);
+    let toCount = counts + (place << 1);
     let last: u32 = 0;
-    let isAscending: bool = true;
-    for (let i = start; i < end; i++) {
-      const column = load<u32>(columns + (i << 2));
-      const value = load<f32>(values + (i << 2));
-      // NaN is on no side of anything.
-      if (!(value >= 0 && value <= <f32>LARGEST_COUNT) || column >= numColumns) return <u32>row;
+    let isDescending: u32 = 0;
+    for (let i = start << 2; i < end << 2; i += 4) {
+      const column = load<u32>(firstColumn + i);
+      const value = load<f32>(firstValue + i);
+      // NaN and what is below zero come out as 0, which is not what they were.
       const count = <u32>value;
-      if (<f32>count != value) return <u32>row;
-      if (count == 0) continue;
-      const entry = load<u32>(table + (<usize>column << 2));
+      if (u32(<f32>count != value) | u32(count > LARGEST_COUNT) | u32(column >= C)) return <u32>row;
+      const entry = load<u32>(firstEntry + (<usize>column << 2));
       if (entry > ID_MASK) {
         if (entry & IS_LEFT_OUT) continue;
         if (entry & IS_MITOCHONDRIAL) ofMitochondria += count;
@@ -152,17 +155,19 @@ export function translate(R: u32): u32 {
       }
       total += count;
       const id = entry & ID_MASK;
-      if (id == 0) {
+      if (u32(id == 0) | u32(count == 0)) {
         unmatched += count;
         continue;
       }
-      isAscending = isAscending && id > last;
+      isDescending |= u32(id <= last);
       last = id;
-      store<u16>(geneIds + (at << 1), <u16>(id - 1));
-      store<u16>(counts + (at << 1), <u16>count);
-      at++;
+      store<u16>(toId, <u16>(id - 1));
+      store<u16>(toCount, <u16>count);
+      toId += 2;
+      toCount += 2;
     }
-    if (!isAscending) {
+    let at = (toId - geneIds) >> 1;
+    if (isDescending != 0) {
       at = inOrder(place, at);
       if (at == usize.MAX_VALUE) return <u32>row;
     }
@@ -216,18 +221,22 @@ export function clearStatistics(): void {
 /** Adds the n genes at `place`; counts times `factor` are linear expression at the target sum. */
 export function addCell(place: usize, n: usize, factor: f64): void {
   cell++;
+  const its = cell;
+  const firstId = geneIds;
+  const firstCount = counts;
+  const firstDetected = numDetected;
   for (let i = place; i < place + n; i++) {
-    const gene = <usize>load<u16>(geneIds + (i << 1));
-    const count = <u32>load<u16>(counts + (i << 1));
-    const detected = numDetected + (gene << 2);
+    const gene = <usize>load<u16>(firstId + (i << 1));
+    const count = <u32>load<u16>(firstCount + (i << 1));
+    const detected = firstDetected + (gene << 2);
     store<i32>(detected, load<i32>(detected) + 1);
     let logs: v128;
     if (count < TABLE_SIZE) {
       const entry = LOGS + (<usize>count << 4);
       const stamp = LOGS_CELL + (<usize>count << 2);
       // A cell holds few distinct counts: one pair of logarithms each.
-      if (load<i32>(stamp) != cell) {
-        store<i32>(stamp, cell);
+      if (load<i32>(stamp) != its) {
+        store<i32>(stamp, its);
         v128.store(entry, pairOf(count, factor));
       }
       logs = v128.load(entry);
