@@ -47,7 +47,8 @@ describe('scdiva data', () => {
     await writeSmallH5ad(file, randomCells(1, 100, 50));
     const built = await scdiva('data', 'build', file, '--out', out, '--label', 'cell_type', '--split', '0.6/0.2/0.2', '--json');
     expect(built.code).toBe(0);
-    const json = JSON.parse(built.stdout.trim().split('\n').at(-1)!) as Record<string, unknown>;
+    const { notes, ...json } = JSON.parse(built.stdout.trim().split('\n').at(-1)!) as Record<string, unknown>;
+    expect(notes).toEqual([]);
     expect(json).toMatchObject({ numCells: 100, numGenes: 50, valueKind: 'counts', splitCells: { train: 60, validation: 21, test: 19 } }); // each of three classes rounds for itself
     const stats = await scdiva('data', 'stats', out, '--verify', '--json');
     expect(JSON.parse(stats.stdout)).toEqual({ ...json, verified: true });
@@ -56,6 +57,7 @@ describe('scdiva data', () => {
       [['build', file, '--out', join(folder, 'other'), '--label', 'celltype'], /^scdiva: .*cells\.h5ad: obs\['celltype'\]: .*\n$/],
       [['build', file, '--out', join(folder, 'other'), '--split', '8/1'], /^scdiva: --split: 8\/1 \(expected shares of train.*\n$/],
       [['build', file, '--out', join(folder, 'other'), '--min-genes', 'some'], /^scdiva: --min-genes: NaN \(expected a whole number from 0 on\)\n$/],
+      [['build', file, '--out', join(folder, 'other'), '--compression', 'lz4'], /^scdiva: --compression: lz4 \(expected none: .*\)\n$/],
       [['build', file, '--out', out, '--seed', '4'], /^scdiva: .*corpus: .*seed.*\n$/],
       [['stats', folder], /^scdiva: .*no corpus\.json: not a corpus.*\n$/],
     ] as const) {

@@ -35,10 +35,15 @@ export const dataBuild = defineVerb({
       .option('rank', { type: 'number', requiresArg: true, implies: 'world', describe: 'make only this share of the shards, 0 up to --world less one; data merge joins them' })
       .option('world', { type: 'number', requiresArg: true, implies: 'rank', describe: 'how many processes share the build' })
       .option('value-type', { choices: ['float32'] as const, describe: 'store counts as floats from the start: where data merge asks for it' })
+      .option('compression', { choices: ['none', 'lz4', 'zstd'] as const, default: 'none' as const, describe: 'none only: training reads single rows in place' })
       .option('sync', { type: 'boolean', default: true, describe: 'wait until every shard is on the disk; --no-sync leaves that to the operating system' }),
   async run(flags, { progress, signal }) {
     const [{ buildCorpus }, { openCorpus }, { corpusPage, describeCorpus }] = await Promise.all([import('../../data/corpus/build.js'), import('../../data/corpus/corpus.js'), import('../../data/corpus/describe.js')]);
     const { geneTableOf, orthologsOf, numberBetween, obsValues, wholeNumber, splitShares, vocabularyOf } = await import('../build-flags.js');
+    if (flags.compression !== 'none') {
+      const { ConfigError } = await import('../../errors.js');
+      throw new ConfigError({ key: '--compression', found: flags.compression, expected: 'none: one row of a packed shard would cost unpacking all of it', hint: 'pack the finished folder for its journey, as with tar and zstd' });
+    }
     const genes: FileGenes[] = [];
     const notes: string[] = [];
     const manifest = await buildCorpus(flags.files, {

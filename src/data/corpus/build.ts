@@ -13,7 +13,7 @@ import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
 import { valueScale } from '../loader/value-scale.js';
 import type { CellFile, GeneNames } from '../readers/reader.js';
-import { hashSource } from '../readers/reference.js';
+import { hashSource, parseReference } from '../readers/reference.js';
 import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
 import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
 import { buildThreads } from './build-threads.js';
@@ -253,11 +253,15 @@ function sameBuild<T>(out: string, there: BuildRecord, asked: BuildRecord, value
 
 /** @throws DataError for a file that is given twice: each of its cells would be learned twice, or learned and tested */
 function refuseRepeats(names: readonly string[], files: readonly CellFile[]): void {
-  const first = new Map<string, number>();
+  // Two parts of one file, modalities of MuData or genomes of Cell Ranger, are two sources.
+  const parts = files.map(({ path }) => parseReference(path).part);
+  const isSame = (i: number, j: number): boolean => names[i] === names[j] && (parts[i] === undefined || parts[j] === undefined || parts[i] === parts[j]);
+  const indices = new Map<string, number[]>();
   names.forEach((name, i) => {
-    const before = first.get(name);
+    const others = indices.get(name) ?? [];
+    const before = others.find((j) => isSame(i, j));
     if (before !== undefined) throw new DataError({ file: files[i]!.path, found: `the same file as ${files[before]!.path}`, expected: 'each file once', hint: 'leave one out' });
-    first.set(name, i);
+    indices.set(name, [...others, i]);
   });
 }
 

@@ -10,7 +10,10 @@ import { STORED_BYTES, type DatasetStorage, type StoredFilter, type StoredType }
 const UNDEFINED_ADDRESS = 0xffff_ffff_ffff_ffffn;
 const MESSAGE = { dataspace: 0x01, datatype: 0x03, externalFiles: 0x07, layout: 0x08, filters: 0x0b, continuation: 0x10 };
 const SHARED = 0b10;
-const FILTER_ID = { gzip: 1, shuffle: 2 };
+const FILTER_ID = { gzip: 1, shuffle: 2, lzf: 32000 };
+const TYPE = { variableLength: 9 };
+/** A text of variable length as it lies in a file: its length, and where its bytes are. */
+export const TEXT_REFERENCE_BYTES = 16;
 const LARGEST_HEADER = 1 << 20;
 /** A node of 64 entries, as the library makes them by default; larger ones are read in a second step. */
 const USUAL_NODE = 24 + 64 * 32 + 24;
@@ -29,15 +32,44 @@ function expect(isAsExpected: boolean): void {
  * @param numElements as the library counts them
  */
 export function findStorage(path: string, address: number, numElements: number): DatasetStorage | undefined {
+  return findIn(path, (file) => storageAt(path, file, address, numElements));
+}
+
+function findIn<T>(path: string, find: (file: Bytes) => T): T | undefined {
   const fd = openSync(path, 'r');
   try {
-    return storageAt(path, new Bytes(fd), address, numElements);
+    return find(new Bytes(fd));
   } catch (error) {
     if (error instanceof Unknown || error instanceof RangeError) return undefined;
     throw error;
   } finally {
     closeSync(fd);
   }
+}
+
+/** Chunks of references to texts of variable length, packed with lzf where that makes them smaller. */
+export interface PackedTexts {
+  readonly path: string;
+  readonly numElements: number;
+  readonly pieceElements: number;
+  /** [P] from the start of the file, and bytes as stored. */
+  readonly offsets: Float64Array;
+  readonly bytes: Float64Array;
+}
+
+/** As findStorage, for texts of variable length behind lzf, which the library's plugin cannot unpack. */
+export function findPackedTexts(path: string, address: number, numElements: number): PackedTexts | undefined {
+  return findIn(path, (file) => {
+    const only = onlyMessages(file, address, numElements);
+    const type = only(MESSAGE.datatype);
+    expect((type[0]! & 0x0f) === TYPE.variableLength && (type[1]! & 0x0f) === 1 && type.readUInt32LE(4) === TEXT_REFERENCE_BYTES);
+    const filters = only(MESSAGE.filters);
+    expect(filters[1] === 1 && filters.readUInt16LE(filters[0] === 1 ? 8 : 2) === FILTER_ID.lzf);
+    const { pieceElements, root } = chunkedLayout(only(MESSAGE.layout), TEXT_REFERENCE_BYTES);
+    const chunks = new ChunkTable(file, numElements, pieceElements, undefined, pieceElements * TEXT_REFERENCE_BYTES);
+    chunks.addNode(root, undefined);
+    return { path, numElements, pieceElements, ...chunks.whole() };
+  });
 }
 
 /** Ranges of a file. */
@@ -63,7 +95,8 @@ class Bytes {
   }
 }
 
-function storageAt(path: string, file: Bytes, address: number, numElements: number): DatasetStorage {
+/** The messages of a dataset of one dimension, each of which it has once. */
+function onlyMessages(file: Bytes, address: number, numElements: number): { (type: number): Buffer; has(type: number): boolean } {
   checkSuperblock(file);
   const messages = readMessages(file, address);
   const only = (type: number): Buffer => {
@@ -71,10 +104,23 @@ function storageAt(path: string, file: Bytes, address: number, numElements: numb
     expect(found.length === 1 && (found[0]!.flags & SHARED) === 0);
     return found[0]!.data;
   };
-  expect(!messages.some(({ type }) => type === MESSAGE.externalFiles));
+  const has = (type: number): boolean => messages.some((message) => message.type === type);
+  expect(!has(MESSAGE.externalFiles));
   checkDataspace(only(MESSAGE.dataspace), numElements);
+  return Object.assign(only, { has });
+}
+
+function chunkedLayout(layout: Buffer, elementBytes: number): { pieceElements: number; root: number } {
+  expect(layout[0] === 3 && layout[1] === 2 && layout[2] === 2); // chunked; one dimension and, as the format counts, the element
+  const pieceElements = layout.readUInt32LE(11);
+  expect(pieceElements > 0 && layout.readUInt32LE(15) === elementBytes && pieceElements * elementBytes <= LARGEST_CHUNK);
+  return { pieceElements, root: safe(layout.readBigUInt64LE(3)) };
+}
+
+function storageAt(path: string, file: Bytes, address: number, numElements: number): DatasetStorage {
+  const only = onlyMessages(file, address, numElements);
   const type = parseType(only(MESSAGE.datatype));
-  const filters = messages.some((message) => message.type === MESSAGE.filters) ? parseFilters(only(MESSAGE.filters), STORED_BYTES[type]) : [];
+  const filters = only.has(MESSAGE.filters) ? parseFilters(only(MESSAGE.filters), STORED_BYTES[type]) : [];
   const layout = only(MESSAGE.layout);
   expect(layout[0] === 3);
   if (layout[1] === 1) {
@@ -82,11 +128,9 @@ function storageAt(path: string, file: Bytes, address: number, numElements: numb
     expect(filters.length === 0 && bytes === numElements * STORED_BYTES[type] && offset + bytes <= file.size);
     return { path, type, numElements, pieceElements: Math.max(1, numElements), filters, offsets: shared([offset]), bytes: shared([bytes]) };
   }
-  expect(layout[1] === 2 && layout[2] === 2); // chunked; one dimension and, as the format counts, the element
-  const pieceElements = layout.readUInt32LE(11);
-  expect(pieceElements > 0 && layout.readUInt32LE(15) === STORED_BYTES[type] && pieceElements * STORED_BYTES[type] <= LARGEST_CHUNK);
+  const { pieceElements, root } = chunkedLayout(layout, STORED_BYTES[type]);
   const chunks = new ChunkTable(file, numElements, pieceElements, filters.length > 0 ? undefined : pieceElements * STORED_BYTES[type]);
-  chunks.addNode(safe(layout.readBigUInt64LE(3)), undefined);
+  chunks.addNode(root, undefined);
   return { path, type, numElements, pieceElements, filters, ...chunks.whole() };
 }
 
@@ -216,8 +260,11 @@ class ChunkTable {
   private readonly bytes: Float64Array;
   private count = 0;
 
-  /** @param chunkBytes what every chunk takes; undefined where they are packed */
-  constructor(private readonly file: Bytes, numElements: number, private readonly pieceElements: number, private readonly chunkBytes: number | undefined) {
+  /**
+   * @param chunkBytes what every chunk takes; undefined where they are packed
+   * @param bareBytes what a chunk takes that was not packed among others that are; undefined where there is to be none
+   */
+  constructor(private readonly file: Bytes, numElements: number, private readonly pieceElements: number, private readonly chunkBytes: number | undefined, private readonly bareBytes?: number) {
     const numPieces = Math.ceil(numElements / pieceElements);
     expect(numPieces * 24 <= file.size); // a leaf entry takes more
     this.offsets = new Float64Array(new SharedArrayBuffer(numPieces * 8));
@@ -244,7 +291,7 @@ class ChunkTable {
     const bytes = node.readUInt32LE(at);
     const isUnfiltered = node.readUInt32LE(at + 4) !== 0; // a bit for each filter that was left out for this chunk
     // Every chunk must be there: what is missing reads as the fill value, which the library knows.
-    expect(!isUnfiltered && this.count < this.offsets.length && safe(node.readBigUInt64LE(at + 8)) === this.count * this.pieceElements && node.readBigUInt64LE(at + 16) === 0n);
+    expect((!isUnfiltered || bytes === this.bareBytes) && this.count < this.offsets.length && safe(node.readBigUInt64LE(at + 8)) === this.count * this.pieceElements && node.readBigUInt64LE(at + 16) === 0n);
     expect((this.chunkBytes === undefined ? bytes > 0 && bytes <= LARGEST_CHUNK : bytes === this.chunkBytes) && address + bytes <= this.file.size);
     this.offsets[this.count] = address;
     this.bytes[this.count++] = bytes;

@@ -5,7 +5,8 @@ import { DataError } from '../../errors.js';
 import { ArrayStore, type StoredArray } from './array-store.js';
 import { decodeBooleans, decodeNumbers, decodeStrings, decodeText, numpyDtype, type ElementKind, elementKind, type NumberArray } from './hdf5-decode.js';
 import { diagnoseHdf5 } from './hdf5-diagnosis.js';
-import { findStorage } from './hdf5-storage.js';
+import { findPackedTexts, findStorage } from './hdf5-storage.js';
+import { readPackedTexts } from './packed-texts.js';
 import type { DatasetStorage } from './dataset-storage.js';
 
 type Library = typeof H5wasm.Module;
@@ -117,6 +118,8 @@ export class Hdf5Dataset implements StoredArray {
   readonly dtype: string;
   /** Sizes of the storage chunks; undefined for contiguous storage. */
   readonly chunks: readonly number[] | undefined;
+  /** Texts that are unpacked here, once they were asked for. */
+  private packedTexts: readonly string[] | undefined;
 
   constructor(private readonly file: string, readonly path: string, private readonly fileId: bigint, private readonly metadata: Metadata, private readonly library: Library) {
     this.shape = metadata.shape ?? [];
@@ -150,9 +153,13 @@ export class Hdf5Dataset implements StoredArray {
 
   storage(): DatasetStorage | undefined {
     if (this.kind !== 'number' || this.shape.length !== 1) return undefined;
+    return findStorage(this.file, this.address(), this.length);
+  }
+
+  /** A reference to an object is the address of its header. */
+  private address(): number {
     const reference = refusing(this.file, this.path, () => this.library.create_object_reference(this.fileId, absolute(this.path)));
-    // A reference to an object is the address of its header.
-    return findStorage(this.file, Number(Buffer.from(reference).readBigUInt64LE(0)), this.length);
+    return Number(Buffer.from(reference).readBigUInt64LE(0));
   }
 
   columns(start: number, end: number): NumberArray {
@@ -169,6 +176,8 @@ export class Hdf5Dataset implements StoredArray {
   }
 
   strings(first = 0, last = this.shape[0] ?? 1): string[] {
+    const unpacked = this.unpackedHere();
+    if (unpacked) return unpacked.slice(first, last);
     const all: string[] = [];
     for (let start = first; start < last; start += STRINGS_PER_READ) {
       this.readWith(start, Math.min(last, start + STRINGS_PER_READ), (bytes) => {
@@ -202,6 +211,15 @@ export class Hdf5Dataset implements StoredArray {
     const elements = member.array_type ?? member;
     if (elementKind(elements) !== 'number') return undefined;
     return { values: decodeNumbers(this.fieldBytes(field), elements, this.place(field)), numColumns: member.size / elements.size };
+  }
+
+  /** Texts of variable length behind lzf; undefined for everything else, and where they are damaged: then the filter is refused. */
+  private unpackedHere(): readonly string[] | undefined {
+    if (this.packedTexts || this.metadata.vlen !== true || this.shape.length !== 1) return this.packedTexts;
+    const [filter, more] = refusing(this.file, this.path, () => this.library.get_dataset_filters(this.fileId, absolute(this.path)));
+    if (filter?.id !== LZF || more) return undefined;
+    const storage = findPackedTexts(this.file, this.address(), this.length);
+    return (this.packedTexts = storage && readPackedTexts(storage));
   }
 
   /** @throws DataError naming the filter when the library lacks one this dataset is stored with */

@@ -12,6 +12,7 @@ import { geneReport } from '../../../src/data/genes/gene-report.js';
 import { Vocabulary } from '../../../src/data/genes/vocabulary.js';
 import { randomCells, smallCorpus, temporaryFolder } from '../../support/small-corpus.js';
 import { writeSmallH5ad, type SmallH5ad } from '../../support/small-h5ad.js';
+import { writeSmallMuData } from '../../support/small-formats.js';
 
 const newFolder = temporaryFolder('build');
 
@@ -96,6 +97,19 @@ describe('a corpus', () => {
     const foreign = await newFolder();
     await writeFile(join(foreign, 'thesis.tex'), '');
     await expect(buildCorpus([join(folder, 'cells.h5ad')], { out: foreign })).rejects.toThrow(/holds other files \(thesis\.tex\)/);
+  });
+
+  it('takes two modalities of one file as two sources, each once', async () => {
+    const folder = await newFolder();
+    const path = join(folder, 'cells.h5mu');
+    const [first, second] = [3, 4].map((seed) => randomCells(seed, 12, 20));
+    const asSmall = ({ cellIds, geneNames, x, obs }: SmallH5ad) => ({ cellIds, geneNames, rows: x!.rows, cellTypes: obs!['cell_type'] as string[] });
+    await writeSmallMuData(path, { rna: asSmall(first!), gex: asSmall(second!) });
+    const notes: string[] = [];
+    const manifest = await buildCorpus([`${path}#rna`, `${path}#gex`], { out: join(folder, 'out'), onNotes: (_, found) => notes.push(...found) });
+    expect([manifest.numCells, manifest.sources.map(({ file }) => file)]).toEqual([24, [`${path}#rna`, `${path}#gex`]]);
+    expect(notes).toEqual(['reads the modality rna; left out: gex', 'reads the modality gex; left out: rna']);
+    for (const again of [path, `${path}#gex`]) await expect(buildCorpus([`${path}#rna`, `${path}#gex`, again], { out: join(folder, 'other') })).rejects.toThrow(/the same file as/);
   });
 
   it('refuses a file that is given twice, by name or by content, and a cell that a split by groups cannot place', async () => {
