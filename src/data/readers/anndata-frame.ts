@@ -33,9 +33,12 @@ function readGroupFrame(file: ArrayStore, at: string): Frame {
   const indexKey = file.stringAttribute(at, '_index') ?? ['_index', 'index'].find((key) => members.includes(key));
   if (indexKey === undefined || !members.includes(indexKey)) throw new DataError({ file: file.path, key: at, found: indexKey === undefined ? 'no index' : `the index column '${indexKey}' is missing`, hint: 'write the file again with a current anndata' });
   const index = texts(readColumn(file, at, indexKey));
-  const others = members.filter((key) => key !== indexKey && key !== '__categories');
   const ordered = file.stringsAttribute(at, 'column-order') ?? [];
-  const missing = ordered.find((key) => !others.includes(key));
+  // A column called a/b is written as b in a group a, which is no column itself.
+  const nested = ordered.filter((key) => key.includes('/') && file.kind(`${at}/${key}`) !== undefined);
+  const groups = new Set(nested.map((key) => key.split('/')[0]!));
+  const others = members.filter((key) => key !== indexKey && key !== '__categories' && (!groups.has(key) || ordered.includes(key)));
+  const missing = ordered.find((key) => !others.includes(key) && !nested.includes(key));
   if (missing !== undefined) throw new DataError({ file: file.path, key: `${at}['${missing}']`, found: 'no such column, though column-order names it', hint: 'the table is damaged: write the file again' });
   const keys = [...ordered, ...others.filter((key) => !ordered.includes(key))];
   return frame(file, at, index, keys, (key) => readColumn(file, at, key));

@@ -150,6 +150,21 @@ describe('openCellFile', () => {
     await expect(openCellFile(mtx)).rejects.toThrow(/cell 1: "AA\uFFFDC-2" is its name \(expected text without control characters, in UTF-8/);
   });
 
+  it('reads columns with a slash in their name, which lie in groups of their own', async () => {
+    await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E'], obs: { size: Float64Array.of(1, 2), xyz: Float64Array.of(3, 4) }, x: { encoding: 'csr', rows: [[1], [2]] } });
+    const { File } = await loadHdf5();
+    const stored = new File(path, 'a');
+    const obs = stored.get('obs') as InstanceType<Awaited<ReturnType<typeof loadHdf5>>['Group']>;
+    obs.create_group('n').create_dataset({ name: 'm', data: Float64Array.of(5, 6) });
+    obs.delete_attribute('column-order');
+    obs.create_attribute('column-order', ['size', 'n/m', 'xyz']);
+    stored.close();
+    const file = await openCellFile(path);
+    expect(file.obsKeys).toEqual(['size', 'n/m', 'xyz']);
+    expect(file.obs('n/m')).toEqual({ kind: 'numeric', dtype: 'float64', values: Float64Array.of(5, 6) });
+    file.close();
+  });
+
   it('reads a file of anndata 0.6: compound tables, categories in uns, raw.X', async () => {
     await writeSmallLegacy(path);
     const file = await openCellFile(path);
