@@ -45,6 +45,7 @@ export const TrainConfig = z
     gradientCheckpointing: z.boolean().default(false).describe('compute the insides of each block anew on the way back: far less memory, about a quarter more time'),
     executor: z.enum(['auto', 'eager', 'graph']).default('auto'),
     session: SessionConfig.prefault({}).describe('how TensorFlow runs graphs; the eager executor knows nothing of it'),
+    shardOptimizer: z.boolean().default(false).describe('where several workers train together: each keeps the moments of its share of the parameters alone; less memory, new weights travel as the gradients do'),
     cluster: ClusterConfig.prefault({}).describe('where several workers train together; batchSize counts the cells of all of them'),
     seed: z.int().min(0).default(0),
     optimizer: OptimizerConfig.prefault({}),

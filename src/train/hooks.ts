@@ -53,24 +53,32 @@ export function validate(evaluator: Evaluator, reporter: Reporter, { evaluateEve
   };
 }
 
-/** Every `checkpointEvery` steps, whenever weights are the best so far, and at the end, interrupted or not. Comes after `validate`. */
+/** Writes checkpoints into the run folder, `whenSaving`. */
 export function saveCheckpoints(save: (folder: string, state: TrainState) => Promise<void>, runFolder: RunFolder, log: MetricsLog, config: TrainConfig, resumedFrom?: TrainState): Hook {
-  // What the newest checkpoint holds: the end of a run saves again only what has moved on since.
-  let saved = JSON.stringify(resumedFrom);
   const saveNow = async (state: TrainState): Promise<void> => {
     await log.sync();
     await save(runFolder.checkpoint(state.step), state);
     await runFolder.point('last', state.step);
     if (state.best?.step === state.step) await runFolder.point('best', state.step);
     await runFolder.prune(config.keepCheckpoints, [state.step, state.best?.step ?? -1]);
+  };
+  return whenSaving(saveNow, config, resumedFrom);
+}
+
+/** Every `checkpointEvery` steps, whenever weights are the best so far, and at the end, interrupted or not. Comes after `validate`. The same moments on every worker. */
+export function whenSaving(saveNow: (state: TrainState) => Promise<void>, { checkpointEvery }: TrainConfig, resumedFrom?: TrainState): Hook {
+  // What the newest checkpoint holds: the end of a run saves again only what has moved on since.
+  let saved = JSON.stringify(resumedFrom);
+  const save = async (state: TrainState): Promise<void> => {
+    await saveNow(state);
     saved = JSON.stringify(state);
   };
   return {
     async afterStep(state) {
-      if (isDue(config.checkpointEvery, state) || state.best?.step === state.step) await saveNow(state);
+      if (isDue(checkpointEvery, state) || state.best?.step === state.step) await save(state);
     },
     async atEnd(state) {
-      if (JSON.stringify(state) !== saved) await saveNow(state);
+      if (JSON.stringify(state) !== saved) await save(state);
     },
   };
 }

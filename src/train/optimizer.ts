@@ -10,6 +10,7 @@ import { learningRate } from './schedule.js';
 /** First and second moment, average and gradient sum of a parameter: variables beside it, found by its name. */
 export const momentName = (name: string): string => `adam.m/${name}`;
 export const squareName = (name: string): string => `adam.v/${name}`;
+export const isMoment = (variable: string): boolean => variable.startsWith(momentName('')) || variable.startsWith(squareName(''));
 export const averageName = (name: string): string => `ema/${name}`;
 export const gradientSumName = (name: string): string => `grad.sum/${name}`;
 
@@ -36,13 +37,18 @@ export function stepScalars(config: TrainConfig, step: number, totalSteps: numbe
   };
 }
 
-/** State the optimiser needs beside the parameters: zero moments, and averages that start at the weights. */
-export function initialOptimizerState(config: TrainConfig, parameters: HostTensors, trainable: readonly string[]): HostTensors {
+/**
+ * State the optimiser needs beside the parameters: zero moments, and averages that start at the weights.
+ * @param owns of which parameters this worker keeps the moments; of all unless given
+ */
+export function initialOptimizerState(config: TrainConfig, parameters: HostTensors, trainable: readonly string[], owns: (name: string) => boolean = () => true): HostTensors {
   const state: Record<string, HostTensor> = {};
   for (const name of trainable) {
     const parameter = parameters[name]!;
-    state[momentName(name)] = zeros(parameter);
-    state[squareName(name)] = zeros(parameter);
+    if (owns(name)) {
+      state[momentName(name)] = zeros(parameter);
+      state[squareName(name)] = zeros(parameter);
+    }
     if (config.ema) state[averageName(name)] = parameter;
     if (config.accumulation > 1) state[gradientSumName(name)] = zeros(parameter);
   }
@@ -55,6 +61,20 @@ export interface AppliedGradients {
   readonly gradNorm: tf.Scalar;
   /** [P] squared norm of each gradient, in the order of `grads`: names the tensor that went bad. */
   readonly gradSquares: tf.Tensor1D;
+  /** Of `exchange`, where it was given. */
+  readonly sent?: tf.Tensor | undefined;
+}
+
+/** Where every worker updates a share of the parameters alone. */
+export interface ShareOfUpdate {
+  owns(name: string): boolean;
+  /**
+   * Brings every new value from its owner to the others.
+   * @param parameters by name: new values of the own, old ones of the others
+   * @param from what must be computed before anything is sent
+   * @returns new values of all; sent: a result that is there once everything is, for the program to give out
+   */
+  exchange(parameters: Tensors, from: tf.Tensor): { parameters: Tensors; sent: tf.Tensor };
 }
 
 /**
@@ -70,8 +90,9 @@ export interface AppliedGradients {
  * @param inputs holds stepScalars
  * @param loss the step's loss, only looked at for being finite
  * @param share what the gradients are to be multiplied by before anything else: cheaper here, where it costs a few scalars
+ * @param own the parameters this worker updates; all unless given
  */
-export function applyGradients(config: TrainConfig, variables: Tensors, grads: Tensors, inputs: Tensors, loss: tf.Scalar, share?: tf.Scalar): AppliedGradients {
+export function applyGradients(config: TrainConfig, variables: Tensors, grads: Tensors, inputs: Tensors, loss: tf.Scalar, share?: tf.Scalar, own?: ShareOfUpdate): AppliedGradients {
   const { beta1, beta2, eps, weightDecay, clipNorm } = config.optimizer;
   const lr = inputs[LR]!;
   const entries = Object.entries(grads);
@@ -95,16 +116,23 @@ export function applyGradients(config: TrainConfig, variables: Tensors, grads: T
   const averageRate = config.ema ? tf.mul(soundness, tf.sub(1, inputs[EMA_DECAY]!)) : undefined;
 
   const updates: Record<string, tf.Tensor> = {};
+  const parameters: Record<string, tf.Tensor> = {};
   for (const [name, grad] of entries) {
     const [mName, vName] = [momentName(name), squareName(name)];
     const old = variables[name]!;
+    parameters[name] = old;
+    if (own && !own.owns(name)) continue;
     const { parameter, m, v } = adamUpdate({ parameter: old, m: variables[mName]!, v: variables[vName]! }, grad, scalars, isDecayed(old) ? decay : undefined);
     updates[mName] = m;
     updates[vName] = v;
-    updates[name] = parameter;
+    updates[name] = parameters[name] = parameter;
+  }
+  const exchanged = own?.exchange(parameters, gradNorm);
+  for (const [name, parameter] of Object.entries(exchanged?.parameters ?? parameters)) {
+    updates[name] ??= parameter;
     if (averageRate) updates[averageName(name)] = lerp(variables[averageName(name)]!, parameter, averageRate);
   }
-  return { updates, gradNorm, gradSquares };
+  return { updates, gradNorm, gradSquares, sent: exchanged?.sent };
 }
 
 const isDecayed = (parameter: tf.Tensor): boolean => parameter.rank >= 2;

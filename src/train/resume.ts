@@ -15,6 +15,7 @@ const MAY_CHANGE: readonly string[] = [
   'train.earlyStopping.patience',
   'train.microBatch', // what it chose is train.accumulation, which may not
   'train.memoryBudgetGb',
+  'train.shardOptimizer',
   'train.session.intraOpThreads',
   'train.session.interOpThreads',
   'train.session.gpuMemoryGrowth',

@@ -16,7 +16,7 @@ import type { CheckpointState } from './checkpoint-state.js';
 import type { TrainConfig } from './config.js';
 import { createEvaluator, type Evaluator } from './evaluation.js';
 import { prefetch, trainingFeed } from './feed.js';
-import { createReporter, logSteps, saveCheckpoints, showProgress, validate, type Reporter } from './hooks.js';
+import { createReporter, logSteps, saveCheckpoints, showProgress, validate, whenSaving, type Reporter } from './hooks.js';
 import { trainLoop } from './loop.js';
 import { MetricsLog } from './metrics-log.js';
 import { modelCard } from './model-card.js';
@@ -24,6 +24,7 @@ import { createProfiler, describeProfile, type Profile } from './profile.js';
 import { checkResumable, hasOtherSchedule } from './resume.js';
 import { RunFolder } from './run-folder.js';
 import { describeHost, describeVersions, ManifestFile, type MicroBatchChoice, type RunManifest } from './run-manifest.js';
+import { OptimizerShares } from './sharded-optimizer.js';
 import { restoreSnapshot, takeSnapshot } from './snapshot.js';
 import { initialState, isPatienceSpent, watchedValue, type TrainState } from './state.js';
 import { createTrainStep, createTrainVariables, type TrainStep } from './step.js';
@@ -108,10 +109,13 @@ async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> 
 /** What every worker but the first does: the same steps and validations, and nothing is written. */
 async function assist(run: TrainingRun, setup: Setup, atExit: AtExit): Promise<never> {
   const { config: { train: config }, context, out } = run;
-  const { state, totalSteps, step, evaluator } = setup;
+  const { state, totalSteps, step, evaluator, shares, variables } = setup;
   if (!run.isResumed) await tryValidation(setup, config);
   const feed = openFeed(run, setup, atExit);
-  const hooks = setup.hasValidation ? [validate(evaluator, { report: async () => {} }, config)] : [];
+  const hooks = [
+    ...(setup.hasValidation ? [validate(evaluator, { report: async () => {} }, config)] : []),
+    whenSaving(async () => void (await shares?.gather(variables)), config, run.isResumed ? state : undefined),
+  ];
   const { isInterrupted } = await trainLoop({ step, feed, state, hooks, totalSteps, isOver: isOver(config), signal: context.signal, isShared: true });
   await part(setup);
   if (isInterrupted) throw new InterruptedError({ file: out, found: `worker ${context.cluster!.rank} interrupted after step ${state.step} of ${totalSteps}` });
@@ -183,6 +187,8 @@ interface Setup {
   readonly executor: Executor;
   readonly variables: Variables;
   readonly team: Team | undefined;
+  /** Where every worker keeps the moments of a share of the parameters. */
+  readonly shares: OptimizerShares | undefined;
   readonly state: TrainState;
   /** As the first worker says. */
   readonly isResumed: boolean;
@@ -208,20 +214,21 @@ async function prepare(run: TrainingRun, atExit: AtExit): Promise<Setup> {
   const team = cluster && (await Team.create(cluster, executor));
   if (team) atExit(() => team.dispose());
   if (team) await requireOneRun(team, run);
-  const variables = await createTrainVariables(executor, task, config);
+  const shares = team && config.shardOptimizer ? new OptimizerShares(team, task) : undefined;
+  const variables = await createTrainVariables(executor, task, config, shares?.owns);
   atExit(() => variables.dispose());
-  const own = { isResumed: run.isResumed, state: isFirst && run.isResumed ? await restore(run, folder, variables) : initialState() };
-  const { isResumed, state } = team ? await shareStart(team, variables, own, task) : own;
+  const own = { isResumed: run.isResumed, ...(isFirst && run.isResumed ? await restore(run, folder, variables) : { state: initialState() }) };
+  const { isResumed, state } = team ? await shareStart(team, variables, own, task, shares) : own;
 
   const root = Rng.fromSeed(config.seed);
   const totalSteps = config.steps ?? Math.ceil(config.epochs! * (await numBatches(task, 'train', config, root)));
   if (totalSteps === 0) throw new DataError({ file: run.data.path, key: 'train split', found: 'no batch in it', hint: 'give it more cells or lower train.batchSize' });
-  const step = team ? createTeamStep({ task, executor, variables, config, totalSteps }, team) : createTrainStep({ task, executor, variables, config, totalSteps });
+  const step = team ? createTeamStep({ task, executor, variables, config, totalSteps }, team, shares) : createTrainStep({ task, executor, variables, config, totalSteps });
   atExit(() => step.dispose());
   const evaluator = createEvaluator({ task, executor, variables, config, root, team });
   atExit(() => evaluator.dispose());
   const hasValidation = (await numBatches(task, 'validation', config, root)) > 0;
-  return { folder, executor, variables, team, state, isResumed, root, totalSteps, step, evaluator, hasValidation };
+  return { folder, executor, variables, team, shares, state, isResumed, root, totalSteps, step, evaluator, hasValidation };
 }
 
 /** Batches of one pass, without making any. */
@@ -232,16 +239,17 @@ async function numBatches(task: Task, split: Split, { batchSize }: TrainConfig, 
 }
 
 /** Reads the last checkpoint back. @throws ConfigError or CheckpointError when going on from it would be another run */
-async function restore({ task, config, data, model, out, context }: TrainingRun, folder: RunFolder, variables: Variables): Promise<TrainState> {
+async function restore({ task, config, data, model, out, context }: TrainingRun, folder: RunFolder, variables: Variables): Promise<{ state: TrainState; moments: HostTensors }> {
   const checkpoint = await loadCheckpoint(folder.last);
   const saved = checkResumable(checkpoint, { task: task.name, config: { ...config }, dataFingerprint: data.fingerprint }, out);
   requireVocabulary(checkpoint, { path: data.path, vocabulary: model.vocabulary });
   // Saved weights have the adapters merged in: what never learned is the task's own, as it was given.
   const parts = task.adapter ? { ...checkpoint, parameters: { ...task.parameters, ...(await readAdapter(checkpoint.folder)).parameters } } : checkpoint;
-  await restoreSnapshot(variables, parts, await loadOptimizer(checkpoint.folder), { task, config: config.train });
+  const moments = await loadOptimizer(checkpoint.folder);
+  await restoreSnapshot(variables, parts, moments, { task, config: config.train });
   if (hasOtherSchedule(saved, config.train)) context.say('the run has another length now, and with it the learning rate from here on; with train.schedule.decaySteps it would not depend on the length');
   const { step, cursor, validation, best, evaluationsWithoutImprovement } = saved;
-  return { step, cursor, validation, best, evaluationsWithoutImprovement };
+  return { state: { step, cursor, validation, best, evaluationsWithoutImprovement }, moments };
 }
 
 /** A first validation, of the untrained model: where the curve starts, and proof that a pass works and has the metric that is watched. */
@@ -286,9 +294,9 @@ async function openReports({ context }: TrainingRun, { folder, state }: Setup, a
   return { log, reporter: createReporter(log, events) };
 }
 
-async function save({ task, config, model, head, base }: TrainingRun, { variables }: Setup, { seed, data, versions, baselines }: RunManifest, path: string, at: TrainState): Promise<void> {
+async function save({ task, config, model, head, base }: TrainingRun, { variables, shares }: Setup, { seed, data, versions, baselines }: RunManifest, path: string, at: TrainState): Promise<void> {
   const state: CheckpointState = { task: task.name, ...at, seed, dataFingerprint: String(data['fingerprint']), config: { ...config }, versions };
-  const snapshot = await takeSnapshot(variables, { task, config: config.train });
+  const snapshot = await takeSnapshot(variables, { task, config: config.train }, await shares?.gather(variables));
   await saveCheckpoint(path, { ...model, head, ...snapshot, ...(task.adapter && adapted(task.adapter, snapshot.parameters, base)), state, card: modelCard({ model, head, state, data, baselines }) });
 }
 

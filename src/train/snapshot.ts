@@ -2,7 +2,7 @@ import { CheckpointError } from '../errors.js';
 import type { HostTensor, HostTensors, Variables } from '../runtime/program/program.js';
 import type { Checkpoint } from './checkpoint.js';
 import type { TrainConfig } from './config.js';
-import { averageName, gradientSumName } from './optimizer.js';
+import { averageName, gradientSumName, momentName, squareName } from './optimizer.js';
 import type { Task } from './task.js';
 
 /** The variables of a run, divided as a checkpoint holds them. */
@@ -18,9 +18,12 @@ type Setup = { readonly task: Pick<Task, 'parameters' | 'trainable'>; readonly c
 /** Name in optimizer.safetensors of a weight whose average stands in model.safetensors. */
 const rawName = (name: string): string => `weights/${name}`;
 
-export async function takeSnapshot(variables: Variables, { task, config }: Setup): Promise<Snapshot> {
+/** @param elsewhere what other workers hold of the state: in the snapshot it stands where it would if this one held it */
+export async function takeSnapshot(variables: Variables, { task, config }: Setup, elsewhere: HostTensors = {}): Promise<Snapshot> {
   const sums = new Set(task.trainable.map(gradientSumName)); // zero between steps
-  const all = await variables.read(variables.names.filter((name) => !sums.has(name)));
+  const here = await variables.read(variables.names.filter((name) => !sums.has(name)));
+  const inOrder = [...Object.keys(task.parameters), ...task.trainable.flatMap((name) => [momentName(name), squareName(name), averageName(name)])];
+  const all = Object.fromEntries(inOrder.flatMap((name): [string, HostTensor][] => (here[name] ?? elsewhere[name] ? [[name, (here[name] ?? elsewhere[name])!]] : [])));
   const averaged = new Set(config.ema ? task.trainable : []);
   const parameters: Record<string, HostTensor> = {};
   const optimizer: Record<string, HostTensor> = {};

@@ -44,8 +44,8 @@ export interface TrainStep {
 }
 
 /** Parameters and optimiser state, as the executor holds them during a run. */
-export function createTrainVariables(executor: Executor, task: Task, config: TrainConfig): Promise<Variables> {
-  return executor.createVariables({ ...task.parameters, ...initialOptimizerState(config, task.parameters, task.trainable) });
+export function createTrainVariables(executor: Executor, task: Task, config: TrainConfig, owns?: (name: string) => boolean): Promise<Variables> {
+  return executor.createVariables({ ...task.parameters, ...initialOptimizerState(config, task.parameters, task.trainable, owns) });
 }
 
 export interface StepSetup {

@@ -1,9 +1,10 @@
 import { ConfigError } from '../errors.js';
 import type { Team } from '../runtime/cluster/team.js';
-import type { Variables } from '../runtime/program/program.js';
-import { gradientSumName } from './optimizer.js';
+import type { HostTensors, Variables } from '../runtime/program/program.js';
+import { gradientSumName, isMoment } from './optimizer.js';
 import { flatten } from './resume.js';
 import { describeVersions } from './run-manifest.js';
+import type { OptimizerShares } from './sharded-optimizer.js';
 import type { TrainState } from './state.js';
 import type { TrainConfig } from './config.js';
 import type { Task } from './task.js';
@@ -33,10 +34,15 @@ export async function requireOneRun(team: Team, { task, config, data }: Run): Pr
   });
 }
 
-/** Starts every worker from where the first one stands: at its checkpoint, or at its initial weights. */
-export async function shareStart(team: Team, variables: Variables, own: { readonly state: TrainState; readonly isResumed: boolean }, task: Task): Promise<{ state: TrainState; isResumed: boolean }> {
-  const told = JSON.parse(await team.tell(JSON.stringify(own))) as { state: TrainState; isResumed: boolean };
-  const names = told.isResumed ? variables.names.filter((name) => !name.startsWith(gradientSumName(''))) : Object.keys(task.parameters);
-  await team.shareVariables(variables, names);
+/**
+ * Starts every worker from where the first one stands: at its checkpoint, or at its initial weights.
+ * @param shares where workers keep the moments of a share each; `own.moments` are then all moments of the checkpoint, on the first worker
+ */
+export async function shareStart(team: Team, variables: Variables, own: { readonly state: TrainState; readonly isResumed: boolean; readonly moments?: HostTensors | undefined }, task: Task, shares?: OptimizerShares): Promise<{ state: TrainState; isResumed: boolean }> {
+  const told = JSON.parse(await team.tell(JSON.stringify({ state: own.state, isResumed: own.isResumed }))) as { state: TrainState; isResumed: boolean };
+  // Where moments are divided, each is with its owner alone.
+  const isEverywhere = (name: string): boolean => !name.startsWith(gradientSumName('')) && !(shares && isMoment(name));
+  await team.shareVariables(variables, told.isResumed ? variables.names.filter(isEverywhere) : Object.keys(task.parameters));
+  if (told.isResumed) await shares?.scatter(variables, own.moments);
   return told;
 }

@@ -4,6 +4,7 @@ import { sumOverWorkers } from '../runtime/ops/sum-over-workers.js';
 import type { HostTensor, HostTensors, ProgramFn, Tensors } from '../runtime/program/program.js';
 import { gradientBuckets, sumGradients } from './gradient-buckets.js';
 import { applyGradients, gradientSumName, PROGRESS, stepScalars } from './optimizer.js';
+import { NOTHING, type OptimizerShares } from './sharded-optimizer.js';
 import { addWeighted, assertFinite, lossOutputs, mapNames, MICRO_WEIGHT, readLoss, scalar, taskGradients, value, type StepSetup, type TrainStep } from './step.js';
 
 /** What a worker adds to a step beside its gradients. One vector, so that it costs one message. */
@@ -20,8 +21,9 @@ const TALLY_SIZE = TALLY_HEAD.length + MAX_AUX;
  * sum of the d beside them, travel in the compiled step itself: each buffer as soon as the backward pass has filled it. Divided by Σ d they are
  * the gradients of the undivided batch, from which every worker computes the same clipping and the same update. Micro-batches are added up
  * before they travel. A worker without a cell in a short last batch adds nothing.
+ * @param shares where every worker updates a share of the parameters
  */
-export function createTeamStep({ task, executor, variables, config, totalSteps }: StepSetup, team: Team): TrainStep {
+export function createTeamStep({ task, executor, variables, config, totalSteps }: StepSetup, team: Team, shares?: OptimizerShares): TrainStep {
   const { wire, bucketMb } = team.cluster.config;
   const buckets = gradientBuckets(task.parameters, task.trainable, bucketMb * 1e6);
   const tallyKey = team.cluster.reserveKeys(1 + buckets.length);
@@ -34,8 +36,8 @@ export function createTeamStep({ task, executor, variables, config, totalSteps }
     const weight = tf.squeeze(tf.slice(total, 0, 1));
     const share = tf.div(1, tf.add(weight, tf.cast(tf.equal(weight, 0), 'float32'))) as tf.Scalar;
     const loss = tf.mul(tf.squeeze(tf.slice(total, TALLY_HEAD.indexOf('loss'), 1)), share) as tf.Scalar;
-    const { updates, gradNorm, gradSquares } = applyGradients(config, state, sums, inputs, loss, share);
-    return { outputs: { total, gradNorm, gradSquares }, updates };
+    const { updates, gradNorm, gradSquares, sent } = applyGradients(config, state, sums, inputs, loss, share, shares?.ofUpdate(inputs[NOTHING]!));
+    return { outputs: { total, gradNorm, gradSquares, ...(sent && { sent }) }, updates };
   };
   const compile = (fn: ProgramFn, name: string) => executor.compile(fn, { variables, precision: config.precision, name: `${task.name}/${name}` });
 
@@ -62,7 +64,7 @@ export function createTeamStep({ task, executor, variables, config, totalSteps }
 
   return {
     async run(microBatches, stepIndex, place, { numCells, wantsStop } = { numCells: 0, wantsStop: false }) {
-      const scalars = stepScalars(config, stepIndex, totalSteps);
+      const scalars: HostTensors = { ...stepScalars(config, stepIndex, totalSteps), ...(shares && { [NOTHING]: scalar(0) }) };
       const weights = microBatches.map((inputs) => task.lossWeight(inputs));
       const tally = new Float32Array(TALLY_SIZE);
       tally.set([weights.reduce((sum, weight) => sum + weight, 0), numCells, Number(wantsStop)]);

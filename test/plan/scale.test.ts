@@ -11,6 +11,7 @@ import { costHere, parseWorkers } from '../../src/plan/scale/here.js';
 import { planScale } from '../../src/plan/scale/plan-scale.js';
 import { scaleRows, type ScaleRow } from '../../src/plan/scale/scale.js';
 import { planSubject } from '../../src/plan/subject.js';
+import { largestShare, parameterOwners } from '../../src/train/parameter-shares.js';
 import { PretrainingConfig } from '../../src/tasks/pretraining/config.js';
 
 const configs = resolve(import.meta.dirname, '../../configs');
@@ -92,3 +93,26 @@ describe('workers on machines like this one', () => {
   });
 });
 
+
+describe('shares of the optimiser', () => {
+  const sizes = { embedding: 40, head: 40, a: 10, b: 10, c: 10, d: 10, norm: 1 };
+
+  it('give every parameter one owner, and no worker much more than another while parameters are smaller than a share', () => {
+    for (const workers of [1, 2, 3]) {
+      const owners = parameterOwners(sizes, workers);
+      expect(Object.keys(owners)).toEqual(Object.keys(sizes));
+      for (const owner of Object.values(owners)) expect(owner).toBeLessThan(workers);
+      expect(largestShare(sizes, workers)).toBeLessThanOrEqual(Math.max(40, Math.ceil(121 / workers) + 10));
+    }
+  });
+
+  it('shrink no further than the largest parameter', () => expect(largestShare(sizes, 7)).toBe(40));
+
+  it('take memory off every worker, and send the new weights after the gradients', async () => {
+    const large = await loadTraining(join(configs, 'pretrain-large.yaml'), ['data.corpus=not/there']);
+    const [whole, divided] = await Promise.all([false, true].map(async (shardOptimizer) => (await rowsOf({ ...large, config: { ...large.config, train: { ...large.config.train, shardOptimizer } } } as Training, [8], 'H100-80GB'))[0]!));
+    expect(whole!.memory.optimizer).toBe(8 * 1_534_590_977);
+    expect(divided!.memory.optimizer).toBeLessThan(0.13 * whole!.memory.optimizer);
+    expect(divided!.step.reduceMs).toBeCloseTo(2 * whole!.step.reduceMs, 6);
+  });
+});

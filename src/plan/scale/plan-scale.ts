@@ -49,7 +49,7 @@ async function planOnDevice(training: Training, { workers, overlap = 0, ...optio
   const steps = totalSteps(training, subject.numCells?.train ?? null);
   const { utilisation = GPU.utilisation, devicesPerNode = GPU.devicesPerNode, networkGbps = GPU.networkGbps } = options;
   const assumed: ScaleAssumptions = { utilisation, devicesPerNode, networkRate: bytesPerSec(networkGbps), overlap };
-  const { precision, session } = training.config.train;
+  const { precision, session, cluster, shardOptimizer } = training.config.train;
   return {
     ...summary(training, subject, steps),
     device: device.name,
@@ -60,7 +60,7 @@ async function planOnDevice(training: Training, { workers, overlap = 0, ...optio
       session.xla ? 'XLA makes one pass over memory of what stands between two products' : "between products TensorFlow's ops run one after another, as in the graph that a GPU is given (train.session.xla: true would fuse them)",
       `an op takes at least ${1e6 * OP_SECONDS} µs; ${percent(USABLE_SHARE)} of the memory can be used, ${FRAMEWORK_BYTES / 1e9} GB of it go to TensorFlow and CUDA; the largest micro-batch that fits is taken`,
       `${devicesPerNode} devices a node (--devices-per-node), ${device.linkRate / 1e9} GB/s between them, ${networkGbps} Gb/s from node to node (--network-gbps), ${1e6 * HOP_SECONDS} µs a hop`,
-      `gradients travel in float32; ${overlap === 0 ? 'none of it hides behind the backward pass' : `${percent(overlap)} of it hides behind the backward pass`} (--overlap)`,
+      `gradients travel in ${cluster.wire === 'bf16' ? 'bfloat16' : 'float32'}${shardOptimizer ? ', and new weights after them: the moments are divided among workers' : ''}; ${overlap === 0 ? 'none of it hides behind the backward pass' : `${percent(overlap)} of it hides behind the backward pass`} (--overlap)`,
       'steps alone: validation, checkpoints and waiting for data come on top',
     ],
   };

@@ -1,5 +1,6 @@
 // N workers, P parameters, S bytes of gradients
 import { parameterSpecs } from '../../model/parameters.js';
+import { largestShare } from '../../train/parameter-shares.js';
 import type { Training } from '../probe-spec.js';
 import type { PlanSubject } from '../subject.js';
 import type { Device } from './device.js';
@@ -64,21 +65,19 @@ export interface ScaleSubject {
   readonly steps: number | null;
 }
 
-/** Gradients travel in buffers of this size. */
-const MESSAGE_BYTES = 16e6;
-
 /** The vocabulary's ids that are no genes. */
 const SPECIAL_IDS = 5;
 
 export function scaleRows({ training, subject, steps }: ScaleSubject, workers: readonly number[], costOf: CostOfWorker, overlap: number): (ScaleRow | ImpossibleRow)[] {
-  const { batchSize, ema } = training.config.train;
+  const { batchSize, ema, cluster, shardOptimizer } = training.config.train;
   const sizes = Object.fromEntries(parameterSpecs(subject.model, subject.numGenes + SPECIAL_IDS).map(({ name, shape }) => [name, shape.reduce((size, n) => size * n, 1)]));
   const P = Object.values(sizes).reduce((sum, size) => sum + size, 0);
-  const sent = 4 * P;
-  const numMessages = Math.ceil(sent / MESSAGE_BYTES);
+  const sent = P * (cluster.wire === 'bf16' ? 2 : 4);
+  const numMessages = Math.ceil((4 * P) / (cluster.bucketMb * 1e6));
   const rowOf = (N: number): Omit<ScaleRow, 'efficiency'> => {
     const cells = Math.ceil(batchSize / N);
-    const owned = 1;
+    const isSharded = shardOptimizer && N > 1;
+    const owned = isSharded ? largestShare(sizes, N) / P : 1;
     const cost = costOf({ workers: N, cells, owned });
     const accumulation = Math.ceil(cells / cost.microBatch);
     const memory = {
@@ -93,7 +92,7 @@ export function scaleRows({ training, subject, steps }: ScaleSubject, workers: r
     // A ring passes every byte twice, but for what a worker has itself; the owners' new values go around in the same way.
     const around = (bytes: number): number => (2 * ((N - 1) / N) * bytes) / cost.rate + cost.hopSeconds * cost.numHops * numMessages;
     const gradientSeconds = N > 1 ? around(sent) : 0;
-    const reduceMs = 1e3 * ((1 - overlap) * gradientSeconds);
+    const reduceMs = 1e3 * ((1 - overlap) * gradientSeconds + (isSharded ? around(4 * P) : 0));
     const ms = cost.computeMs + cost.updateMs + reduceMs;
     return {
       workers: N, cells, microBatch: Math.min(cells, cost.microBatch), accumulation, memory: { ...memory, total }, fits: total <= cost.availableBytes,

@@ -84,7 +84,7 @@ export class Team {
   }
 
   /** Σ over workers, with zeros behind it. */
-  private async sum(values: Float32Array): Promise<Float32Array> {
+  async sum(values: Float32Array): Promise<Float32Array> {
     const padded = new Float32Array(2 ** Math.ceil(Math.log2(Math.max(1, values.length))));
     padded.set(values);
     const x: HostTensor = { dtype: 'float32', shape: [padded.length], data: padded };
