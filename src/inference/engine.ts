@@ -1,5 +1,4 @@
 // n cells, D cell embedding, C classes
-import type { CellFile } from '../data/readers/reader.js';
 import { readHead, type AnnotationHeadInfo } from '../tasks/annotation/head.js';
 import { createHeadClassifier, type HeadClassifier } from '../tasks/annotation/head-classifier.js';
 import { predictLabels, UNKNOWN_LABEL } from '../tasks/annotation/predictions.js';
@@ -8,7 +7,10 @@ import { createIntegrator, type Integrator } from '../tasks/integration/integrat
 import { ConfigError } from '../errors.js';
 import type { OpenCheckpoint } from '../train/checkpoint.js';
 import type { ReadOptions } from './cell-source.js';
-import type { EncodedCells, ScDiVa } from './scdiva.js';
+import { asCellFile, type Cells } from './cells.js';
+import { inferNetworks, type InferOptions, type InferredNetworks } from './grn/infer.js';
+import { perturbCells, type PerturbOptions, type PerturbReport } from './perturb.js';
+import type { CellRows, EncodedCells, ScDiVa } from './scdiva.js';
 
 export interface AnnotateOptions extends ReadOptions {
   /** Smallest confidence of a label; default: the checkpoint's own, chosen on its validation split. 0 withholds none. */
@@ -32,6 +34,16 @@ export interface Annotation extends EncodedCells {
   readonly numUnknown: number;
 }
 
+/** Several sets of cells in one space, one set after the other. */
+export interface IntegratedBatches {
+  /** [n, P]; NaN where a cell has no gene of the vocabulary. */
+  readonly latent: CellRows;
+  /** [n] which of the sets each cell is of. */
+  readonly batch: Int32Array;
+  /** What was read of each set. */
+  readonly parts: readonly EncodedCells[];
+}
+
 /** What a trained model can do with cells. Holds the model given to it, which the caller disposes. */
 export class ScDiVaInference {
   private readonly model: ScDiVa;
@@ -43,7 +55,7 @@ export class ScDiVaInference {
   }
 
   /** Embeddings of every cell. @throws as ScDiVa.encode */
-  embed(cells: CellFile, options: ReadOptions = {}): Promise<EncodedCells> {
+  embed(cells: Cells, options: ReadOptions = {}): Promise<EncodedCells> {
     return this.model.encode(cells, options);
   }
 
@@ -51,7 +63,7 @@ export class ScDiVaInference {
    * Cell type, confidence and embedding of every cell.
    * @throws CheckpointError when the checkpoint has no annotation head; else as ScDiVa.encode
    */
-  async annotate(cells: CellFile, options: AnnotateOptions = {}): Promise<Annotation> {
+  async annotate(cells: Cells, options: AnnotateOptions = {}): Promise<Annotation> {
     const info = this.headInfo();
     const classifier = await this.loadClassifier();
     const threshold = options.threshold ?? info.unknownThreshold;
@@ -78,7 +90,7 @@ export class ScDiVaInference {
    * @returns latent: [n, P]; NaN where the cell has no gene of the vocabulary
    * @throws CheckpointError when the checkpoint has no integration head; else as ScDiVa.encode
    */
-  async integrate(cells: CellFile, options: ReadOptions = {}): Promise<EncodedCells> {
+  async integrate(cells: Cells, options: ReadOptions = {}): Promise<EncodedCells> {
     const head = readIntegrationHead(this.model.checkpoint);
     const integrator = await (this.integrator ??= createIntegrator(this.model.executor, head));
     const encoded = await this.model.encode(cells, options);
@@ -86,6 +98,43 @@ export class ScDiVaInference {
     const data = await integrator.place(encoded.latent.data);
     for (const row of encoded.emptyRows) data.fill(NaN, row * P, (row + 1) * P);
     return { ...encoded, latent: { dtype: 'float32', shape: [encoded.latent.shape[0], P], data } };
+  }
+
+  /**
+   * Several sets of cells in one space, without their sequencing batches.
+   * @param adatas of any genes that the model knows; each is read by itself
+   * @throws as `integrate`
+   */
+  async integrateBatches(adatas: readonly Cells[], options: ReadOptions = {}): Promise<IntegratedBatches> {
+    const parts: EncodedCells[] = [];
+    for (const cells of adatas) parts.push(await this.integrate(cells, options));
+    const P = parts[0]?.latent.shape[1] ?? 0;
+    const n = parts.reduce((sum, { latent }) => sum + latent.shape[0], 0);
+    const data = new Float32Array(n * P);
+    const batch = new Int32Array(n);
+    let row = 0;
+    for (const [index, { latent }] of parts.entries()) {
+      data.set(latent.data, row * P);
+      batch.fill(index, row, (row += latent.shape[0]));
+    }
+    return { latent: { dtype: 'float32', shape: [n, P], data }, batch, parts };
+  }
+
+  /**
+   * What cells would express after knock-outs or activations.
+   * @param perturbations GENE or GENE+GENE
+   * @throws CheckpointError without a perturbation head; DataError for a gene the model does not know and without control cells
+   */
+  async perturb(cells: Cells, perturbations: readonly string[], options: PerturbOptions = {}): Promise<PerturbReport> {
+    return perturbCells(await this.model.wholeCheckpoint(), this.model.executor, asCellFile(cells, this.checkpoint.vocabulary), perturbations, options);
+  }
+
+  /**
+   * The gene networks the model sees in cells: from attention, from in-silico knock-outs, and plain co-expression beside them.
+   * @throws DataError when the cells cannot be used, or none of the regulators is expressed
+   */
+  async grn(cells: Cells, options: InferOptions = {}): Promise<InferredNetworks> {
+    return inferNetworks(await this.model.wholeCheckpoint(), this.model.executor, asCellFile(cells, this.checkpoint.vocabulary), options);
   }
 
   /** What the integration head of the checkpoint is. @throws CheckpointError when there is none */

@@ -75,21 +75,34 @@ export async function perturbFile(checkpoint: Checkpoint, executor: Executor, { 
   await checkOutput(output);
   const real = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
   if ((await real(input)) === (await real(output))) throw new OutputError({ file: output, found: 'is the input file', expected: 'another one: the input is never changed', hint: 'choose another --out' });
+  const file = await openCellFile(input);
+  try {
+    return await perturbed(checkpoint, executor, file, perturbations, options, (predictor, controls, predictions) =>
+      write(output, file, predictor, controls, predictions, { version, checkpoint: basename(checkpoint.folder), source: basename(input) }),
+    );
+  } finally {
+    file.close();
+  }
+}
+
+/** As `perturbFile`, of cells that are open already; nothing is written. */
+export function perturbCells(checkpoint: Checkpoint, executor: Executor, file: CellFile, perturbations: readonly string[], options: PerturbOptions = {}): Promise<PerturbReport> {
+  return perturbed(checkpoint, executor, file, perturbations, options, async () => {});
+}
+
+type UsePredictions = (predictor: PerturbationPredictor, controls: Controls['cells'], predictions: readonly PredictedPerturbation[]) => Promise<void>;
+
+async function perturbed(checkpoint: Checkpoint, executor: Executor, file: CellFile, perturbations: readonly string[], options: PerturbOptions, use: UsePredictions): Promise<PerturbReport> {
   const predictor = await createPredictor(executor, checkpoint, { batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE });
   try {
     const naming = namingOf(options);
     const wanted = perturbations.map((name) => parsePerturbation(name, naming, options.direction ?? predictor.info.direction, checkpoint.vocabulary, undefined));
-    const file = await openCellFile(input);
-    try {
-      const read = await readCells(file, checkpoint, options);
-      const controls = controlCells(read, file, predictor, options);
-      const chosen = evenlySpaced(controls.cells, options.maxCells ?? DEFAULT_MAX_CELLS);
-      const predictions = await predictAll(predictor, chosen, wanted, options);
-      await write(output, file, predictor, chosen, predictions, { version, checkpoint: basename(checkpoint.folder), source: basename(input) });
-      return { predictions, geneNames: predictor.panel.names, numControlCells: controls.cells.length, notes: read.notes };
-    } finally {
-      file.close();
-    }
+    const read = await readCells(file, checkpoint, options);
+    const controls = controlCells(read, file, predictor, options);
+    const chosen = evenlySpaced(controls.cells, options.maxCells ?? DEFAULT_MAX_CELLS);
+    const predictions = await predictAll(predictor, chosen, wanted, options);
+    await use(predictor, chosen, predictions);
+    return { predictions, geneNames: predictor.panel.names, numControlCells: controls.cells.length, notes: read.notes };
   } finally {
     predictor.dispose();
   }
@@ -104,7 +117,7 @@ export interface PerturbationEvaluation extends PerturbationResult {
 
 /**
  * Predicts every perturbation of a file from its control cells and scores them against its perturbed cells.
- * @param only these perturbations; default: all that the training of the checkpoint did not have, or all of them when it had all
+ * @param options `only`: these perturbations; default: all that the training of the checkpoint did not have, or all of them when it had all
  */
 export async function evaluatePerturbationFile(checkpoint: Checkpoint, executor: Executor, input: string, options: PerturbOptions & { readonly perturbationKey: string; readonly only?: readonly string[] | undefined }, rng: Rng): Promise<PerturbationEvaluation> {
   const predictor = await createPredictor(executor, checkpoint, { batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE });

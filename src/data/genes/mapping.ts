@@ -75,8 +75,8 @@ function mapped(genes: GeneNames, vocabulary: Vocabulary, rename: ReturnType<typ
   const isTaken = new Set<number>();
   for (let column = 0; column < numGenes; column++) {
     if (genes.lost?.[column]) continue;
-    const id = namesAt(genes, column).map((name) => vocabulary.idOf(withoutVersion(name))).find((found) => found !== undefined);
-    if (id === undefined) continue;
+    const id = genes.ids ? genes.ids[column] : namesAt(genes, column).map((name) => vocabulary.idOf(withoutVersion(name))).find((found) => found !== undefined);
+    if (id === undefined || id < 0) continue;
     vocabularyIds[column] = id;
     isTaken.add(id);
   }
@@ -90,7 +90,7 @@ function mapped(genes: GeneNames, vocabulary: Vocabulary, rename: ReturnType<typ
     let route: Route = 'as named';
     if (id < 0) {
       const isLost = genes.lost?.[column];
-      const found = isLost ? undefined : rename(namesAt(genes, column));
+      const found = isLost || genes.ids ? undefined : rename(namesAt(genes, column));
       const name = genes.names[column]!;
       if (isLost) lost.push({ column, name, reason: isLost });
       else if (found === undefined) lost.push({ column, name, reason: 'not in the vocabulary' });

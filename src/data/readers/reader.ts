@@ -102,6 +102,8 @@ export interface GeneNames {
   readonly symbols?: readonly string[];
   /** Ensembl ids where a column beside the index holds them (gene_ids, ensembl_id …). */
   readonly ensemblIds?: readonly string[];
+  /** Vocabulary ids, -1 for none, where the columns are a vocabulary's own and no name has to be looked up. */
+  readonly ids?: Int32Array;
   /** Why a column stands for no gene, where names were translated from another species and this one could not be. */
   readonly lost?: readonly ('no ortholog' | 'several orthologs' | undefined)[];
 }

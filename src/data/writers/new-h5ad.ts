@@ -2,7 +2,7 @@ import { access, constants, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OutputError } from '../../errors.js';
 import { asOutputError, makeFolder, syncFolder, temporaryName } from '../../files.js';
-import { describeFrame, encode, makeDict, writeColumn, writeStringArray, writeUns, type NewColumn, type UnsValue } from './anndata-elements.js';
+import { describeFrame, encode, makeDict, writeArray, writeColumn, writeStringArray, writeUns, type NewColumn, type UnsValue } from './anndata-elements.js';
 import { Hdf5Tree } from './hdf5-tree.js';
 
 /** Cells × genes in compressed sparse rows, column indices ascending in each row. */
@@ -11,6 +11,12 @@ export interface SparseRows {
   readonly indptr: Int32Array;
   readonly indices: Int32Array;
   readonly values: Float32Array;
+}
+
+/** [numCells, numDims], row after row. */
+export interface ObsmArray {
+  readonly values: Float32Array;
+  readonly numDims: number;
 }
 
 export interface NewH5ad {
@@ -23,8 +29,8 @@ export interface NewH5ad {
   readonly layers?: Readonly<Record<string, SparseRows>>;
   /** Columns of one entry a cell. */
   readonly obs?: Readonly<Record<string, NewColumn>>;
-  /** Tables of numbers by their names, one entry a cell in each column. */
-  readonly obsm?: Readonly<Record<string, Readonly<Record<string, Float64Array>>>>;
+  /** Tables of numbers by their names, one entry a cell in each column; or arrays of so many columns without names. */
+  readonly obsm?: Readonly<Record<string, Readonly<Record<string, Float64Array>> | ObsmArray>>;
   /** Columns of one entry a gene. */
   readonly var?: Readonly<Record<string, NewColumn>>;
   readonly uns?: Readonly<Record<string, UnsValue>>;
@@ -72,9 +78,14 @@ function writeContent(tree: Hdf5Tree, { cellIds, geneNames, x, layers = {}, obs 
   writeFrame(tree, '/var', geneNames, genes);
   for (const part of ['layers', 'obsm', 'varm', 'obsp', 'varp', 'uns']) makeDict(tree, `/${part}`);
   for (const [name, matrix] of Object.entries(layers)) writeSparse(tree, `/layers/${name}`, matrix, numGenes);
-  for (const [name, columns] of Object.entries(obsm)) writeFrame(tree, `/obsm/${name}`, cellIds, Object.fromEntries(Object.entries(columns).map(([key, values]) => [key, { kind: 'numeric', values }])));
+  for (const [name, entry] of Object.entries(obsm)) {
+    if (isArray(entry)) writeArray(tree, `/obsm/${name}`, entry.values, entry.numDims);
+    else writeFrame(tree, `/obsm/${name}`, cellIds, Object.fromEntries(Object.entries(entry).map(([key, values]) => [key, { kind: 'numeric', values }])));
+  }
   for (const [name, value] of Object.entries(uns)) writeUns(tree, `/uns/${name}`, value);
 }
+
+const isArray = (entry: Readonly<Record<string, Float64Array>> | ObsmArray): entry is ObsmArray => typeof entry.numDims === 'number';
 
 function writeSparse(tree: Hdf5Tree, path: string, { indptr, indices, values }: SparseRows, numGenes: number): void {
   tree.makeGroup(path);
