@@ -7,6 +7,8 @@ import type { CorpusChoice } from './config.js';
 /** What a training reads: one corpus, or several that look like one. Rows of the second follow those of the first, and so on. */
 export interface CellSource
   extends Pick<Corpus, 'path' | 'fingerprint' | 'vocabulary' | 'scale' | 'entropy' | 'numCells' | 'layouts' | 'obsKeys' | 'labelCodes' | 'splitRows' | 'numGenesPerCell' | 'close'> {
+  /** Of several corpora: the first row of each. */
+  readonly firstRows?: readonly number[];
   /** Where corpora have weights: whose rows are shown how often in a training pass. Without, every row counts the same. */
   readonly parts?: readonly CorpusPart[];
 }
@@ -86,6 +88,7 @@ function join(corpora: readonly Corpus[], weights: readonly number[] | undefined
     splitRows: (split) => concat(corpora.map((corpus, i) => corpus.splitRows(split).map((row) => row + firstRows[i]!))),
     numGenesPerCell: () => concat(corpora.map((corpus) => corpus.numGenesPerCell())),
     close: () => corpora.forEach((corpus) => corpus.close()),
+    firstRows,
     ...(parts && { parts }),
   };
 }

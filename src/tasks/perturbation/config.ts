@@ -32,7 +32,7 @@ const fields = z
     contextGenes: z.int().positive().nullable().default(null).describe('genes a cell shows at once, those of a larger panel take turns; null = as many as the model takes'),
     cellsPerPerturbation: z.int().positive().nullable().default(null).describe('most cells of a perturbation shown in one pass; null = all'),
     target: z.enum(['cell', 'mean']).default('cell').describe('what the change is learned from: the perturbed cell, or the mean of its perturbation and match group (less noise, same mean)'),
-    singleEffects: z.enum(['none', 'input']).default('none').describe('input: a combination is predicted from the trained effects of its single perturbations, which the regressor corrects'),
+    singleEffects: z.enum(['none', 'input']).default('none').describe('input: a combination is predicted from the trained effects of its single perturbations, whose sum the regressor corrects, seeing what each of them does to the gene'),
     hideSingleEffect: z.number().min(0).max(1).default(0.2).describe('how often such an effect is hidden in training, so that genes without one are learned, too'),
     head: z
       .strictObject({

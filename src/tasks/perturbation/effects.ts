@@ -60,19 +60,25 @@ function residualVariance({ x, panel }: PerturbationCells, rows: Int32Array): Fl
 }
 
 /**
- * Sum of the trained changes of a combination's parts, and how many of the parts it holds. A perturbation is never told its own change.
+ * What is known of a combination's parts, gene by gene. The sum is what they do if they do not interact; the lowest and the highest of them
+ * say where they can: a gene that two parts both touch, and not one that a single part touches twice as hard.
+ */
+export interface PartEffects {
+  /** [G] sum of the known effects. */
+  readonly effects: Float64Array;
+  /** [G] the lowest and the highest of them; 0 where none is known. */
+  readonly lowest: Float64Array;
+  readonly highest: Float64Array;
+  /** Share of the parts whose effect is known. */
+  readonly knownShare: number;
+}
+
+/**
+ * The trained changes of a combination's parts. A perturbation is never told its own change.
  * @param isHidden parts that are kept back
  */
-export function sumOfSingles({ parts }: Pick<Perturbation, 'parts'>, singles: ReadonlyMap<string, Float64Array>, G: number, isHidden: (part: string) => boolean = () => false): { effects: Float64Array; knownShare: number } {
-  const effects = new Float64Array(G);
-  let numKnown = 0;
-  if (parts.length > 1) {
-    for (const part of parts) {
-      const change = singles.get(part);
-      if (!change || isHidden(part)) continue;
-      numKnown++;
-      for (let gene = 0; gene < G; gene++) effects[gene]! += change[gene]!;
-    }
-  }
-  return { effects, knownShare: numKnown / parts.length };
+export function effectsOfParts({ parts }: Pick<Perturbation, 'parts'>, singles: ReadonlyMap<string, Float64Array>, G: number, isHidden: (part: string) => boolean = () => false): PartEffects {
+  const known = parts.length > 1 ? parts.flatMap((part) => (singles.has(part) && !isHidden(part) ? [singles.get(part)!] : [])) : [];
+  const over = (join: (a: number, b: number) => number): Float64Array => Float64Array.from({ length: G }, (_, gene) => known.reduce((found, change) => join(found, change[gene]!), known[0]?.[gene] ?? 0));
+  return { effects: Float64Array.from({ length: G }, (_, gene) => known.reduce((sum, change) => sum + change[gene]!, 0)), lowest: over(Math.min), highest: over(Math.max), knownShare: known.length / parts.length };
 }

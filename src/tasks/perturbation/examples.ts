@@ -2,18 +2,16 @@
 import type { HostTensor } from '../../runtime/program/program.js';
 import type { Rng } from '../../rng.js';
 import type { Panel, RankedCell } from './cells.js';
+import type { PartEffects } from './effects.js';
 import type { PerturbationInputs } from './model.js';
 import { DIRECTIONS, type Perturbation } from './perturbations.js';
 
 /** One control cell, what is done to it, and the genes it shows. */
-export interface Example {
+export interface Example extends PartEffects {
   readonly control: RankedCell;
   readonly perturbation: Perturbation;
   /** [G] mean of the control cells. */
   readonly reference: Float64Array;
-  /** [G] sum of known single effects. */
-  readonly effects: Float64Array;
-  readonly knownShare: number;
   /** Panel positions of the genes in context, in the order they are shown. */
   readonly context: Int32Array;
 }
@@ -71,7 +69,7 @@ export function coverPanel(order: Int32Array, size: number, perturbation: Pertur
 export function exampleInputs(examples: readonly Example[], seqLen: number, numSlots: number, panel: Panel, padId: number): PerturbationInputs {
   const B = examples.length;
   const geneIds = new Int32Array(B * seqLen).fill(padId);
-  const [values, reference, effects] = [new Float32Array(B * seqLen), new Float32Array(B * seqLen), new Float32Array(B * seqLen)];
+  const [values, reference, effects, lowest, highest] = Array.from({ length: 5 }, () => new Float32Array(B * seqLen)) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
   const perturbedIds = new Int32Array(B * numSlots).fill(padId);
   const directions = new Int32Array(B * numSlots);
   const valueOf = new Float32Array(panel.ids.length);
@@ -84,6 +82,8 @@ export function exampleInputs(examples: readonly Example[], seqLen: number, numS
       values[at] = valueOf[position]!;
       reference[at] = example.reference[position]!;
       effects[at] = example.effects[position]!;
+      lowest[at] = example.lowest[position]!;
+      highest[at] = example.highest[position]!;
     });
     perturbation.geneIds.forEach((id, i) => (perturbedIds[b * numSlots + i] = id));
     directions.fill(DIRECTIONS.indexOf(perturbation.direction), b * numSlots, (b + 1) * numSlots);
@@ -95,6 +95,8 @@ export function exampleInputs(examples: readonly Example[], seqLen: number, numS
     values: cells(values, seqLen),
     reference: cells(reference, seqLen),
     effects: cells(effects, seqLen),
+    lowest: cells(lowest, seqLen),
+    highest: cells(highest, seqLen),
     perturbedIds: cells(perturbedIds, numSlots),
     directions: cells(directions, numSlots),
     knownShare: { dtype: 'float32', shape: [B], data: Float32Array.from(examples, (example) => example.knownShare) },

@@ -28,8 +28,8 @@ const PRODUCT = `${HEAD_PREFIX}product`;
 const SCALARS = `${HEAD_PREFIX}scalars`;
 const OUT = `${HEAD_PREFIX}out`;
 
-/** Control mean, effects, share of the parts whose effect is known, whether the gene itself is perturbed. */
-const NUM_SCALARS = 4;
+/** Control mean; sum, lowest and highest of the parts' effects; share of the parts whose effect is known; whether the gene itself is perturbed. */
+const NUM_SCALARS = 6;
 
 /** The place of the head's dropout among the model's: behind those of any number of layers. */
 const HEAD_DROPOUT_INDEX = 1_000_000;
@@ -80,8 +80,10 @@ export interface PerturbationInputs extends HostTensors {
   readonly directions: HostTensor;
   /** [B, L] float32 mean of the control cells. */
   readonly reference: HostTensor;
-  /** [B, L] float32 sum of the known single effects; 0 where none is. */
+  /** [B, L] float32 sum, lowest and highest of the known single effects; 0 where none is. */
   readonly effects: HostTensor;
+  readonly lowest: HostTensor;
+  readonly highest: HostTensor;
   /** [B] float32 share of the perturbed genes whose single effect is known. */
   readonly knownShare: HostTensor;
 }
@@ -109,7 +111,7 @@ export function predictedChange(parameters: Tensors, inputs: Tensors, config: Mo
     const isSelf = tf.max(tf.mul(tf.cast(tf.equal(tf.expandDims(geneIds, -1), tf.expandDims(perturbedIds, 1)), 'float32'), tf.expandDims(isPerturbed, 1)), -1); // [B, L]
     const effects = inputs['effects'] as tf.Tensor2D;
     const knownShare = tf.mul(tf.onesLike(effects), tf.reshape(inputs['knownShare']!, [B, 1]));
-    const scalars = tf.stack([inputs['reference']!, effects, knownShare, isSelf], -1); // [B, L, 4]
+    const scalars = tf.stack([inputs['reference']!, effects, inputs['lowest']!, inputs['highest']!, knownShare, isSelf], -1); // [B, L, 6]
     const p = (name: string) => take(parameters, name);
     const fromGene = tf.add(linear(genes, p(`${GENE}.weight`)), linear(perturbation, p(`${PERTURBATION}.weight`))); // [B, L, E]
     const fromBoth = linear(tf.mul(genes, perturbation), p(`${PRODUCT}.weight`));

@@ -2,18 +2,16 @@
 import type { HostTensors } from '../../runtime/program/program.js';
 import type { Panel, RankedCell } from './cells.js';
 import { changedValue } from './change.js';
+import type { PartEffects } from './effects.js';
 import { contextOrder, coverPanel, exampleInputs, positionsByMean, type Example } from './examples.js';
 import type { Perturbation } from './perturbations.js';
 
 /** A control cell that is to be perturbed. */
-export interface Question {
+export interface Question extends PartEffects {
   readonly control: RankedCell;
   readonly perturbation: Perturbation;
   /** [G] mean of the control cells it stands for. */
   readonly reference: Float64Array;
-  /** [G] sum of known single effects, and the share of the parts it holds (effects.ts). */
-  readonly effects: Float64Array;
-  readonly knownShare: number;
 }
 
 export interface AskOptions {
@@ -47,10 +45,11 @@ export async function predictChanges(questions: readonly Question[], { panel, co
     pending.forEach(({ example, question }, b) => example.context.forEach((position, l) => (changes[question]![position] = out[b * seqLen + l]!)));
     pending = [];
   };
-  for (const [question, { control, perturbation, reference, effects, knownShare }] of questions.entries()) {
+  for (const [question, asked] of questions.entries()) {
+    const { control, perturbation, reference } = asked;
     if (!orders.has(reference)) orders.set(reference, positionsByMean(reference));
     for (const context of coverPanel(contextOrder(control, panel, orders.get(reference)!), seqLen, perturbation, panel)) {
-      pending.push({ example: { control, perturbation, reference, effects, knownShare, context }, question });
+      pending.push({ example: { ...asked, context }, question });
       if (pending.length === batchSize) await flush();
     }
     onCells?.(question + 1);

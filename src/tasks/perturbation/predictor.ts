@@ -3,7 +3,7 @@ import type { Executor } from '../../runtime/program/program.js';
 import type { Checkpoint } from '../../train/checkpoint.js';
 import { isOfEmbedding } from '../cell-encoder.js';
 import type { RankedCell } from './cells.js';
-import { sumOfSingles } from './effects.js';
+import { effectsOfParts } from './effects.js';
 import { readPerturbationHead, SINGLE_EFFECTS, type PerturbationHead } from './head.js';
 import { predictedChange } from './model.js';
 import { perturbedCells, predictChanges, type Question } from './predict.js';
@@ -41,8 +41,8 @@ export async function createPredictor(executor: Executor, checkpoint: Checkpoint
     ...head,
     async predict(controls, perturbation, onCells) {
       if (perturbation.parts.length > info.numSlots) throw new ConfigError({ key: perturbation.name, found: `${perturbation.parts.length} genes at once`, expected: `at most ${info.numSlots}: no cell of the training had more` });
-      const { effects, knownShare } = sumOfSingles(perturbation, singles, panel.ids.length);
-      const questions: Question[] = controls.map(({ cell, reference }) => ({ control: cell, perturbation, reference, effects, knownShare }));
+      const effects = effectsOfParts(perturbation, singles, panel.ids.length);
+      const questions: Question[] = controls.map(({ cell, reference }) => ({ control: cell, perturbation, reference, ...effects }));
       const run = async (inputs: Parameters<typeof program.run>[0]) => (await program.run(inputs))['change']!.data as Float32Array;
       const changes = await predictChanges(questions, { panel, contextGenes: info.contextGenes, numSlots: info.numSlots, padId: vocabulary.padId, batchSize, run, ...(onCells && { onCells }) });
       return { cells: perturbedCells(questions, changes, panel), changes };

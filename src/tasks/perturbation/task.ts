@@ -11,7 +11,7 @@ import type { Task } from '../../train/task.js';
 import { isOfEmbedding } from '../cell-encoder.js';
 import { rowsOf, type PerturbationCells } from './cells.js';
 import type { PerturbationConfig } from './config.js';
-import { sumOfSingles, type TrainedEffects } from './effects.js';
+import { effectsOfParts, type TrainedEffects } from './effects.js';
 import { contextOrder, exampleInputs, positionsByMean, sampleContext, type Example } from './examples.js';
 import { SINGLE_EFFECTS, singleEffectsTensor } from './head.js';
 import { deRankingLoss, weightedSquaredError } from './loss.js';
@@ -63,9 +63,9 @@ export function createPerturbationTask(setup: PerturbationSetup): Task {
     const group = cells.group[row]!;
     const control = cells.ranked(cells.matched[row]!);
     const hiding = exampleRng.fork('hide');
-    const { effects: sum, knownShare } = sumOfSingles(perturbation, singles, G, () => hiding.uniform() < config.hideSingleEffect);
+    const effectsSeen = effectsOfParts(perturbation, singles, G, () => hiding.uniform() < config.hideSingleEffect);
     const context = sampleContext(contextOrder(control, panel, orders[group]!), seqLen, perturbation, panel, exampleRng.fork('context'));
-    return { control, perturbation, reference: cells.groupMeans[group]!, effects: sum, knownShare, context };
+    return { control, perturbation, reference: cells.groupMeans[group]!, ...effectsSeen, context };
   };
   const realChange = (row: number): ArrayLike<number> => {
     const group = cells.group[row]!;

@@ -6,7 +6,7 @@ import { meanOfProfiles, meanProfile } from '../../metrics/perturbation/profiles
 import { meanCollapseIndex, meanPerturbationScores, perturbationScores, type PredictedPerturbation, type RealPerturbation } from '../../metrics/perturbation/scores.js';
 import type { EvaluationContext, Metrics } from '../../train/task.js';
 import { rowsOf, type PerturbationCells } from './cells.js';
-import { sumOfSingles } from './effects.js';
+import { effectsOfParts } from './effects.js';
 import { predictedChange } from './model.js';
 import { perturbedCells, predictChanges, type Question } from './predict.js';
 import type { Perturbation } from './perturbations.js';
@@ -59,8 +59,8 @@ export function createValidation({ config, cells, effects, singles, sizes, model
 
 /** The matched control cells of a perturbation's own cells, at most so many: they have its composition of groups. */
 function questionsFor(cells: PerturbationCells, singles: ReadonlyMap<string, Float64Array>, perturbation: Perturbation, rows: Int32Array, most: number): Question[] {
-  const { effects, knownShare } = sumOfSingles(perturbation, singles, cells.panel.ids.length);
-  return Array.from(evenly(rows, most), (row) => ({ control: cells.ranked(cells.matched[row]!), perturbation, reference: cells.groupMeans[cells.group[row]!]!, effects, knownShare }));
+  const effects = effectsOfParts(perturbation, singles, cells.panel.ids.length);
+  return Array.from(evenly(rows, most), (row) => ({ control: cells.ranked(cells.matched[row]!), perturbation, reference: cells.groupMeans[cells.group[row]!]!, ...effects }));
 }
 
 /** At most n of the rows, evenly spaced. */

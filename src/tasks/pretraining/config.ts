@@ -13,6 +13,13 @@ export const PretrainingConfig = z.strictObject({
   depth: DepthCorruption.prefault({ kind: 'scale' }).describe('training cells as if sequenced less deeply; validation cells stay as they are'),
   loader: LoaderConfig.prefault({}),
   model: ModelConfig.prefault({}),
+  geneVectors: z
+    .discriminatedUnion('kind', [
+      z.strictObject({ kind: z.literal('random') }).describe('standard normal draws'),
+      z.strictObject({ kind: z.literal('expression'), maxCells: z.int().positive().default(20_000).describe('training cells looked at') }).describe('placed so that dot products are the genes’ correlations over training cells'),
+    ])
+    .default({ kind: 'random' })
+    .describe('where the rows of the gene embedding start; expression is a head start for few cells'),
   diffusion: DiffusionConfig.prefault({}),
   baselineCells: z.int().positive().default(20_000).describe('training cells the simple guesses are counted on'),
   train: TrainConfig,

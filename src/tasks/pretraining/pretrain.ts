@@ -11,6 +11,7 @@ import type { MicroBatchChoice } from '../../train/run-manifest.js';
 import type { Baselines, Task } from '../../train/task.js';
 import { countGuesses, scoreGuesses } from './baselines.js';
 import type { PretrainingConfig } from './config.js';
+import { placedGeneVectors } from './gene-vectors.js';
 import { createPretrainingTask, describeModel } from './task.js';
 
 export interface PretrainOptions {
@@ -37,7 +38,7 @@ export async function pretrain({ config, out, isResumed = false, microBatch, pro
     requireTraining(corpus);
     const backend = await loadTensorFlow();
     const root = Rng.fromSeed(config.train.seed);
-    const task = createPretrainingTask(config, corpus, root.fork('model'));
+    const task = createPretrainingTask(config, corpus, root.fork('model'), await placedGeneVectors(config, corpus, root.fork('model')));
     return await runTraining({
       task,
       config,

@@ -8,7 +8,7 @@ import { dualLoss, weightedMean } from '../../diffusion/loss.js';
 import { initialParameters } from '../../model/parameters.js';
 import { geneLogits, slotStates, type ForwardOptions } from '../../model/scdiva.js';
 import type { Rng } from '../../rng.js';
-import type { Tensors } from '../../runtime/program/program.js';
+import type { HostTensors, Tensors } from '../../runtime/program/program.js';
 import type { ModelDescription } from '../../train/checkpoint.js';
 import { dropoutSeed } from '../../train/dropout-seed.js';
 import type { Task } from '../../train/task.js';
@@ -29,11 +29,12 @@ export function describeModel(config: PretrainingConfig, corpus: Pick<CellSource
  * loss there. identityLoss is to fall below the unigram baseline of run.json, valueLoss below its mean-value baseline: a model
  * that does not has learned nothing beyond frequencies.
  * @param rng of the initial parameters
+ * @param geneVectors what the embedding of genes starts as, of `placedGeneVectors`; default: drawn like the rest
  */
-export function createPretrainingTask(config: PretrainingConfig, corpus: CellSource, rng: Rng): Task {
+export function createPretrainingTask(config: PretrainingConfig, corpus: CellSource, rng: Rng, geneVectors?: HostTensors): Task {
   const { vocabulary } = corpus;
   const { modelConfig, preprocessing } = describeModel(config, corpus);
-  const parameters = initialParameters(modelConfig, vocabulary.size, rng);
+  const parameters = { ...initialParameters(modelConfig, vocabulary.size, rng), ...geneVectors };
 
   return {
     name: 'pretraining',

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Rng } from '../../../src/rng.js';
 import type { Panel, RankedCell } from '../../../src/tasks/perturbation/cells.js';
 import { changedValue } from '../../../src/tasks/perturbation/change.js';
-import { sumOfSingles } from '../../../src/tasks/perturbation/effects.js';
+import { effectsOfParts } from '../../../src/tasks/perturbation/effects.js';
 import { contextOrder, coverPanel, exampleInputs, positionsByMean, sampleContext } from '../../../src/tasks/perturbation/examples.js';
 import { perturbedCells, predictChanges, type Question } from '../../../src/tasks/perturbation/predict.js';
 import type { Perturbation } from '../../../src/tasks/perturbation/perturbations.js';
@@ -38,7 +38,7 @@ describe('contexts', () => {
 
 describe('exampleInputs', () => {
   it('gives unexpressed genes value 0, fills up with padding and names every perturbed gene', () => {
-    const example = { control, perturbation, reference: mean, effects: mean.map((v) => -v), knownShare: 0.5, context: Int32Array.of(5, 9, 1) };
+    const example = { control, perturbation, reference: mean, effects: mean.map((v) => -v), lowest: mean.map((v) => -v), highest: mean.map(() => 0), knownShare: 0.5, context: Int32Array.of(5, 9, 1) };
     const inputs = exampleInputs([example], 5, 3, panel, 0);
     expect(Array.from(inputs.geneIds.data)).toEqual([7, 11, 3, 0, 0]);
     expect(Array.from(inputs.values.data)).toEqual([3, 0, 2, 0, 0]);
@@ -49,16 +49,24 @@ describe('exampleInputs', () => {
   });
 });
 
-describe('sumOfSingles', () => {
+describe('effectsOfParts', () => {
   const singles = new Map([['A', Float64Array.of(1, 2)], ['C', Float64Array.of(10, 20)]]);
 
   it('adds up what is known, and tells how much that is', () => {
-    expect(sumOfSingles({ parts: ['A', 'C'] }, singles, 2)).toEqual({ effects: Float64Array.of(11, 22), knownShare: 1 });
-    expect(sumOfSingles({ parts: ['A', 'B'] }, singles, 2)).toEqual({ effects: Float64Array.of(1, 2), knownShare: 0.5 });
-    expect(sumOfSingles({ parts: ['A', 'C'] }, singles, 2, (part) => part === 'A')).toEqual({ effects: Float64Array.of(10, 20), knownShare: 0.5 });
+    expect(effectsOfParts({ parts: ['A', 'C'] }, singles, 2)).toMatchObject({ effects: Float64Array.of(11, 22), knownShare: 1 });
+    expect(effectsOfParts({ parts: ['A', 'B'] }, singles, 2)).toMatchObject({ effects: Float64Array.of(1, 2), knownShare: 0.5 });
+    expect(effectsOfParts({ parts: ['A', 'C'] }, singles, 2, (part) => part === 'A')).toMatchObject({ effects: Float64Array.of(10, 20), knownShare: 0.5 });
   });
 
-  it('never tells a single perturbation its own effect', () => expect(sumOfSingles({ parts: ['A'] }, singles, 2)).toEqual({ effects: Float64Array.of(0, 0), knownShare: 0 }));
+  it('tells a gene that both parts touch from one that a single part touches as hard', () => {
+    const both = new Map([['A', Float64Array.of(-1, 0)], ['C', Float64Array.of(-1, -2)]]);
+    const { effects, lowest, highest } = effectsOfParts({ parts: ['A', 'C'] }, both, 2);
+    expect(effects).toEqual(Float64Array.of(-2, -2));
+    expect(lowest).toEqual(Float64Array.of(-1, -2));
+    expect(highest).toEqual(Float64Array.of(-1, 0));
+  });
+
+  it('never tells a single perturbation its own effect', () => expect(effectsOfParts({ parts: ['A'] }, singles, 2)).toMatchObject({ effects: Float64Array.of(0, 0), lowest: Float64Array.of(0, 0), highest: Float64Array.of(0, 0), knownShare: 0 }));
 });
 
 describe('predicted cells', () => {
@@ -75,7 +83,7 @@ describe('predicted cells', () => {
   it('have the reference’s mean plus the change, whichever control cells were asked, and every gene is asked once', async () => {
     const cells: RankedCell[] = [control, { geneIds: Int32Array.of(4), values: Float32Array.of(2) }];
     const reference = Float64Array.from({ length: 10 }, () => 1);
-    const questions: Question[] = cells.map((cell) => ({ control: cell, perturbation, reference, effects: new Float64Array(10), knownShare: 0 }));
+    const questions: Question[] = cells.map((cell) => ({ control: cell, perturbation, reference, ...effectsOfParts(perturbation, new Map(), 10) }));
     let numBatches = 0;
     // A stand-in for the model that answers a gene's id over 10.
     const run = async ({ geneIds }: { geneIds?: { data: ArrayLike<number> } }) => {
