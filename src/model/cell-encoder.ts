@@ -51,6 +51,21 @@ export function latentToken(parameters: Tensors, clean: tf.Tensor3D, isSummarise
 }
 
 /**
+ * The mean of gene vectors, weighted: with expression as weight the simplest thing to say of a cell that knows genes from one another and
+ * how much of each there is. No block is computed.
+ * @param geneIds [B, L] int32
+ * @param weights [B, L] float32 >= 0, 0 at padding; a cell without weight has the mean 0
+ * @returns [B, D]
+ */
+export function meanGene(parameters: Tensors, geneIds: tf.Tensor2D, weights: tf.Tensor2D): tf.Tensor2D {
+  return tf.tidy(() => {
+    const vectors = gatherRows(take(parameters, 'gene_embedding.weight'), geneIds); // [B, L, D]
+    const sum = tf.sum(tf.mul(vectors, tf.expandDims(weights, -1)), 1); // [B, D]
+    return tf.div(sum, tf.maximum(tf.sum(weights, 1, true), 1e-6)) as tf.Tensor2D;
+  });
+}
+
+/**
  * What the blocks see of the genes: at replaced slots the two learned vectors instead of identity and value, then the input projection.
  * @param clean [B, L, D]
  * @param isReplaced [B, L] float32, 1 = replaced

@@ -30,6 +30,7 @@ const ReleaseKeys = z.object({
   /** Ours, and there only where they are not what the release has. */
   POSITIONS: z.enum(['rotary', 'none']).optional(),
   GENES_SEE_LATENT: z.boolean().optional(),
+  CELL_STATE: z.enum(['latent', 'genes']).optional(),
 });
 export type ReleaseKeys = z.infer<typeof ReleaseKeys>;
 
@@ -55,6 +56,7 @@ export function toReleaseKeys(config: ModelConfig, ids: GeneIdLayout): ReleaseKe
     ROPE_MAX_LEN: config.maxGenes + 1,
     ...(config.positions !== 'rotary' && { POSITIONS: config.positions }),
     ...(!config.genesSeeLatent && { GENES_SEE_LATENT: false }),
+    ...(config.cellState !== 'latent' && { CELL_STATE: config.cellState }),
   };
 }
 
@@ -95,6 +97,7 @@ export function fromReleaseKeys(raw: unknown, file: string): ReleaseSizes {
       ropeTheta: keys.ROPE_THETA,
       positions: keys.POSITIONS,
       genesSeeLatent: keys.GENES_SEE_LATENT,
+      cellState: keys.CELL_STATE,
     }),
     ids: { size: keys.VOCAB_SIZE, padId: keys.PAD_TOKEN_ID, maskId: keys.MASK_TOKEN_ID, padFillId: keys.PAD_FILL_GENE_ID, bosId: keys.BOS_GENE_ID, eosId: keys.EOS_GENE_ID },
   };

@@ -11,7 +11,7 @@ import { rmsNorm } from '../runtime/ops/rms-norm.js';
 import { firstPositions, rotaryTable, unturned } from '../runtime/ops/rotary.js';
 import type { Tensors } from '../runtime/program/program.js';
 import { block, type BlockContext, type KeptPositions } from './block.js';
-import { encodeGenes, isRealGene, latentToken, maskedGenes } from './cell-encoder.js';
+import { encodeGenes, isRealGene, latentToken, maskedGenes, meanGene as weightedMeanGene } from './cell-encoder.js';
 import type { ModelConfig } from './config.js';
 import type { GeneIdLayout } from './gene-ids.js';
 import { recomputedBlock } from './recomputed-block.js';
@@ -52,10 +52,11 @@ export function hiddenStates(parameters: Tensors, inputs: ModelInputs, config: M
   return forward(parameters, inputs, config, ids, options) as tf.Tensor3D;
 }
 
-/** `cellEmbedding(hiddenStates(…))` without computing the gene slots of the last block. @returns [B, D] */
+/** The cell embedding, as `config.cellState` says: `cellEmbedding(hiddenStates(…))` without the gene slots of the last block, or no block at all. @returns [B, D] */
 export function latentStates(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): tf.Tensor2D {
   return tf.tidy(() => {
     const [numCells] = inputs.geneIds.shape;
+    if (config.cellState === 'genes') return meanGene(parameters, inputs, ids);
     const latent = forward(parameters, inputs, config, ids, options, { numQueries: 1 }); // [B, 1, D]
     return tf.reshape(latent, [numCells, config.hiddenDim]);
   });
@@ -74,18 +75,24 @@ export function slotStates(parameters: Tensors, inputs: ModelInputs, positions: 
 }
 
 /**
- * `latentStates` and `slotStates` of one pass: the cell embedding of a partly masked cell, and the states of its masked slots.
+ * `latentStates` and `slotStates` of one pass: the cell embedding of a partly masked cell, and the states of its masked slots. The mean of
+ * gene vectors is that of the whole cell, as what [LAT] begins as is.
  * @param positions [M] int32, b · L + l of slot l of cell b
  * @returns latent [B, D], slots [M, D]
  */
 export function latentAndSlotStates(parameters: Tensors, inputs: ModelInputs, positions: tf.Tensor1D, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): { latent: tf.Tensor2D; slots: tf.Tensor2D } {
   return tf.tidy(() => {
     const [numCells, seqLen] = inputs.geneIds.shape;
+    if (config.cellState === 'genes') return { latent: meanGene(parameters, inputs, ids), slots: slotStates(parameters, inputs, positions, config, ids, options) };
     const latentRows = tf.range(0, numCells * (seqLen + 1), seqLen + 1, 'int32'); // [B]
     const rows = tf.concat([latentRows, slotRows(positions, seqLen)]) as tf.Tensor1D; // [B + M]
     const states = forward(parameters, inputs, config, ids, options, { rows }) as tf.Tensor2D; // [B + M, D]
     return { latent: tf.slice(states, [0, 0], [numCells, -1]), slots: tf.slice(states, [numCells, 0], [-1, -1]) };
   });
+}
+
+function meanGene(parameters: Tensors, { geneIds, values }: ModelInputs, ids: PaddingIds): tf.Tensor2D {
+  return weightedMeanGene(parameters, geneIds, tf.mul(values, isRealGene(geneIds, ids)) as tf.Tensor2D);
 }
 
 /** A row of [LAT] stands before the genes of each cell: b · L + l → b · (L + 1) + 1 + l. */

@@ -10,8 +10,9 @@ import type { Executor, HostTensors, Tensors, Variables } from '../runtime/progr
 /** Parts of the model that the cell embedding does not depend on: they predict masked genes. */
 const OUTSIDE_EMBEDDING = ['gene_head.', 'value_head.', 'gene_mask_emb', 'value_mask_emb'];
 
-/** Whether the embedding of an unmasked cell depends on this parameter. */
-export function isOfEmbedding(name: string): boolean {
+/** Whether the embedding of an unmasked cell depends on this parameter; without a config, whether that of any kind may. */
+export function isOfEmbedding(name: string, config?: Pick<ModelConfig, 'cellState'>): boolean {
+  if (config?.cellState === 'genes') return name === 'gene_embedding.weight';
   return !OUTSIDE_EMBEDDING.some((prefix) => name.startsWith(prefix));
 }
 

@@ -24,9 +24,9 @@ describe('a checkpoint’s config.json', () => {
   });
 
   it('keeps the ablations of a model, in keys that a model without them does not have', () => {
-    const ablated = { ...MODEL_PRESETS['ScDiVa'], positions: 'none' as const, genesSeeLatent: false };
+    const ablated = { ...MODEL_PRESETS['ScDiVa'], positions: 'none' as const, genesSeeLatent: false, cellState: 'genes' as const };
     const keys = toReleaseKeys(ablated, vocabulary);
-    expect(keys).toEqual({ ...released, POSITIONS: 'none', GENES_SEE_LATENT: false });
+    expect(keys).toEqual({ ...released, POSITIONS: 'none', GENES_SEE_LATENT: false, CELL_STATE: 'genes' });
     expect(fromReleaseKeys(keys, 'c.json').config).toEqual(ablated);
     expect(() => fromReleaseKeys({ ...keys, POSITIONS: 'sinusoidal' }, 'c.json')).toThrow(/POSITIONS/);
   });

@@ -27,6 +27,26 @@ function realStates(hidden: tf.Tensor3D): number[] {
   return [7, 5, 1].flatMap((numGenes, b) => states[b]!.slice(0, 1 + numGenes).flat());
 }
 
+describe('the mean of gene vectors as cell embedding', () => {
+  const config = { ...tinyConfig, cellState: 'genes' as const };
+
+  it('weighs every real gene by its expression, padding by nothing', () => {
+    const [ids, values, table] = [inputs.geneIds.arraySync(), inputs.values.arraySync(), (parameters['gene_embedding.weight'] as tf.Tensor2D).arraySync()];
+    const expected = [7, 5, 1].map((numGenes, b) => {
+      const total = values[b]!.slice(0, numGenes).reduce((sum, v) => sum + v, 0);
+      return table[0]!.map((_, d) => ids[b]!.slice(0, numGenes).reduce((sum, id, l) => sum + (values[b]![l]! * table[id]![d]!) / total, 0));
+    });
+    expectClose(latentStates(parameters, { ...inputs, values: tf.where(tf.equal(inputs.geneIds, tinyIds.padFillId), tf.fill([3, 7], 9), inputs.values) }, config, tinyIds), expected.flat(), { atol: 1e-5 });
+  });
+
+  it('is that of the whole cell beside its masked slots, whose states are as ever', () => {
+    const positions = tf.tensor1d([0, 2, 8], 'int32');
+    const { latent, slots } = latentAndSlotStates(parameters, inputs, positions, config, tinyIds);
+    expectClose(latent, latentStates(parameters, inputs, config, tinyIds), { atol: 1e-6 });
+    expectClose(slots, slotStates(parameters, inputs, positions, tinyConfig, tinyIds), { atol: 1e-6 });
+  });
+});
+
 describe('hiddenStates', () => {
   it('give one state for [LAT] and one for every gene slot, all finite', () => {
     const hidden = forward();

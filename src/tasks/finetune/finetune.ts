@@ -76,7 +76,8 @@ export async function openFinetuning<C extends FinetuneConfig, R>(request: Finet
     const isHelper = context.cluster !== undefined && context.cluster.rank > 0;
     const folder = isHelper ? RunFolder.of(out) : isResumed ? RunFolder.open(out) : await RunFolder.create(out);
     try {
-      const pretrained = await loadCheckpoint(config.checkpoint);
+      const loaded = await loadCheckpoint(config.checkpoint);
+      const pretrained = config.cellState === null ? loaded : { ...loaded, modelConfig: { ...loaded.modelConfig, cellState: config.cellState } };
       requireVocabulary(pretrained, corpus);
       const backend = await loadTensorFlow({ notice: context.say });
       const seeds = Array.from({ length: numSeeds }, (_, i) => config.train.seed + i);

@@ -59,7 +59,7 @@ export function createMultitask({ config, corpus, subtasks, model, sample, rng }
     ...Object.assign({}, ...heads),
     ...(isBalanced && { [LOG_VARIANCE]: { dtype: 'float32', shape: [subtasks.length], data: new Float32Array(subtasks.length) } satisfies HostTensor }),
   };
-  const learns = (name: string): boolean => (name in model.parameters ? hasReconstruction || isOfEmbedding(name) : !/\.input_(mean|std)$/.test(name));
+  const learns = (name: string): boolean => (name in model.parameters ? hasReconstruction || isOfEmbedding(name, modelConfig) : !/\.input_(mean|std)$/.test(name));
 
   const outputs = (state: Tensors, inputs: Tensors, dropoutSeed?: tf.Tensor1D): Record<string, tf.Tensor2D> => {
     const embedding = embedCells(state, inputs, modelConfig, vocabulary, { dropoutSeed, recomputesBlocks: config.train.gradientCheckpointing }); // [B, D]

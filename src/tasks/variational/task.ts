@@ -61,7 +61,7 @@ export function createVariationalTask(setup: VariationalSetup): Task {
   const C = head.classes.length;
   const targets = new GeneTargets(corpus, preprocessing, genes.geneIds);
   const parameters = { ...model.parameters, ...initialHead(head, sample, genes, rng.fork('head')) };
-  const tunes = isTuned(config.tune, modelConfig.numLayers);
+  const tunes = isTuned(config.tune, modelConfig);
   const isClass = (code: number): boolean => code >= 0 && code < C;
 
   return {
