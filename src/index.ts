@@ -28,6 +28,10 @@ export { finetuneMultitask, type MultitaskResult, type TaskDrop } from './tasks/
 export { VariationalConfig } from './tasks/variational/config.js';
 export { finetuneVariational, type VariationalResult } from './tasks/variational/finetune.js';
 export { newCellsFile, type NewCells, type NewCellsJob } from './inference/new-cells.js';
+export { MultimodalConfig } from './tasks/multimodal/config.js';
+export { finetuneMultimodal, type MultimodalResult } from './tasks/multimodal/finetune.js';
+export { evaluateMultimodal, predictProteins, type MultimodalEvaluation, type PredictedProteins } from './inference/evaluate-multimodal.js';
+export { readProteins, scaleProteins, type ProteinTable } from './data/readers/proteins.js';
 export type { FinetuneRequest } from './tasks/finetune/finetune.js';
 export type { MethodResult, TaskResult } from './tasks/finetune/methods.js';
 export { ScDiVa, type CellRows, type EncodedBatch, type EncodedCells, type LoadOptions, type Predictions } from './inference/scdiva.js';

@@ -5,6 +5,7 @@ import { loadConfig } from '../src/config/load.js';
 import { SimulationConfig } from '../src/data/simulate/config.js';
 import { AnnotationConfig } from '../src/tasks/annotation/config.js';
 import { IntegrationConfig } from '../src/tasks/integration/config.js';
+import { MultimodalConfig } from '../src/tasks/multimodal/config.js';
 import { MultitaskConfig } from '../src/tasks/multitask/config.js';
 import { PerturbationConfig } from '../src/tasks/perturbation/config.js';
 import { PretrainingConfig } from '../src/tasks/pretraining/config.js';
@@ -14,7 +15,7 @@ const folder = resolve(import.meta.dirname, '../configs');
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.yaml'));
 
 /** A config file is named for what it runs. */
-const schemas = { pretrain: PretrainingConfig, annotation: AnnotationConfig, integration: IntegrationConfig, perturbation: PerturbationConfig, multitask: MultitaskConfig, variational: VariationalConfig, simulate: SimulationConfig };
+const schemas = { pretrain: PretrainingConfig, annotation: AnnotationConfig, integration: IntegrationConfig, perturbation: PerturbationConfig, multitask: MultitaskConfig, multimodal: MultimodalConfig, variational: VariationalConfig, simulate: SimulationConfig };
 
 describe('the config files', () => {
   it('are there', () => expect(files.length).toBeGreaterThan(3));

@@ -1,4 +1,5 @@
-// B cells, L genes a cell, T = L + 1 positions ([LAT] first), D hidden, M rows of gene slots, V gene vocabulary
+// B cells, L genes a cell, P further tokens (of another kind; mostly 0), T = 1 + L + P positions ([LAT] first), D hidden, M rows of gene slots,
+// V gene vocabulary
 //
 //   geneIds, values ──► gene + value encoding ──► replaced by mask vectors ──► input_proj ──┐
 //                              │                                                            ├─► [LAT], g1 … gL ──► blocks ──► norm ──► h
@@ -8,7 +9,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { linear } from '../runtime/ops/linear.js';
 import { rmsNorm } from '../runtime/ops/rms-norm.js';
-import { firstPositions, rotaryTable, unturned } from '../runtime/ops/rotary.js';
+import { firstPositions, rotaryTable, unturned, type RotaryTable } from '../runtime/ops/rotary.js';
 import type { Tensors } from '../runtime/program/program.js';
 import { block, type BlockContext, type KeptPositions } from './block.js';
 import { encodeGenes, isRealGene, latentToken, maskedGenes, meanGene as weightedMeanGene } from './cell-encoder.js';
@@ -29,6 +30,8 @@ export interface ModelInputs {
    * does not know the replaced genes, passes the known ones.
    */
   readonly isSummarised?: tf.Tensor2D;
+  /** [B, P, D] tokens of another kind behind the genes, as the blocks see them: attended to by all, each at position 0, as they have no order. */
+  readonly further?: tf.Tensor3D;
 }
 
 export interface ForwardOptions {
@@ -95,31 +98,65 @@ function meanGene(parameters: Tensors, { geneIds, values }: ModelInputs, ids: Pa
   return weightedMeanGene(parameters, geneIds, tf.mul(values, isRealGene(geneIds, ids)) as tf.Tensor2D);
 }
 
-/** A row of [LAT] stands before the genes of each cell: b · L + l → b · (L + 1) + 1 + l. */
-function slotRows(positions: tf.Tensor1D, seqLen: number): tf.Tensor1D {
-  return tf.add(tf.add(positions, tf.floorDiv(positions, tf.scalar(seqLen, 'int32'))), tf.scalar(1, 'int32')) as tf.Tensor1D;
+/**
+ * States of one pass over genes and further tokens: of [LAT], of chosen gene slots, and of all further tokens.
+ * @param tokens [B, P, D] as `ModelInputs.further`
+ * @param positions [M] int32, b · L + l of slot l of cell b; M may be 0
+ * @returns latent [B, D], slots [M, D], further [B, P, D]
+ */
+export function jointStates(parameters: Tensors, inputs: ModelInputs, tokens: tf.Tensor3D, positions: tf.Tensor1D, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): { latent: tf.Tensor2D; slots: tf.Tensor2D; further: tf.Tensor3D } {
+  return tf.tidy(() => {
+    const [numCells, seqLen] = inputs.geneIds.shape;
+    const numFurther = tokens.shape[1];
+    const numPositions = 1 + seqLen + numFurther;
+    const firstOfCell = tf.mul(tf.range(0, numCells, 1, 'int32'), tf.scalar(numPositions, 'int32')); // [B]
+    const furtherRows = tf.reshape(tf.add(tf.expandDims(firstOfCell, 1), tf.range(1 + seqLen, numPositions, 1, 'int32')), [-1]); // [B · P]
+    const rows = tf.concat([firstOfCell, furtherRows, slotRows(positions, seqLen, numFurther)]) as tf.Tensor1D; // [B + B · P + M]
+    const states = forward(parameters, { ...inputs, further: tokens }, config, ids, options, { rows }) as tf.Tensor2D;
+    const numRows = numCells * numFurther;
+    return {
+      latent: config.cellState === 'genes' ? meanGene(parameters, inputs, ids) : tf.slice(states, [0, 0], [numCells, -1]),
+      further: tf.reshape(tf.slice(states, [numCells, 0], [numRows, -1]), [numCells, numFurther, config.hiddenDim]),
+      slots: tf.slice(states, [numCells + numRows, 0], [-1, -1]),
+    };
+  });
+}
+
+/** A row of [LAT] stands before the genes of each cell, and further tokens behind: b · L + l → b · (1 + L + P) + 1 + l. */
+function slotRows(positions: tf.Tensor1D, seqLen: number, numFurther = 0): tf.Tensor1D {
+  const cell = tf.floorDiv(positions, tf.scalar(seqLen, 'int32'));
+  return tf.add(tf.add(positions, numFurther === 0 ? cell : tf.mul(cell, tf.scalar(1 + numFurther, 'int32'))), tf.scalar(1, 'int32')) as tf.Tensor1D;
 }
 
 function forward(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, ids: PaddingIds, { dropoutSeed, recomputesBlocks, numTablePositions }: ForwardOptions, kept?: KeptPositions): tf.Tensor {
   return tf.tidy(() => {
-    const { geneIds, values, isReplaced } = inputs;
+    const { geneIds, values, isReplaced, further } = inputs;
     const [numCells, seqLen] = geneIds.shape;
+    const numFurther = further?.shape[1] ?? 0;
     const headDim = config.hiddenDim / config.numHeads;
     const isReal = isRealGene(geneIds, ids); // [B, L]
     const clean = encodeGenes(parameters, geneIds, values); // [B, L, D]
     const latent = latentToken(parameters, clean, inputs.isSummarised ?? isReal); // [B, 1, D]
+    const canAttend = [config.genesSeeLatent ? tf.ones([numCells, 1]) : tf.zeros([numCells, 1]), isReal, ...(further ? [tf.ones([numCells, numFurther])] : [])];
+    const positions = config.positions === 'rotary' ? firstPositions(rotaryTable(numTablePositions ?? seqLen + 1, headDim, config.ropeTheta), seqLen + 1) : unturned(seqLen + 1, headDim);
     const context: BlockContext = {
       numHeads: config.numHeads,
-      canAttend: tf.concat([config.genesSeeLatent ? tf.ones([numCells, 1]) : tf.zeros([numCells, 1]), isReal], 1) as tf.Tensor2D, // [B, T]
-      rotary: config.positions === 'rotary' ? firstPositions(rotaryTable(numTablePositions ?? seqLen + 1, headDim, config.ropeTheta), seqLen + 1) : unturned(seqLen + 1, headDim),
+      canAttend: tf.concat(canAttend, 1) as tf.Tensor2D, // [B, T]
+      rotary: further ? withUnturned(positions, numFurther, headDim) : positions,
       dropout: dropoutSeed && { rate: config.dropout, seed: dropoutSeed },
     };
     const run = recomputesBlocks ? recomputedBlock : block;
-    let x: tf.Tensor = tf.concat([latent, maskedGenes(parameters, clean, isReplaced)], 1); // [B, T, D]
+    let x: tf.Tensor = tf.concat([latent, maskedGenes(parameters, clean, isReplaced), ...(further ? [further] : [])], 1); // [B, T, D]
     for (let layer = 0; layer < config.numLayers; layer++)
       x = run(parameters, layer, x as tf.Tensor3D, context, layer === config.numLayers - 1 ? kept : undefined);
     return rmsNorm(x, take(parameters, 'final_norm.weight'));
   });
+}
+
+/** The table with rows behind it that turn nothing. */
+function withUnturned({ cos, sin }: RotaryTable, numFurther: number, headDim: number): RotaryTable {
+  const still = unturned(numFurther, headDim);
+  return { cos: tf.concat([cos, still.cos]) as tf.Tensor2D, sin: tf.concat([sin, still.sin]) as tf.Tensor2D };
 }
 
 /** The state of [LAT]. [B, L + 1, D] → [B, D] */

@@ -33,6 +33,8 @@ const METRICS: Readonly<Record<string, { readonly name: string; readonly isHighe
   generatedGenesRatio: { name: 'genes shown, made / real', isHigherBetter: true },
   twoSampleAuc: { name: 'real against made, AUC of neighbours (0.5 = alike)', isHigherBetter: false },
   twoSampleAucLinear: { name: 'the same, linear', isHigherBetter: false },
+  proteinPearson: { name: 'Pearson of proteins', isHigherBetter: true },
+  proteinRmse: { name: 'RMSE of proteins', isHigherBetter: false },
   expectedCalibrationError: { name: 'calibration error', isHigherBetter: false },
 };
 

@@ -70,7 +70,7 @@ describe('the size of a micro-batch', () => {
 
 describe('a plan', () => {
   // What can be planned; every one of the published protocols is among it.
-  const files = readdirSync(configs, { recursive: true, encoding: 'utf8' }).filter((name) => /(pretrain|annotation|perturbation)[^/]*\.yaml$/.test(name));
+  const files = readdirSync(configs, { recursive: true, encoding: 'utf8' }).filter((name) => /(pretrain|annotation|perturbation|integration|multitask|variational|multimodal)[^/]*\.yaml$/.test(name));
 
   it.each(files)('can be made of %s before there is any data', async (name) => {
     const [task] = basename(name, '.yaml').split('-') as [string];

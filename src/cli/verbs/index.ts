@@ -19,6 +19,7 @@ import { models } from './models.js';
 import { perturb } from './perturb.js';
 import { plan } from './plan.js';
 import { pretrain } from './pretrain.js';
+import { proteins } from './proteins.js';
 import { quickstart } from './quickstart.js';
 import { reference } from './reference.js';
 import { report } from './report.js';
@@ -28,4 +29,4 @@ import { trajectory } from './trajectory.js';
 import { verify } from './verify.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, launch, adapter, evaluate, ablate, embed, annotate, reference, integrate, perturb, grn, generate, serve, trajectory, exportModel, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, launch, adapter, evaluate, ablate, embed, annotate, reference, integrate, perturb, proteins, grn, generate, serve, trajectory, exportModel, verify, metrics, report];

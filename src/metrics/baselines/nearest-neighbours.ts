@@ -6,9 +6,17 @@ import type { DenseMatrix } from './sparse-matrix.js';
  * @returns [rows of test, numClasses] share of the votes; fewer than k training rows all vote
  */
 export function nearestNeighbourProbabilities(train: DenseMatrix, labels: ArrayLike<number>, test: DenseMatrix, numClasses: number, k = 15): Float64Array {
+  const votes = new Float64Array(test.numRows * numClasses);
+  exactNearest(train, test, k, (row, nearest) => {
+    for (const other of nearest) votes[row * numClasses + labels[other]!]! += 1 / nearest.length;
+  });
+  return votes;
+}
+
+/** Tells for each test row the k training rows that are nearest by Euclidean distance, fewer where there are fewer. @param tell its array is written over */
+export function exactNearest(train: DenseMatrix, test: DenseMatrix, k: number, tell: (row: number, nearest: Int32Array) => void): void {
   const numVotes = Math.min(k, train.numRows);
   const K = train.numColumns;
-  const votes = new Float64Array(test.numRows * numClasses);
   const nearest = new Int32Array(numVotes);
   const distance = new Float64Array(numVotes);
   for (let row = 0; row < test.numRows; row++) {
@@ -26,7 +34,6 @@ export function nearestNeighbourProbabilities(train: DenseMatrix, labels: ArrayL
       distance[at] = squared;
       nearest[at] = other;
     }
-    for (const other of nearest) votes[row * numClasses + labels[other]!]! += 1 / numVotes;
+    tell(row, nearest);
   }
-  return votes;
 }
