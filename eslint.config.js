@@ -15,6 +15,7 @@ export default tseslint.config(
       'eqeqeq': ['error', 'always', { null: 'ignore' }],
     },
   },
+  { files: ['src/web/**/*.ts', 'test/web/**/*.ts'], languageOptions: { parserOptions: { project: './src/web/tsconfig.json', tsconfigRootDir: import.meta.dirname } } },
   // The library takes its logger from the caller; only the command line talks to the terminal.
   { files: ['src/**/*.ts'], ignores: ['src/cli/**'], rules: { 'no-console': 'error' } },
 );

@@ -92,7 +92,8 @@ export type { DatasetStorage, StoredFilter, StoredType } from './data/readers/da
 export type { IsolationOptions } from './data/readers/isolated-store.js';
 export type { WrittenH5ad } from './data/writers/h5ad.js';
 export type { HubSettings } from './hub/settings.js';
-export type { AnnotateFileOptions, FileJob, Provenance } from './inference/annotated-file.js';
+export type { AnnotateFileOptions, FileJob } from './inference/annotated-file.js';
+export type { Provenance } from './inference/annotations.js';
 export type { CellSource as OpenedCells } from './inference/cell-source.js';
 export type { EvaluateOptions } from './inference/evaluate-annotation.js';
 export type { Difference } from './inference/export/check.js';

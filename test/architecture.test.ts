@@ -30,6 +30,8 @@ const LAYERS: Record<string, readonly string[]> = {
   inference: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'metrics', 'hub'],
   server: [...BASE, 'config', 'data', 'inference'],
   report: [...BASE, 'config', 'metrics', 'data', 'model', 'train', 'tasks'],
+  // Bundled for browsers; nothing imports it.
+  web: [...BASE, 'config', 'runtime', 'data', 'train', 'tasks', 'inference', 'metrics', 'report'],
   cli: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report', 'hub', 'server', 'index'],
   index: [...BASE, 'config', 'runtime', 'data', 'model', 'diffusion', 'train', 'tasks', 'plan', 'inference', 'metrics', 'report', 'hub', 'server'],
 };

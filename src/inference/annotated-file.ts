@@ -6,9 +6,9 @@ import { ConfigError, OutputError } from '../errors.js';
 import { asOutputError, sha256File, temporaryName } from '../files.js';
 import { openCellFile } from '../data/readers/open.js';
 import { sourceName } from '../data/readers/reference.js';
-import { writeAnnotatedH5ad, type Annotations, type NewColumn, type UnsValue } from '../data/writers/h5ad.js';
-import { UNKNOWN_LABEL } from '../tasks/annotation/predictions.js';
+import { writeAnnotatedH5ad } from '../data/writers/h5ad.js';
 import { CHECKPOINT_FILES } from '../train/checkpoint.js';
+import { annotationsOf, describeReading, embeddingsOf, labelColumn, type Provenance } from './annotations.js';
 import type { ReadOptions } from './cell-source.js';
 import type { Annotation, AnnotateOptions, ScDiVaInference } from './engine.js';
 import type { EncodedCells, ScDiVa } from './scdiva.js';
@@ -17,15 +17,6 @@ import type { EncodedCells, ScDiVa } from './scdiva.js';
 export interface FileJob {
   readonly input: string;
   readonly output: string;
-}
-
-/** Who made a file, for its `uns['scdiva']`. */
-export interface Provenance {
-  /** Version of this package. */
-  readonly version: string;
-  readonly checkpoint: string;
-  /** Of the model's weights, and of the head's where one was used. */
-  readonly sha256: Readonly<Record<string, string>>;
 }
 
 /** What was done with one file. */
@@ -62,7 +53,7 @@ export async function embedFile(model: ScDiVa, job: FileJob, provenance: Provena
   } finally {
     cells.close();
   }
-  const { notes } = await writeAnnotatedH5ad({ ...job, obsm: embeddingMatrix(encoded), uns: { scdiva: describeReading(encoded, provenance) } });
+  const { notes } = await writeAnnotatedH5ad({ ...job, ...embeddingsOf(encoded, provenance) });
   return reportOf(job, encoded, notes);
 }
 
@@ -101,18 +92,9 @@ export async function annotateFile(engine: ScDiVaInference, job: FileJob, proven
   } finally {
     cells.close();
   }
-  const { classes, labels, confidence, probabilities, threshold, numUnknown } = annotation;
-  const { column, counts } = labelColumn(labels, classes);
-  const annotations: Annotations = {
-    obs: {
-      scdiva_cell_type: column,
-      scdiva_confidence: { kind: 'numeric', values: Float32Array.from(confidence) },
-    },
-    obsm: { ...embeddingMatrix(annotation), ...(options.withProbabilities && { scdiva_probabilities: { values: Float32Array.from(probabilities), numDims: classes.length } }) },
-    uns: { scdiva: { ...describeReading(annotation, provenance), label_key: head.labelKey, classes, unknown_threshold: threshold, temperature: head.temperature } },
-  };
-  const { notes } = await writeAnnotatedH5ad({ ...job, ...annotations });
-  return { ...reportOf(job, annotation, notes), numUnknown, threshold, labels: counts };
+  const { labels, classes, threshold, numUnknown } = annotation;
+  const { notes } = await writeAnnotatedH5ad({ ...job, ...annotationsOf(annotation, head, provenance, options.withProbabilities) });
+  return { ...reportOf(job, annotation, notes), numUnknown, threshold, labels: labelColumn(labels, classes).counts };
 }
 
 /** Hashes of what a checkpoint computes with. */
@@ -136,16 +118,6 @@ export function planOutputs(files: readonly string[], out: string): FileJob[] {
   return jobs;
 }
 
-/** Labels as a column of the classes that occur, in their order, and the cells of each. */
-export function labelColumn(labels: readonly string[], classes: readonly string[]): { readonly column: NewColumn; readonly counts: Readonly<Record<string, number>> } {
-  const counts = new Map<string, number>();
-  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
-  // A Set: 'unknown' may be the name of a class, too.
-  const categories = [...new Set([...classes, UNKNOWN_LABEL])].filter((name) => counts.has(name));
-  const codeOf = new Map(categories.map((name, code) => [name, code]));
-  return { column: { kind: 'categorical', categories, codes: labels.map((label) => codeOf.get(label)!) }, counts: Object.fromEntries(categories.map((name) => [name, counts.get(name)!])) };
-}
-
 /** Told before hours of computing, not after them. */
 export async function checkOutput({ input, output }: FileJob): Promise<void> {
   const real = (path: string) => realpath(path).catch(() => resolve(path));
@@ -161,27 +133,6 @@ export async function checkOutput({ input, output }: FileJob): Promise<void> {
     const known = asOutputError(output, cause);
     throw known instanceof OutputError ? known : new OutputError({ file: output, found: `cannot be written (${(cause as NodeJS.ErrnoException).code})`, hint: 'choose another --out', cause });
   }
-}
-
-export function embeddingMatrix({ latent, mu }: EncodedCells): NonNullable<Annotations['obsm']> {
-  return { X_scdiva: { values: latent.data, numDims: latent.shape[1] }, ...(mu && { X_scdiva_latent: { values: mu.data, numDims: mu.shape[1] } }) };
-}
-
-export function describeReading({ source, emptyRows }: EncodedCells, { version, checkpoint, sha256 }: Provenance): Record<string, UnsValue> {
-  const { matrix, coverage, notes } = source;
-  return {
-    version,
-    checkpoint: basename(checkpoint),
-    checkpoint_sha256: sha256,
-    matrix: matrix.key,
-    value_kind: matrix.valueKind,
-    value_kind_evidence: matrix.evidence,
-    num_genes: coverage.numGenes,
-    num_genes_matched: coverage.numMatched,
-    share_of_expression: source.shareOfExpression,
-    num_cells_without_genes: emptyRows.length,
-    ...(notes.length > 0 && { notes }),
-  };
 }
 
 export function reportOf(job: FileJob, { latent, emptyRows, source }: EncodedCells, notes: readonly string[]): FileReport {

@@ -38,7 +38,7 @@ export interface CellSource {
  * Finds the matrix to read, holds its genes against the model's vocabulary and prepares batches that look as training's did.
  * @throws DataError when no matrix is usable or fewer than a tenth of the genes are shared
  */
-export async function cellSource(given: CellFile, model: ModelDescription, options: ReadOptions & Pick<FileBatchOptions, 'depth'> = {}): Promise<CellSource> {
+export async function cellSource(given: CellFile, model: Pick<ModelDescription, 'vocabulary' | 'preprocessing' | 'entropy'>, options: ReadOptions & Pick<FileBatchOptions, 'depth'> = {}): Promise<CellSource> {
   const { vocabulary, preprocessing, entropy } = model;
   const { batchSize = DEFAULT_BATCH_SIZE, orthologs } = options;
   const file = orthologs ? withOrthologs(given, orthologs) : given;

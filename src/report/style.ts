@@ -1,13 +1,13 @@
 import { classColourVariables } from './figures/palette.js';
 
-/** The colour variables of a light page, for drawings that stand alone. */
+/** The colour variables of a light page, also for drawings that stand alone, and of a dark one. */
 export const LIGHT_COLOURS = `--ink:#1c2430;--muted:#566271;--line:#d5dbe2;--surface:#fff;--page:#f6f7f9;--accent:#2458a6;--accent-2:#c96a14;--on-accent:#fff;--bad:#c4283c;--good:#1d7a46;--warn:#9a6400;--key:#888;${classColourVariables('light')}`;
-const DARK = `--ink:#e6eaf0;--muted:#a3aebb;--line:#37414d;--surface:#171c23;--page:#0f1318;--accent:#7fb0f5;--accent-2:#f0a35c;--on-accent:#0f1318;--bad:#ff7485;--good:#62cf93;--warn:#e8b34b;--key:#888;${classColourVariables('dark')}`;
+export const DARK_COLOURS = `--ink:#e6eaf0;--muted:#a3aebb;--line:#37414d;--surface:#171c23;--page:#0f1318;--accent:#7fb0f5;--accent-2:#f0a35c;--on-accent:#0f1318;--bad:#ff7485;--good:#62cf93;--warn:#e8b34b;--key:#888;${classColourVariables('dark')}`;
 
 /** The page's only style sheet: system fonts, colours by variable, light unless the reader's system is dark; print is light. */
 export const STYLE = `
 :root{color-scheme:light dark;${LIGHT_COLOURS}}
-@media screen and (prefers-color-scheme:dark){:root{${DARK}}}
+@media screen and (prefers-color-scheme:dark){:root{${DARK_COLOURS}}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%;scroll-behavior:smooth}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}

@@ -1,4 +1,4 @@
-import type { Provenance } from '../inference/annotated-file.js';
+import type { Provenance } from '../inference/annotations.js';
 import type { CheckpointDescription } from '../inference/describe-checkpoint.js';
 import type { ScDiVaInference } from '../inference/engine.js';
 import type { Reference } from '../inference/reference/reference.js';

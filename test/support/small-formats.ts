@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import * as zarrita from 'zarrita';
-import { loadHdf5 } from '../../src/data/readers/hdf5.js';
+import { loadHdf5 } from '../../src/data/readers/hdf5-library.js';
 import { writeAnnData } from './small-h5ad.js';
 
 /** The same few cells in every format that is no .h5ad, so that tests need neither Python nor stored files. */

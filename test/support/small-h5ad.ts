@@ -1,4 +1,4 @@
-import { loadHdf5 } from '../../src/data/readers/hdf5.js';
+import { loadHdf5 } from '../../src/data/readers/hdf5-library.js';
 
 /** A matrix as rows of numbers, and how it is to be stored. */
 export interface SmallMatrix {

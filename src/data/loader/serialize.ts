@@ -77,7 +77,7 @@ export class Serializer {
     const { cleanValues, offset } = target;
     if (cleanValues) {
       const order = ranker.ranked(n);
-      for (let k = 0; k < n; k++) cleanValues[offset + k] = this.logNormal(cell.values[order[k]!]!, clean.linearFactor);
+      for (let k = 0; k < n; k++) cleanValues[offset + k] = logNormal(cell.values[order[k]!]!, clean.linearFactor, scale);
     }
     return n;
   }
@@ -108,15 +108,16 @@ export class Serializer {
     for (let i = 0; i < raw.length; i++) {
       const value = raw[i]!;
       if (value === 0) numZeros++;
-      values[i] = this.logNormal(value, linearFactor);
+      values[i] = logNormal(value, linearFactor, this.scale);
     }
     return raw.length - numZeros;
   }
+}
 
-  private logNormal(value: number, linearFactor: number): number {
-    if (this.scale.kind !== 'log1p') return Math.log1p(value * linearFactor);
-    return linearFactor === 1 ? value : Math.log1p(Math.expm1(value) * linearFactor);
-  }
+/** The value that the model is shown of a stored one. @param linearFactor what the cell's linear expression is multiplied with */
+export function logNormal(value: number, linearFactor: number, { kind }: Pick<ValueScale, 'kind'>): number {
+  if (kind !== 'log1p') return Math.log1p(value * linearFactor);
+  return linearFactor === 1 ? value : Math.log1p(Math.expm1(value) * linearFactor);
 }
 
 /** Whether these are small integers that the logarithm is still to be taken of. */

@@ -1,10 +1,10 @@
-import { fileURLToPath } from 'node:url';
 import type * as H5wasm from 'h5wasm/node';
 import type { File, Group, Metadata } from 'h5wasm/node';
 import { DataError } from '../../errors.js';
 import { ArrayStore, type StoredArray } from './array-store.js';
 import { decodeBooleans, decodeNumbers, decodeStrings, decodeText, numpyDtype, type ElementKind, elementKind, type NumberArray } from './hdf5-decode.js';
 import { diagnoseHdf5 } from './hdf5-diagnosis.js';
+import { loadHdf5 } from './hdf5-library.js';
 import { findPackedTexts, findStorage } from './hdf5-storage.js';
 import { readPackedTexts } from './packed-texts.js';
 import type { DatasetStorage } from './dataset-storage.js';
@@ -21,20 +21,6 @@ const LZF = 32000;
 const FILTER_NAMES: Record<number, string> = { [LZF]: 'lzf', 4: 'szip', 32013: 'zfp', 32017: 'sz', 32019: 'jpeg' };
 /** Strings are read this many at a time: the library keeps a copy of each in its own memory meanwhile. */
 const STRINGS_PER_READ = 1 << 16;
-
-let loading: Promise<typeof H5wasm> | undefined;
-
-/** The HDF5 library, loaded at first use (a quarter of a second). It reads by path, so a file never enters memory as a whole. */
-export function loadHdf5(): Promise<typeof H5wasm> {
-  loading ??= import('h5wasm/node').then(async (h5wasm) => {
-    const library = await h5wasm.ready;
-    // Without this, the C library prints its error stack on stderr and h5wasm returns whatever lay in the buffer.
-    library.activate_throwing_error_handler();
-    library.insert_plugin_search_path(fileURLToPath(new URL('plugins', import.meta.resolve('h5wasm-plugins'))), 0);
-    return h5wasm;
-  });
-  return loading;
-}
 
 /** An HDF5 file open for reading. Paths inside it are absolute, without the first slash: `obs/cell_type`. */
 export class Hdf5File extends ArrayStore {

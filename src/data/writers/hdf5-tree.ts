@@ -1,7 +1,7 @@
 import type * as H5wasm from 'h5wasm/node';
 import { OutputError } from '../../errors.js';
 import { asOutputError } from '../../files.js';
-import { loadHdf5 } from '../readers/hdf5.js';
+import { loadHdf5 } from '../readers/hdf5-library.js';
 import { BOOLEAN_RECORD } from './hdf5-patch.js';
 
 export type Typed = Float32Array | Float64Array | Int8Array | Int16Array | Int32Array | BigInt64Array | BigUint64Array | Uint8Array | Uint16Array | Uint32Array;

@@ -1,6 +1,7 @@
 import { openCellFile } from '../../data/readers/open.js';
 import { writeAnnotatedH5ad } from '../../data/writers/h5ad.js';
-import { checkOutput, describeReading, embeddingMatrix, labelColumn, reportOf, type AnnotationReport, type FileJob, type Provenance } from '../annotated-file.js';
+import { checkOutput, reportOf, type AnnotationReport, type FileJob } from '../annotated-file.js';
+import { describeReading, embeddingMatrix, labelColumn, type Provenance } from '../annotations.js';
 import type { ReadOptions } from '../cell-source.js';
 import type { ScDiVa } from '../scdiva.js';
 import type { Reference } from './reference.js';

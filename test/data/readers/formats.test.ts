@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadHdf5 } from '../../../src/data/readers/hdf5.js';
+import { loadHdf5 } from '../../../src/data/readers/hdf5-library.js';
 import { openCellFile } from '../../../src/data/readers/open.js';
 import { hashSource, parseReference, sourceName } from '../../../src/data/readers/reference.js';
 import type { CellFile } from '../../../src/data/readers/reader.js';

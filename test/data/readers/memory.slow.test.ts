@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { loadHdf5 } from '../../../src/data/readers/hdf5.js';
+import { loadHdf5 } from '../../../src/data/readers/hdf5-library.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'scdiva-memory-'));
 afterAll(() => rmSync(folder, { recursive: true }));

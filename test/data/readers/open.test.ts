@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { DataError } from '../../../src/errors.js';
-import { loadHdf5 } from '../../../src/data/readers/hdf5.js';
+import { loadHdf5 } from '../../../src/data/readers/hdf5-library.js';
 import { openCellFile } from '../../../src/data/readers/open.js';
 import type { CellMatrix } from '../../../src/data/readers/reader.js';
 import { writeWithUnknownFilter } from '../../support/unknown-filter.js';

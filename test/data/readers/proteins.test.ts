@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { loadHdf5 } from '../../../src/data/readers/hdf5.js';
+import { loadHdf5 } from '../../../src/data/readers/hdf5-library.js';
 import { readProteins, scaleProteins } from '../../../src/data/readers/proteins.js';
 import { temporaryFolder } from '../../support/small-corpus.js';
 import { writeAnnData } from '../../support/small-h5ad.js';
