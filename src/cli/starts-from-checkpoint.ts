@@ -4,7 +4,9 @@ import type { VerbContext } from './context.js';
 export async function startsFromCheckpoint({ resume, autoResume }: { readonly resume: boolean; readonly autoResume: boolean }, folder: string, { cluster }: Pick<VerbContext, 'cluster'>): Promise<boolean> {
   if (resume || !autoResume) return resume;
   const { RunFolder } = await import('../train/run-folder.js');
+  const isFirst = !cluster || cluster.rank === 0;
+  if (isFirst) await RunFolder.recover(folder);
   if (RunFolder.hasCheckpoint(folder)) return true;
-  if (!cluster || cluster.rank === 0) await RunFolder.clearAttempt(folder);
+  if (isFirst) await RunFolder.clearAttempt(folder);
   return false;
 }

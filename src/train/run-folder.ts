@@ -36,6 +36,22 @@ export class RunFolder {
     return existsSync(join(new RunFolder(path).last, CHECKPOINT_FILES.state));
   }
 
+  /**
+   * Clears up after a process that was killed while it wrote: takes half-written checkpoints away, and puts back one that was about to be
+   * replaced by its better. Whoever still writes there, having been taken for dead, finds its file gone.
+   */
+  static async recover(path: string): Promise<void> {
+    const { checkpoints } = new RunFolder(path);
+    if (!existsSync(checkpoints)) return;
+    for (const name of await readdir(checkpoints)) {
+      const match = /^(.+)\.tmp-\d+-[0-9a-f]{8}(\.old)?$/.exec(name);
+      if (!match) continue;
+      const [, original, isOld] = match;
+      if (isOld && !existsSync(join(checkpoints, original!))) await rename(join(checkpoints, name), join(checkpoints, original!));
+      else await rm(join(checkpoints, name), { recursive: true, force: true });
+    }
+  }
+
   /** Takes away what a run has left that ended before its first checkpoint, so that it can begin anew; does nothing to any other folder. */
   static async clearAttempt(path: string): Promise<void> {
     const folder = new RunFolder(path);

@@ -5,6 +5,7 @@ import os from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { OutputError } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import type { TrainState } from './state.js';
 import type { Baselines, Metrics } from './task.js';
@@ -67,6 +68,13 @@ export class ManifestFile {
 
   get content(): RunManifest {
     return this.current;
+  }
+
+  /** @throws OutputError where another process has gone on with the run meanwhile: a worker that was frozen, and taken for dead */
+  async requireCurrent(): Promise<void> {
+    const onDisk = await readFile(this.path, 'utf8').then((text) => JSON.parse(text) as RunManifest, () => undefined);
+    const isOurs = onDisk?.startedAt === this.current.startedAt && onDisk.resumedAt.length === this.current.resumedAt.length;
+    if (!isOurs) throw new OutputError({ file: this.path, found: onDisk ? 'another process has gone on with this run' : 'is gone or damaged', hint: 'nothing more is written here; see what else runs in this folder' });
   }
 
   async end(status: RunManifest['status'], { step, best }: TrainState, failure?: string): Promise<void> {

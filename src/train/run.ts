@@ -23,7 +23,7 @@ import { modelCard } from './model-card.js';
 import { createProfiler, describeProfile, type Profile } from './profile.js';
 import { checkResumable, hasOtherSchedule } from './resume.js';
 import { RunFolder } from './run-folder.js';
-import { describeHost, describeVersions, ManifestFile, type MicroBatchChoice, type RunManifest } from './run-manifest.js';
+import { describeHost, describeVersions, ManifestFile, type MicroBatchChoice } from './run-manifest.js';
 import { OptimizerShares } from './sharded-optimizer.js';
 import { restoreSnapshot, takeSnapshot } from './snapshot.js';
 import { initialState, isPatienceSpent, watchedValue, type TrainState } from './state.js';
@@ -160,7 +160,7 @@ async function lead(run: TrainingRun, setup: Setup, atExit: AtExit): Promise<Tra
   const hooks = [
     logSteps(reporter, config, context.log),
     ...(setup.hasValidation ? [validate(evaluator, reporter, config)] : []),
-    saveCheckpoints((path, at) => save(run, setup, manifest.content, path, at), folder, log, config, run.isResumed ? state : undefined),
+    saveCheckpoints((path, at) => save(run, setup, manifest, path, at), folder, log, config, run.isResumed ? state : undefined),
     showProgress(bar, config),
     ...(profiler ? [profiler.hook] : []),
   ];
@@ -205,6 +205,7 @@ async function prepare(run: TrainingRun, atExit: AtExit): Promise<Setup> {
   if (config.microBatch === 'auto' && !run.microBatch) throw new ConfigError({ key: 'train.microBatch', found: 'auto, which nobody has settled', hint: 'call settleMicroBatch first and pass on what it returns' });
   const { cluster } = run.context;
   const isFirst = !cluster || cluster.rank === 0;
+  if (isFirst && run.isResumed) await RunFolder.recover(run.out);
   const folder = !isFirst ? RunFolder.of(run.out) : run.isResumed ? RunFolder.open(run.out) : await RunFolder.create(run.out);
   if (isFirst) atExit(() => folder.removeIfEmpty());
   const executor = await createExecutor({ kind: config.executor, session: config.session, cluster });
@@ -294,9 +295,11 @@ async function openReports({ context }: TrainingRun, { folder, state }: Setup, a
   return { log, reporter: createReporter(log, events) };
 }
 
-async function save({ task, config, model, head, base }: TrainingRun, { variables, shares }: Setup, { seed, data, versions, baselines }: RunManifest, path: string, at: TrainState): Promise<void> {
+async function save({ task, config, model, head, base }: TrainingRun, { variables, shares }: Setup, manifest: ManifestFile, path: string, at: TrainState): Promise<void> {
+  const { seed, data, versions, baselines } = manifest.content;
   const state: CheckpointState = { task: task.name, ...at, seed, dataFingerprint: String(data['fingerprint']), config: { ...config }, versions };
   const snapshot = await takeSnapshot(variables, { task, config: config.train }, await shares?.gather(variables));
+  await manifest.requireCurrent();
   await saveCheckpoint(path, { ...model, head, ...snapshot, ...(task.adapter && adapted(task.adapter, snapshot.parameters, base)), state, card: modelCard({ model, head, state, data, baselines }) });
 }
 

@@ -18,8 +18,9 @@ export interface LaunchOptions {
 /** What another attempt does not mend: done, the user's mistake, interrupted. */
 const FINAL = [0, 2, 130];
 
-/** Once one worker has ended, the others come to know of it by themselves; a frozen one never does. */
+/** Once one worker has ended, the others come to know of it by themselves, unless they are frozen; they may have something to save first. */
 const GRACE_MS = 15_000;
+const FROZEN_GRACE_MS = 2_000;
 
 /**
  * Runs a training verb in several processes of this machine, which find each other by TF_CONFIG.
@@ -59,16 +60,23 @@ async function endLeftovers(workers: readonly Worker[], notice: (line: string) =
   const firstFailure = Promise.race(workers.map(async ({ ended }) => ((await ended).exitCode === 0 ? new Promise<never>(() => {}) : undefined)));
   const all = Promise.all(workers.map(({ ended }) => ended));
   await Promise.race([firstFailure, all]);
-  let timer: NodeJS.Timeout | undefined;
-  const grace = new Promise<void>((resolve) => (timer = setTimeout(resolve, GRACE_MS)));
-  await Promise.race([grace, all]);
-  clearTimeout(timer);
-  for (const worker of workers)
-    if (worker.isRunning) {
-      notice(`worker ${worker.rank} does not end by itself, and is ended`);
-      worker.signal('SIGKILL');
-    }
+  for (const [ms, isDue] of [[FROZEN_GRACE_MS, (worker: Worker) => worker.isFrozen], [GRACE_MS - FROZEN_GRACE_MS, () => true]] as const) {
+    await within(ms, all);
+    for (const worker of workers)
+      if (worker.isRunning && isDue(worker)) {
+        notice(`worker ${worker.rank} ${worker.isFrozen ? 'is frozen' : 'does not end by itself'}, and is ended`);
+        worker.signal('SIGKILL');
+      }
+  }
   return 0;
+}
+
+/** Waits for something, but not longer. */
+async function within(ms: number, event: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const time = new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)));
+  await Promise.race([time, event]);
+  clearTimeout(timer);
 }
 
 function environment(addresses: readonly string[], rank: number): NodeJS.ProcessEnv {

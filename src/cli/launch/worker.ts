@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +15,8 @@ export interface Ended {
 export interface Worker {
   readonly rank: number;
   readonly isRunning: boolean;
+  /** Stopped by a signal: it does nothing, not even end, until it is woken. */
+  readonly isFrozen: boolean;
   readonly ended: Promise<Ended>;
   signal(name: 'SIGTERM' | 'SIGKILL'): void;
 }
@@ -40,7 +43,19 @@ export function startWorker({ rank, args, env }: { rank: number; args: readonly 
     get isRunning() {
       return isRunning;
     },
+    get isFrozen() {
+      return isRunning && isStopped(child.pid);
+    },
     ended,
     signal: (name) => void child.kill(name),
   };
+}
+
+/** By the kernel's word on a process: state T. */
+function isStopped(pid: number | undefined): boolean {
+  try {
+    return /^\d+ \(.*\) [Tt]/s.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false; // it has ended meanwhile
+  }
 }

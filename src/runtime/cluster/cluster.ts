@@ -52,6 +52,8 @@ const EXPLAIN_MS = 3000;
 export async function joinCluster(members: Members, options: JoinOptions = {}): Promise<Cluster> {
   const config = ClusterConfig.parse(options.cluster ?? {});
   const asked = SessionConfig.parse(options.session ?? {});
+  // What breaks when a worker goes is told in a line of ours; TensorFlow would tell it, many lines long, at every collective op under way.
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
   const { kind, device } = await loadTensorFlow();
   if (kind !== 'native') throw new ConfigError({ key: members.source, found: `${members.addresses.length} workers, but no native TensorFlow here to connect them`, hint: 'run: npx scdiva setup' });
   if (asked.fusedKernels) await loadKernels();

@@ -35,7 +35,12 @@ export class Watch {
   async gather(signal?: AbortSignal): Promise<void> {
     const end = performance.now() + 1000 * this.config.joinSeconds;
     for (;;) {
-      for (const { heartbeat } of this.watched) if (heartbeat.numAnswers === 0) heartbeat.beat();
+      for (const { heartbeat } of this.watched) heartbeat.beat();
+      const ended = this.watched.find(({ heartbeat }) => heartbeat.numAnswers > 0 && heartbeat.numRefusals >= REFUSALS_OF_THE_DEAD);
+      if (ended) {
+        this.stop();
+        throw this.errorOf(`worker ${ended.rank} (${ended.heartbeat.address}) has ended while others were still waited for`);
+      }
       await pause(TICK_MS / 2);
       const missing = this.watched.filter(({ heartbeat }) => heartbeat.numAnswers === 0);
       if (missing.length === 0) break;
@@ -72,7 +77,11 @@ export class Watch {
 
   private lose(found: string): void {
     this.stop();
-    this.giveUp(new ClusterError({ key: `worker ${this.members.rank}`, found, hint: 'go on from the last checkpoint with --resume' }));
+    this.giveUp(this.errorOf(found));
+  }
+
+  private errorOf(found: string): ClusterError {
+    return new ClusterError({ key: `worker ${this.members.rank}`, found, hint: 'go on from the last checkpoint with --resume' });
   }
 
   private describeMissing(missing: readonly { rank: number; heartbeat: Heartbeat }[], isInterrupted: boolean): { found: string; hint?: string } {
