@@ -42,7 +42,7 @@ export class Heartbeat {
     };
     this.pending = { call, since: performance.now() };
     call.on('response', (headers) => settle(String(headers['content-type'] ?? '').startsWith('application/grpc') ? 'answered' : 'foreign'));
-    call.on('error', (error: NodeJS.ErrnoException) => settle(pulseOf(error)));
+    call.on('error', (error: NodeJS.ErrnoException) => settle(pulseOf((error.cause ?? error) as NodeJS.ErrnoException))); // a call that is cancelled is so because of its connection
     call.on('close', () => settle('refused'));
     call.resume();
     call.end(NOTHING);
