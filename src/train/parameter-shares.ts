@@ -1,7 +1,7 @@
 /**
  * Which worker keeps the optimiser's state of which parameter, where each keeps a share (ZeRO, stage 1; Rajbhandari et al., 2020): the largest
  * parameter first, each to the worker with the least so far. The same on every worker. A parameter stays whole, so no share is smaller
- * than the largest of them: with more than some eight workers shares shrink no further.
+ * than the largest of them, however many workers there are.
  * @param sizes values of each parameter by name
  * @returns rank by name, in the order of `sizes`
  */

@@ -1,10 +1,11 @@
-import { readdirSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.js';
 import { loadTraining } from '../../src/plan/load-training.js';
 import type { Plan } from '../../src/plan/plan.js';
 import type { Training } from '../../src/plan/probe-spec.js';
+import { duration } from '../../src/plan/describe.js';
 import { describeScale } from '../../src/plan/scale/describe.js';
 import { DEVICES, findDevice } from '../../src/plan/scale/device.js';
 import { costHere, parseWorkers } from '../../src/plan/scale/here.js';
@@ -64,6 +65,16 @@ describe('a plan for several workers', () => {
     const parameters = fast.memory.weights / 4;
     expect(slow.step.reduceMs).toBeCloseTo((1e3 * 2 * (63 / 64) * 4 * parameters) / (25e9 / 8) + 1e3 * 24 * 10e-6 * Math.ceil((4 * parameters) / 16e6), 0);
     expect(hidden.step.reduceMs).toBe(0);
+  });
+
+  it('gives the table of docs/clusters.md', async () => {
+    const page = readFileSync(join(configs, '../docs/clusters.md'), 'utf8');
+    const table = [4, 32, 256].map((workers) => new RegExp(`^\\| ${workers} \\|(.*)\\|$`, 'm').exec(page)![1]!.split('|').map((cell) => cell.trim()));
+    const columns = [['A100-40GB', false], ['A100-40GB', true], ['H100-80GB', false], ['H100-80GB', true]] as const;
+    for (const [column, [device, xla]] of columns.entries()) {
+      const rows = await rowsOf(await loadTraining(join(configs, 'paper/pretrain.yaml'), ['data.corpus=not/there', `train.session.xla=${xla}`]), [4, 32, 256], device);
+      expect(table.map((cells) => cells[column]!.replace(' efficient', ''))).toEqual(rows.map(({ seconds, efficiency }) => `${duration(seconds!)} (${Math.round(100 * efficiency)} %)`));
+    }
   });
 
   it('refuses what it cannot plan in one line', async () => {
