@@ -34,7 +34,8 @@ export async function withHosts({ rate } = {}, work) {
       command: (i, ...args) => ['ip', ['netns', 'exec', hosts[i].name, ...args]],
       /** Packets on the cable are lost without a word, as by a broken switch; or arrive again. */
       setLink: (isUp) => {
-        for (const host of hosts) isUp ? inside(host, 'tc', 'qdisc', 'del', 'dev', host.cable, 'root') : inside(host, 'tc', 'qdisc', 'replace', 'dev', host.cable, 'root', 'bfifo', 'limit', '1'); // a queue that holds no packet
+        // A queue that holds no packet.
+        for (const host of hosts) inside(host, 'tc', 'qdisc', isUp ? 'del' : 'replace', 'dev', host.cable, 'root', ...(isUp ? [] : ['bfifo', 'limit', '1']));
       },
     });
   } finally {
