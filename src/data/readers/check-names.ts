@@ -6,8 +6,9 @@ const DAMAGE = /[\p{Cc}\uFFFD]/u;
 const ENSEMBL_ID = /^ENS[A-Z]*G\d{11}(\.\d+)?$/;
 /** A cell barcode, wherever in a name. */
 const BARCODE = /(?<![A-Za-z])[ACGTN]{8,}(?![A-Za-z])/;
-/** Where nearly all names are alike, one that is not is worth a word. */
-const NEARLY_ALL = 0.95;
+/** Where nearly all of enough names are alike, those that are not are worth a word. */
+const FEW = { share: 0.05, count: 2 };
+const ENOUGH_NAMES = 10;
 
 /**
  * @returns notes on names that are unlike the others of the file
@@ -40,7 +41,7 @@ function unnamed(what: string, names: readonly string[]): string[] {
 
 function unlike(what: string, names: readonly string[], likeness: string, isLike: (name: string) => boolean): string[] {
   const others = names.filter((name) => name !== '' && !isLike(name));
-  if (others.length === 0 || others.length > (1 - NEARLY_ALL) * names.length) return [];
+  if (names.length < ENOUGH_NAMES || others.length === 0 || others.length > Math.max(FEW.count, FEW.share * names.length)) return [];
   return [`nearly every ${what} ${likeness}, but not ${others.slice(0, 3).map((name) => `'${name}'`).join(', ')}${others.length > 3 ? ` and ${others.length - 3} more` : ''}`];
 }
 
