@@ -32,9 +32,6 @@ export interface MultimodalSetup {
   readonly headParameters: HostTensors;
 }
 
-/** Parameters of the model that this task reads beside those of the cell embedding: it masks genes and asks for them. */
-const OF_GENES = ['gene_head.', 'value_head.', 'gene_mask_emb', 'value_mask_emb'];
-
 /**
  * RNA and surface proteins in one sequence: behind [LAT] and the genes stands a token of each protein, of a type of its own and at no position, as
  * proteins have no order; all attend to all. Some levels are hidden and told from the states of their tokens, and some genes are masked as in
@@ -54,13 +51,13 @@ export function createMultimodalTask(setup: MultimodalSetup): Task {
   const P = head.proteins.length;
   const diffusion = DiffusionConfig.parse({ valueWeight: reconstruction.valueWeight });
   const parameters = { ...model.parameters, ...headParameters };
-  const tunes = isTuned(config.tune, modelConfig);
-  const isOfGenes = (name: string): boolean => config.tune.kind === 'whole' && OF_GENES.some((prefix) => name.startsWith(prefix));
+  // Genes are masked and asked for, and layers read for every token: whole means all of it, whatever the cell embedding depends on.
+  const tunes = config.tune.kind === 'whole' ? () => true : isTuned(config.tune, modelConfig);
 
   return {
     name: 'multimodal',
     parameters,
-    trainable: Object.keys(parameters).filter((name) => (name in model.parameters ? tunes(name) || isOfGenes(name) : !isFixedScaling(name))),
+    trainable: Object.keys(parameters).filter((name) => (name in model.parameters ? tunes(name) : !isFixedScaling(name))),
 
     batches(split, { rng: passRng, batchSize, skipBatches = 0 }) {
       const isTraining = split === 'train';
