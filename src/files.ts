@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { createReadStream, type Stats } from 'node:fs';
+import { mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OutputError } from './errors.js';
 
@@ -88,6 +88,31 @@ export async function syncFolder(path: string): Promise<void> {
 
 export function temporaryName(path: string): string {
   return `${path.replace(/\/+$/, '')}.tmp-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+/** No table or description that is read as a whole comes near this. */
+const MOST_TEXT_BYTES = 2 ** 28;
+
+/**
+ * Reads a text as a whole, of files alone: a link to a device has no end, and a pipe no beginning.
+ * @throws as readFile; `code` says in words what else is wrong
+ */
+export async function readText(path: string): Promise<string> {
+  const { size } = await statOfFile(path);
+  if (size > MOST_TEXT_BYTES) throw Object.assign(new Error(`${path} is too large`), { code: `${size} bytes, at most ${MOST_TEXT_BYTES} of text are read` });
+  return readFile(path, 'utf8');
+}
+
+/** Opens a file for reading. @throws as open, and where it is none: opening a pipe would wait for ever */
+export async function openFile(path: string): Promise<FileHandle> {
+  await statOfFile(path);
+  return open(path, 'r');
+}
+
+async function statOfFile(path: string): Promise<Stats> {
+  const found = await stat(path);
+  if (!found.isFile()) throw Object.assign(new Error(`${path} is no file`), { code: 'not a file' });
+  return found;
 }
 
 const HASH_PIECE = 1 << 20;

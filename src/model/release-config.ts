@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
+import { readText } from '../files.js';
 import { ModelConfig } from './config.js';
 import type { GeneIdLayout } from './gene-ids.js';
 
@@ -105,7 +105,7 @@ export function fromReleaseKeys(raw: unknown, file: string): ReleaseSizes {
 
 /** Reads a checkpoint folder's config.json. @throws CheckpointError when it is missing, not JSON or inconsistent */
 export async function readReleaseConfig(file: string): Promise<ReleaseSizes> {
-  const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+  const text = await readText(file).catch((cause: NodeJS.ErrnoException) => {
     throw new CheckpointError({ file, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, hint: 'name a checkpoint folder', cause });
   });
   let raw: unknown;

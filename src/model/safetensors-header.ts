@@ -35,7 +35,7 @@ export function parseHeader(text: string, dataBytes: number, file: string): Safe
   if (duplicate !== undefined) throw new CheckpointError({ file, key: duplicate, found: 'named twice in the header' });
   const { __metadata__: metadata = {}, ...tensors } = raw;
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string'))
-    throw new CheckpointError({ file, key: '__metadata__', found: JSON.stringify(metadata), expected: 'text by name' });
+    throw new CheckpointError({ file, key: '__metadata__', found: shown(metadata), expected: 'text by name' });
   const entries = new Map(Object.entries(tensors).map(([name, value]) => [name, parseEntry(value, name, file)]));
   checkCover(entries, dataBytes, file);
   return { entries, metadata: metadata as Record<string, string> };
@@ -43,11 +43,11 @@ export function parseHeader(text: string, dataBytes: number, file: string): Safe
 
 function parseEntry(value: unknown, name: string, file: string): TensorEntry {
   const refuse = (found: string, expected: string) => new CheckpointError({ file, key: name, found, expected });
-  if (!isRecord(value)) throw refuse(JSON.stringify(value), 'an object with dtype, shape and data_offsets');
+  if (!isRecord(value)) throw refuse(shown(value), 'an object with dtype, shape and data_offsets');
   const { dtype, shape, data_offsets: offsets } = value;
-  if (typeof dtype !== 'string' || !Object.hasOwn(SAFETENSORS_DTYPES, dtype)) throw refuse(`dtype ${JSON.stringify(dtype)}`, Object.keys(SAFETENSORS_DTYPES).join(', '));
-  if (!isCountList(shape)) throw refuse(`shape ${JSON.stringify(shape)}`, 'a list of sizes');
-  if (!isCountList(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) throw refuse(`data_offsets ${JSON.stringify(offsets)}`, 'two ascending offsets');
+  if (typeof dtype !== 'string' || !Object.hasOwn(SAFETENSORS_DTYPES, dtype)) throw refuse(`dtype ${shown(dtype)}`, Object.keys(SAFETENSORS_DTYPES).join(', '));
+  if (!isCountList(shape)) throw refuse(`shape ${shown(shape)}`, 'a list of sizes');
+  if (!isCountList(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) throw refuse(`data_offsets ${shown(offsets)}`, 'two ascending offsets');
   const [begin, end] = offsets as [number, number];
   const known = dtype as SafetensorsDtype;
   const expectedBytes = shape.reduce((size, n) => size * n, SAFETENSORS_DTYPES[known]);
@@ -84,6 +84,15 @@ function firstDuplicateKey(text: string): string | undefined {
     }
   }
   return undefined;
+}
+
+/** A value of the header, cut short; one that is nested too deep to be written is told so. */
+function shown(value: unknown): string {
+  try {
+    return (JSON.stringify(value) ?? 'nothing').slice(0, 120);
+  } catch {
+    return 'something nested without end';
+  }
 }
 
 function isCountList(value: unknown): value is number[] {

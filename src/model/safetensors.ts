@@ -1,6 +1,6 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { CheckpointError } from '../errors.js';
-import { writeFileAtomic } from '../files.js';
+import { openFile, writeFileAtomic } from '../files.js';
 import type { HostTensor, HostTensors } from '../runtime/program/program.js';
 import { parseHeader, type SafetensorsDtype, type SafetensorsHeader, type TensorEntry } from './safetensors-header.js';
 import { decodeTensor } from './tensor-bytes.js';
@@ -23,12 +23,11 @@ export class SafetensorsFile implements WeightsFile {
 
   /** @throws CheckpointError when there is no such file or its header is damaged */
   static async open(path: string): Promise<SafetensorsFile> {
-    const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
+    const handle = await openFile(path).catch((cause: NodeJS.ErrnoException) => {
       throw new CheckpointError({ file: path, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, cause });
     });
     try {
       const stat = await handle.stat();
-      if (!stat.isFile()) throw new CheckpointError({ file: path, found: 'not a file' });
       const prefix = Buffer.alloc(8);
       const { bytesRead } = await handle.read(prefix, 0, 8, 0);
       const headerBytes = Number(prefix.readBigUInt64LE());

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
+import { readText } from '../files.js';
 import type { HostTensor } from '../runtime/program/program.js';
 import type { WeightsFile } from './weights-file.js';
 
@@ -76,9 +76,12 @@ export class ShardedWeights implements WeightsFile {
 }
 
 async function readIndex(path: string): Promise<Readonly<Record<string, string>>> {
+  const text = await readText(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new CheckpointError({ file: path, found: `cannot be read (${cause.code})`, cause });
+  });
   let raw: unknown;
   try {
-    raw = JSON.parse(await readFile(path, 'utf8'));
+    raw = JSON.parse(text);
   } catch (cause) {
     throw new CheckpointError({ file: path, found: `not JSON: ${(cause as Error).message}`, cause });
   }

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 import { CheckpointError } from '../errors.js';
-import { sha256File, writeFolderAtomic } from '../files.js';
+import { readText, sha256File, writeFolderAtomic } from '../files.js';
 import { WEIGHTS_FILE } from '../model/load-weights.js';
 import { LoraConfig } from '../model/lora/config.js';
 import { adapterNames } from '../model/lora/lora.js';
@@ -40,8 +40,8 @@ export async function writeAdapter(folder: string, { info, parameters }: Adapter
 export async function readAdapter(folder: string): Promise<Adapter> {
   const file = join(folder, ADAPTER_FILES.info);
   const damaged = (found: string, key?: string) => new CheckpointError({ file, key, found, hint: 'the file is damaged or of another version' });
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new CheckpointError({ file, found: 'no such file', expected: 'the adapter of a fine-tuning with lora', cause });
+  const text = await readText(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new CheckpointError({ file, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, expected: 'the adapter of a fine-tuning with lora', cause });
   });
   let raw: unknown;
   try {

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { CheckpointError, DataError } from '../errors.js';
-import { writeFolderAtomic } from '../files.js';
+import { readText, writeFolderAtomic } from '../files.js';
 import { Vocabulary } from '../data/genes/vocabulary.js';
 import { Preprocessing } from '../data/loader/config.js';
 import type { ModelConfig } from '../model/config.js';
@@ -232,15 +232,15 @@ async function loadHead(folder: string): Promise<Head> {
   return { info, parameters: await readSafetensors(join(folder, CHECKPOINT_FILES.headWeights)) };
 }
 
-async function readText(file: string): Promise<string> {
-  return readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
+async function readPart(file: string): Promise<string> {
+  return readText(file).catch((cause: NodeJS.ErrnoException) => {
     throw new CheckpointError({ file, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, cause });
   });
 }
 
 /** A table's own error speaks of data; here the checkpoint is at fault. */
 async function readTable<T>(file: string, parse: (text: string, file: string) => T): Promise<T> {
-  const text = await readText(file);
+  const text = await readPart(file);
   try {
     return parse(text, file);
   } catch (error) {
@@ -249,7 +249,7 @@ async function readTable<T>(file: string, parse: (text: string, file: string) =>
 }
 
 async function readJson<S extends z.ZodType>(file: string, schema: S): Promise<z.output<S>> {
-  const text = await readText(file);
+  const text = await readPart(file);
   let raw: unknown;
   try {
     raw = JSON.parse(text);

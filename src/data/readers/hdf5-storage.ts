@@ -72,6 +72,14 @@ export function findPackedTexts(path: string, address: number, numElements: numb
   });
 }
 
+/** Whether the bytes of a dataset are said to be in files beside this one; false where its header is none this code can read. */
+export function isStoredElsewhere(path: string, address: number): boolean {
+  return findIn(path, (file) => {
+    checkSuperblock(file);
+    return readMessages(file, address).some(({ type }) => type === MESSAGE.externalFiles);
+  }) ?? false;
+}
+
 /** Ranges of a file. */
 class Bytes {
   readonly size: number;

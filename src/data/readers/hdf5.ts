@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type * as H5wasm from 'h5wasm/node';
 import type { File, Group, Metadata } from 'h5wasm/node';
 import { DataError } from '../../errors.js';
@@ -5,7 +6,8 @@ import { ArrayStore, type StoredArray } from './array-store.js';
 import { decodeBooleans, decodeNumbers, decodeStrings, decodeText, numpyDtype, type ElementKind, elementKind, type NumberArray } from './hdf5-decode.js';
 import { diagnoseHdf5 } from './hdf5-diagnosis.js';
 import { loadHdf5 } from './hdf5-library.js';
-import { findPackedTexts, findStorage } from './hdf5-storage.js';
+import { checkDeclared, elsewhere } from './hdf5-limits.js';
+import { findPackedTexts, findStorage, isStoredElsewhere } from './hdf5-storage.js';
 import { readPackedTexts } from './packed-texts.js';
 import type { DatasetStorage } from './dataset-storage.js';
 
@@ -27,10 +29,12 @@ export class Hdf5File extends ArrayStore {
   private isOpen = true;
   private readonly listings = new Map<string, readonly string[]>();
   private readonly library: Library;
+  private readonly sizeBytes: number;
 
   private constructor(readonly path: string, private readonly file: File, private readonly h5wasm: typeof H5wasm) {
     super();
     this.library = h5wasm.Module;
+    this.sizeBytes = statSync(path).size;
   }
 
   /** @throws DataError with the reason when the file cannot be opened */
@@ -49,6 +53,7 @@ export class Hdf5File extends ArrayStore {
     const path = absolute(at);
     // The library treats a question about a missing name as an error, so ask the parent for its names first.
     if (path !== '/' && !this.keys(parentOf(path)).includes(path.slice(path.lastIndexOf('/') + 1))) return undefined;
+    this.refuseExternalLink(at, path);
     const type = refusing(this.path, at, () => this.library.get_type(this.file.file_id, path));
     return type === this.library.H5G_GROUP ? 'group' : type === this.library.H5G_DATASET ? 'dataset' : undefined;
   }
@@ -79,6 +84,8 @@ export class Hdf5File extends ArrayStore {
   dataset(at: string): Hdf5Dataset {
     if (this.kind(at) !== 'dataset') throw new DataError({ file: this.path, key: at, found: 'no such dataset', expected: `one of ${this.keys(parentOf(at)).join(', ') || 'none there'}` });
     const metadata = refusing(this.path, at, () => this.library.get_dataset_metadata(this.file.file_id, absolute(at)));
+    checkDeclared(this.path, at, metadata, this.sizeBytes);
+    if (isStoredElsewhere(this.path, this.addressOf(at))) throw elsewhere(this.path, at, 'external storage');
     return new Hdf5Dataset(this.path, at, this.file.file_id, metadata, this.library);
   }
 
@@ -89,6 +96,17 @@ export class Hdf5File extends ArrayStore {
     const value = refusing(this.path, `${at} @${name}`, () => entity.get_attribute(name, false));
     if (!(value instanceof this.h5wasm.Reference)) return undefined;
     return refusing(this.path, `${at} @${name}`, () => this.library.get_referenced_name(this.file.file_id, value.ref_data, true)).replace(/^\//, '');
+  }
+
+  private refuseExternalLink(at: string, path: string): void {
+    if (path === '/') return;
+    const { filename } = refusing(this.path, at, () => this.library.get_external_link(this.file.file_id, path)) as { filename?: string };
+    if (filename !== undefined) throw elsewhere(this.path, at, filename);
+  }
+
+  /** A reference to an object is the address of its header. */
+  private addressOf(at: string): number {
+    return Number(Buffer.from(refusing(this.path, at, () => this.library.create_object_reference(this.file.file_id, absolute(at)))).readBigUInt64LE(0));
   }
 
   private entity(at: string): Group {

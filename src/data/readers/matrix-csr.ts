@@ -35,6 +35,8 @@ export class CsrMatrix implements CellMatrix {
     for (let row = start; row < end; ) {
       const last = lastRowWithin(offsets, row, Math.min(end, row + blockRows), MAX_BLOCK_ENTRIES);
       const [from, to] = [offsets[row]!, offsets[last]!];
+      // One row of more values than a block holds, and than there are genes: each of them would be repeated.
+      if (to - from > Math.max(MAX_BLOCK_ENTRIES, this.numGenes)) throw new DataError({ file: this.place.file, key: `${this.key}/indptr`, found: `${to - from} values in row ${row}`, expected: `at most ${this.numGenes}, one a gene`, hint: 'the sparse matrix is damaged: write the file again' });
       const local = Float64Array.from({ length: last - row + 1 }, (_, i) => offsets[row + i]! - from);
       yield tidyRows({ firstRow: row, offsets: local, columns: columns.take(from, to), values: values.take(from, to), isFinal: true }, this.place, options.allowNonFinite ?? false);
       row = last;

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { DataError } from '../../errors.js';
-import { sha256File } from '../../files.js';
+import { readText, sha256File } from '../../files.js';
 import type { OpenCheckpoint } from '../../train/checkpoint.js';
 
 export const REFERENCE_FILES = { manifest: 'reference.json', neighbours: 'neighbours.usearch', labels: 'labels.safetensors' } as const;
@@ -43,8 +42,8 @@ export function newManifest(content: Omit<ReferenceManifest, 'format'>): Referen
 /** @throws DataError where there is no reference, or a damaged one */
 export async function readManifest(folder: string): Promise<ReferenceManifest> {
   const file = join(folder, REFERENCE_FILES.manifest);
-  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new DataError({ file, found: 'no such file', expected: 'a folder that scdiva reference build has written', cause });
+  const text = await readText(file).catch((cause: NodeJS.ErrnoException) => {
+    throw new DataError({ file, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, expected: 'a folder that scdiva reference build has written', cause });
   });
   let raw: unknown;
   try {

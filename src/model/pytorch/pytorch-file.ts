@@ -1,5 +1,5 @@
-import { open } from 'node:fs/promises';
 import { CheckpointError } from '../../errors.js';
+import { openFile } from '../../files.js';
 import type { HostTensor } from '../../runtime/program/program.js';
 import { SAFETENSORS_DTYPES, type SafetensorsDtype } from '../safetensors-header.js';
 import { decodeTensor } from '../tensor-bytes.js';
@@ -92,11 +92,10 @@ export class PyTorchFile implements WeightsFile {
 }
 
 async function checkMagic(path: string): Promise<void> {
-  const handle = await open(path, 'r').catch((cause: NodeJS.ErrnoException) => {
+  const handle = await openFile(path).catch((cause: NodeJS.ErrnoException) => {
     throw new CheckpointError({ file: path, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, cause });
   });
   try {
-    if (!(await handle.stat()).isFile()) throw new CheckpointError({ file: path, found: 'not a file' });
     const start = Buffer.alloc(LEGACY_MAGIC.length);
     await handle.read(start, 0, start.length, 0);
     if (start.equals(LEGACY_MAGIC)) throw new CheckpointError({ file: path, found: 'the format of PyTorch before 1.6', hint: 'load it with PyTorch and save its state dict again with torch.save or safetensors' });
