@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { DataError } from '../../errors.js';
 import { checkNames } from './check-names.js';
 import { IsolatedStore, type IsolationOptions } from './isolated-store.js';
 import { MtxFolder } from './mtx.js';
