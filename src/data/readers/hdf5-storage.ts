@@ -72,6 +72,16 @@ export function findPackedTexts(path: string, address: number, numElements: numb
   });
 }
 
+/** Bytes of a file. */
+export function fileSize(path: string): number {
+  const fd = openSync(path, 'r');
+  try {
+    return fstatSync(fd).size;
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Whether the bytes of a dataset are said to be in files beside this one; false where its header is none this code can read. */
 export function isStoredElsewhere(path: string, address: number): boolean {
   return findIn(path, (file) => {

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import type * as H5wasm from 'h5wasm/node';
 import type { File, Group, Metadata } from 'h5wasm/node';
 import { DataError } from '../../errors.js';
@@ -7,7 +6,7 @@ import { decodeBooleans, decodeNumbers, decodeStrings, decodeText, numpyDtype, t
 import { diagnoseHdf5 } from './hdf5-diagnosis.js';
 import { loadHdf5 } from './hdf5-library.js';
 import { checkDeclared, elsewhere } from './hdf5-limits.js';
-import { findPackedTexts, findStorage, isStoredElsewhere } from './hdf5-storage.js';
+import { fileSize, findPackedTexts, findStorage, isStoredElsewhere } from './hdf5-storage.js';
 import { readPackedTexts } from './packed-texts.js';
 import type { DatasetStorage } from './dataset-storage.js';
 
@@ -34,7 +33,7 @@ export class Hdf5File extends ArrayStore {
   private constructor(readonly path: string, private readonly file: File, private readonly h5wasm: typeof H5wasm) {
     super();
     this.library = h5wasm.Module;
-    this.sizeBytes = statSync(path).size;
+    this.sizeBytes = fileSize(path);
   }
 
   /** @throws DataError with the reason when the file cannot be opened */
