@@ -72,7 +72,9 @@ async function run(numWorkers, args) {
   return [...peaks.values()].sort((a, b) => b - a).slice(0, numWorkers);
 }
 
-const childrenOf = (pid) => readText(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean);
+function childrenOf(pid) {
+  return readText(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean);
+}
 
 function readText(path) {
   try {

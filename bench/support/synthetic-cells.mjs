@@ -1,7 +1,7 @@
 // A seeded synthetic file of counts, cells in compressed sparse rows, the size and shape of real ones: gene g has a log-normal
 // base level, a cell type multiplies a tenth of the genes by a log-normal fold, the library is log-normal around 5,000 counts.
 // That gives, of 20,000 genes, about 1,600 genes a cell, 64 % of the values 1.
-import { loadHdf5 } from '../../dist/data/readers/hdf5.js';
+import { loadHdf5 } from '../../dist/data/readers/hdf5-library.js';
 
 const NUM_TYPES = 20;
 const SIGMA_BASE = 2.6;
