@@ -55,6 +55,6 @@ export async function describeCheckpoint(checkpoint: OpenCheckpoint): Promise<Ch
     head: head?.info ?? null,
     training: state ? { task: state.task, step: state.step, seed: state.seed, metrics: state.validation?.metrics ?? null, versions: state.versions } : null,
     files,
-    abilities: ['embed', 'generate', 'finetune', 'grn', 'evaluate reconstruction', 'evaluate gene-correlation', ...(VERBS_OF_HEAD[head?.info.task ?? ''] ?? [])],
+    abilities: ['embed', 'generate', 'finetune', 'grn', 'export', 'evaluate reconstruction', 'evaluate gene-correlation', ...(VERBS_OF_HEAD[head?.info.task ?? ''] ?? [])],
   };
 }
