@@ -85,5 +85,5 @@ describe.runIf(hasNative)('the guides', () => {
 });
 
 function words(column: ReturnType<Awaited<ReturnType<typeof openCellFile>>['obs']>): readonly unknown[] {
-  return column.kind === 'categorical' ? Array.from(column.codes, (code) => column.categories[code]) : Array.from(column.values);
+  return column.kind === 'categorical' ? Array.from(column.codes, (code) => column.categories[code]) : [...(column.values as Iterable<unknown>)];
 }
