@@ -1,10 +1,9 @@
 import { createServer, request as httpRequest } from 'node:http';
-import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openCellFile } from '../../src/data/readers/open.js';
 import { ServerConfig } from '../../src/server/config.js';
 import { serve, type RunningServer } from '../../src/server/serve.js';
@@ -37,6 +36,8 @@ const start = (config: Partial<ServerConfig> = {}, reference?: string): Promise<
 
 beforeAll(async () => {
   folder = await folderOf();
+  await mkdir(join(folder, 'temporary'));
+  vi.stubEnv('TMPDIR', join(folder, 'temporary'));
   checkpoint = await untrainedAnnotator(folder, await smallCorpus(folder, separableCells(1, 60), { label: 'cell_type' }));
   const model = await ScDiVa.fromPretrained(checkpoint);
   await writeSmallH5ad(join(folder, 'atlas.h5ad'), separableCells(1, 60));
@@ -45,7 +46,11 @@ beforeAll(async () => {
   server = await start({}, join(folder, 'reference'));
   document = (await (await fetch(`${server.url}/openapi.json`)).json()) as OpenApi;
 });
-afterAll(() => server.stop());
+afterAll(async () => {
+  await server.stop();
+  expect(await readdir(join(folder, 'temporary'))).toEqual([]);
+  vi.unstubAllEnvs();
+});
 
 /** The answer, held against what the description says of it. */
 async function post(path: string, body: unknown, { at = server, type = 'application/json' } = {}): Promise<{ status: number; headers: Headers; body: Record<string, unknown> & { detail?: string } }> {
@@ -201,9 +206,8 @@ describe('an .h5ad', () => {
 
 /** Files that any server of this test still keeps. */
 async function uploads(): Promise<string[]> {
-  const { tmpdir } = await import('node:os');
-  const folders = (await readdir(tmpdir())).filter((name) => name.startsWith('scdiva-serve-'));
-  return (await Promise.all(folders.map(async (name) => (existsSync(join(tmpdir(), name)) ? readdir(join(tmpdir(), name)) : [])))).flat();
+  const folders = await readdir(join(folder, 'temporary'));
+  return (await Promise.all(folders.map((name) => readdir(join(folder, 'temporary', name))))).flat();
 }
 
 describe('the description', () => {

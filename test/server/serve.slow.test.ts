@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { separableCells, untrainedAnnotator } from '../support/annotated-cells.js';
@@ -15,9 +14,13 @@ const body = (i: number): string => {
   return JSON.stringify({ genes: fresh.geneNames, cells: [{ indices: row.flatMap((v, g) => (v ? [g] : [])), values: row.filter((v) => v) }] });
 };
 let checkpoint: string;
+/** Where the servers of this test keep what they do not keep long. */
+let temporary: string;
 
 beforeAll(async () => {
   const folder = await folderOf();
+  temporary = join(folder, 'temporary');
+  await mkdir(temporary);
   checkpoint = await untrainedAnnotator(folder, await smallCorpus(folder, separableCells(1, 60), { label: 'cell_type' }));
 });
 
@@ -30,7 +33,7 @@ interface Process {
 
 /** A server in a process of its own, once it says where it listens. */
 async function start(...flags: string[]): Promise<Process> {
-  const child = spawn(process.execPath, [bin, 'serve', '--checkpoint', checkpoint, '--port', '0', ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [bin, 'serve', '--checkpoint', checkpoint, '--port', '0', ...flags], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: temporary } });
   let [stdout, stderr] = ['', ''];
   const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
   child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
@@ -80,7 +83,7 @@ describe('a server in a process of its own', () => {
     // What was under way at the signal was answered; nobody got half an answer.
     expect(statuses.length).toBeGreaterThanOrEqual(numBefore);
     expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
-    expect((await readdir(tmpdir())).filter((name) => name.startsWith('scdiva-serve-') && existsSync(`${tmpdir()}/${name}/x`))).toEqual([]);
+    expect(await readdir(temporary)).toEqual([]);
   });
 
   it('refuses what it cannot begin with in one line, exit 2', async () => {
