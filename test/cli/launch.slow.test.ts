@@ -16,7 +16,7 @@ let folder: string;
 let corpus: string;
 beforeAll(async () => {
   folder = await newFolder();
-  corpus = (await smallCorpus(folder, structuredCells(1, 160), { fractions: [0.7, 0.15, 0.15] })).path;
+  corpus = (await smallCorpus(folder, structuredCells(1, 160), { fractions: [0.7, 0.15, 0.15], label: 'program' })).path;
 });
 
 interface Outcome {
