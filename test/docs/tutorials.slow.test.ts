@@ -80,7 +80,7 @@ describe.runIf(hasNative)('the guides', () => {
 
   it('link to files that are there', () => {
     for (const { page, text } of pages)
-      for (const [, link] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) expect(() => readFileSync(join(root, 'docs', page, '..', link!)), `${page}: ${link!}`).not.toThrow();
+      for (const [, link] of text.matchAll(/\]\(([^)#:\s]+\.md)(?:#[^)]*)?\)/g)) expect(() => readFileSync(join(root, 'docs', page, '..', link!)), `${page}: ${link!}`).not.toThrow();
   });
 });
 
