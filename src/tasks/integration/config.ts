@@ -3,7 +3,7 @@ import { finetuneFields, isRecord, withProtocol } from '../finetune/config.js';
 
 /** What the encoder is asked of the genes while it learns to forget batches: the dual loss on masked genes. */
 export const ReconstructionConfig = z.strictObject({
-  weight: z.number().min(0).default(0.1).describe('with λ = 10 the dual loss has far larger gradients than the two others'),
+  weight: z.number().min(0).default(0.1).describe('with λ = 10 the dual loss has far larger gradients than the two others; 0 = it is not computed, and what only it needs stays as it is'),
   maskRatio: z.number().gt(0).max(1).default(0.1).describe('share of a cell’s genes that are masked'),
   genesPerCell: z.int().positive().default(16).describe('most masked genes of a cell that the loss is taken over, drawn anew each step: the dear part for large vocabularies'),
   valueWeight: z.number().min(0).default(10).describe('λ of the value error in the dual loss'),

@@ -12,7 +12,7 @@ import type { ModelDescription } from '../../train/checkpoint.js';
 import { dropoutSeed } from '../../train/dropout-seed.js';
 import { PROGRESS } from '../../train/optimizer.js';
 import type { Task } from '../../train/task.js';
-import { cellInputs, embedCells } from '../cell-encoder.js';
+import { cellInputs, embedCells, isOfEmbedding } from '../cell-encoder.js';
 import { isFixedScaling } from '../mlp.js';
 import { codesOf, type IntegrationCells } from './cells.js';
 import type { IntegrationConfig } from './config.js';
@@ -60,7 +60,7 @@ export function createIntegrationTask(setup: IntegrationSetup): Task {
   return {
     name: 'integration',
     parameters,
-    trainable: Object.keys(parameters).filter((name) => !isFixedScaling(name)),
+    trainable: Object.keys(parameters).filter((name) => !isFixedScaling(name) && (reconstruction.weight > 0 || !(name in model.parameters) || isOfEmbedding(name, modelConfig))),
 
     batches(split, { rng: passRng, batchSize, skipBatches = 0, part }) {
       const isTraining = split === 'train';
@@ -83,14 +83,16 @@ export function createIntegrationTask(setup: IntegrationSetup): Task {
     loss(state, inputs, { isTraining }) {
       const dropoutSeed = isTraining ? (inputs['dropoutSeed'] as tf.Tensor1D) : undefined;
       const seen = { geneIds: inputs['geneIds'] as tf.Tensor2D, values: inputs['values'] as tf.Tensor2D, isReplaced: inputs['isReplaced'] as tf.Tensor2D };
-      const { latent, slots } = latentAndSlotStates(state, seen, inputs['lossPositions'] as tf.Tensor1D, modelConfig, vocabulary, { dropoutSeed, recomputesBlocks: config.train.gradientCheckpointing }); // [B, D], [M, D]
-      const genes = dualLoss(state, slots, inputs['targetIds'] as tf.Tensor1D, inputs['targetValues'] as tf.Tensor1D, inputs['lossWeights'] as tf.Tensor1D, reconstruction.valueWeight);
+      const options = { dropoutSeed, recomputesBlocks: config.train.gradientCheckpointing };
+      const reconstructed = reconstruction.weight > 0 ? latentAndSlotStates(state, seen, inputs['lossPositions'] as tf.Tensor1D, modelConfig, vocabulary, options) : undefined; // [B, D], [M, D]
+      const latent = reconstructed?.latent ?? embedCells(state, inputs, modelConfig, vocabulary, options);
+      const genes = reconstructed && dualLoss(state, reconstructed.slots, inputs['targetIds'] as tf.Tensor1D, inputs['targetValues'] as tf.Tensor1D, inputs['lossWeights'] as tf.Tensor1D, reconstruction.valueWeight);
       const seenPlaces = directions(integratedCells(state, latent, dropoutSeed && { rate: projection.dropout, seed: dropoutSeed, index: HEAD_DROPOUT_INDEX })); // [B, P]
       const contrast = contrastiveLoss(seenPlaces, inputs['kinds'] as tf.Tensor1D, contrastive.temperature);
       const strength = isTraining ? (tf.mul(adversarialRamp(inputs[PROGRESS] as tf.Scalar, adversary.steepness), adversary.weight) as tf.Scalar) : tf.scalar(0);
       const batchGuess = adversaryLoss(state, seenPlaces, inputs['techBatches'] as tf.Tensor1D, strength);
-      const loss = tf.addN([tf.mul(genes.loss, reconstruction.weight), tf.mul(contrast, contrastive.weight), batchGuess.loss]) as tf.Scalar;
-      return { loss, aux: { reconstructionLoss: genes.loss, identityLoss: genes.identityLoss, valueLoss: genes.valueLoss, contrastiveLoss: contrast, adversaryLoss: batchGuess.loss, adversaryAccuracy: batchGuess.accuracy } };
+      const loss = tf.addN([...(genes ? [tf.mul(genes.loss, reconstruction.weight)] : []), tf.mul(contrast, contrastive.weight), batchGuess.loss]) as tf.Scalar;
+      return { loss, aux: { ...(genes && { reconstructionLoss: genes.loss, identityLoss: genes.identityLoss, valueLoss: genes.valueLoss }), contrastiveLoss: contrast, adversaryLoss: batchGuess.loss, adversaryAccuracy: batchGuess.accuracy } };
     },
 
     async evaluate(split, context) {
