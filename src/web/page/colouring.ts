@@ -9,6 +9,8 @@ export type Colouring =
 export interface Mark {
   readonly colour: string;
   readonly shape: string;
+  /** Stands for no group. */
+  readonly isPlain: boolean;
 }
 
 /** Colours of the page's style sheet as they are at this moment: light or dark. */
@@ -18,8 +20,8 @@ export function styleColour(variable: string): string {
 
 /** The look of a group; cells without one, and labels withheld, are grey. */
 export function groupMark(categories: readonly string[], code: number): Mark {
-  if (code < 0 || categories[code] === UNKNOWN_LABEL) return { colour: styleColour('--muted'), shape: 'circle' };
-  return { colour: styleColour(classColour(code)), shape: classShape(code) };
+  if (code < 0 || categories[code] === UNKNOWN_LABEL) return { colour: styleColour('--muted'), shape: 'circle', isPlain: true };
+  return { colour: styleColour(classColour(code)), shape: classShape(code), isPlain: false };
 }
 
 /** Viridis: even steps in lightness, told apart without red and green. */

@@ -64,9 +64,9 @@ export class CellMap {
     // Cells without a group lie below, those that stand out above.
     const order = [...cellsOf.keys()].sort((a, b) => Number(a === highlighted) - Number(b === highlighted) || a - b);
     for (const code of order) {
-      const { colour, shape } = groupMark(categories, code);
+      const { colour, shape, isPlain } = groupMark(categories, code);
       context.fillStyle = colour;
-      context.globalAlpha = highlighted === undefined ? 0.78 : code === highlighted ? 0.95 : 0.1;
+      context.globalAlpha = highlighted === undefined ? (isPlain ? 0.4 : 0.82) : code === highlighted ? 0.95 : 0.1;
       for (const i of cellsOf.get(code)!) drawMark(context, shape, this.places[2 * i]!, this.places[2 * i + 1]!, radius);
     }
     context.globalAlpha = 1;

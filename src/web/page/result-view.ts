@@ -1,3 +1,4 @@
+import { UNKNOWN_LABEL } from '../../tasks/annotation/predictions.js';
 import type { Analysis, Request } from '../messages.js';
 import type { Colouring } from './colouring.js';
 import { element, keyOf } from './key.js';
@@ -23,8 +24,9 @@ export class ResultView {
       ...(labels ? ([['label', { kind: 'groups', title: 'cell type', ...labels }], ['confidence', { kind: 'numbers', title: 'Confidence of the most likely label, as calibrated in training', values: labels.confidence, low: 0, high: 1 }]] as [string, Colouring][]) : []),
       ...columns.map(({ name, categories, codes }): [string, Colouring] => [`obs:${name}`, { kind: 'groups', title: name, categories, codes }]),
     ]);
+    const numLabels = labels ? labels.categories.length - Number(labels.numUnknown > 0 && labels.categories.includes(UNKNOWN_LABEL)) : 0;
     at('result').hidden = false;
-    at('result-heading').textContent = labels ? `${numCells.toLocaleString('en')} cells of ${fileName}, ${labels.categories.length} labels${labels.numUnknown > 0 ? `, ${labels.numUnknown.toLocaleString('en')} withheld` : ''}` : `${numCells.toLocaleString('en')} cells of ${fileName}`;
+    at('result-heading').textContent = labels ? `${numCells.toLocaleString('en')} cells of ${fileName}, ${numLabels} labels${labels.numUnknown > 0 ? `, ${labels.numUnknown.toLocaleString('en')} withheld` : ''}` : `${numCells.toLocaleString('en')} cells of ${fileName}`;
     at('caption').textContent = map.method;
     at('facts').replaceChildren(...facts.map((fact) => element('li', { textContent: fact })));
     const names: Record<string, string> = { label: 'predicted label', confidence: 'confidence' };
