@@ -4,11 +4,11 @@ import { reportError } from './report-error.js';
 import type { VerbResult } from './verb.js';
 
 /** Runs a verb: signals, output, one-line errors and the exit code. */
-export async function execute(run: (context: VerbContext) => Promise<VerbResult>, flags: CommonFlags): Promise<void> {
+export async function execute(run: (context: VerbContext) => Promise<VerbResult>, flags: CommonFlags, stopping = 'stopping'): Promise<void> {
   const abort = new AbortController();
   const onSignal = () => {
     if (abort.signal.aborted) process.exit(130);
-    process.stderr.write('\nstopping after this step and saving; once more ends at once\n');
+    process.stderr.write(`\n${stopping}; once more ends at once\n`);
     abort.abort();
   };
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal);

@@ -18,6 +18,8 @@ export interface Verb<Flags> {
   readonly options: (y: Argv) => Argv<Flags>;
   /** Loads what it needs with import(): nothing heavy may be imported at the top of a verb's file, `--help` is instant. */
   readonly run: (flags: ArgumentsCamelCase<Flags> & CommonFlags, context: VerbContext) => Promise<VerbResult>;
+  /** What it does when it is told to stop, for the line that answers Ctrl-C. Default: stopping. */
+  readonly stopping?: string;
 }
 
 /** Ties a verb to yargs; `execute` (main.ts) wraps it with context, output and exit codes. */
@@ -30,7 +32,7 @@ export function defineVerb<Flags>(verb: Verb<Flags>): AnyVerb {
     builder: verb.options as unknown as (y: Argv<object>) => Argv<object>,
     handler: async (argv) => {
       const { execute } = await import('./execute.js');
-      await execute((context) => verb.run(argv as unknown as ArgumentsCamelCase<Flags> & CommonFlags, context), argv as unknown as CommonFlags);
+      await execute((context) => verb.run(argv as unknown as ArgumentsCamelCase<Flags> & CommonFlags, context), argv as unknown as CommonFlags, verb.stopping);
     },
   };
 }

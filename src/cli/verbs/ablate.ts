@@ -1,10 +1,12 @@
 import type { PretrainingConfig as PretrainingConfigType } from '../../tasks/pretraining/config.js';
 import { defineVerb } from '../verb.js';
+import { STOPPING_A_TRAINING } from './training-options.js';
 
 /** `scdiva ablate CONFIGS…`: pretrains one model a config and compares them; what one does without tells what it is worth. */
 export const ablate = defineVerb({
   command: 'ablate <configs..>',
   describe: 'pretrain several models that differ in one thing each, and compare how they give hidden genes back',
+  stopping: STOPPING_A_TRAINING,
   options: (y) =>
     y
       .positional('configs', { type: 'string', array: true, demandOption: true, describe: 'pretraining configs, the one to compare with first: configs/ablation/*.yaml' })

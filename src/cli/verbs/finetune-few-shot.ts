@@ -1,10 +1,11 @@
 import { locateRun } from '../locate-run.js';
 import { defineVerb } from '../verb.js';
-import { trainingOptions } from './training-options.js';
+import { STOPPING_A_TRAINING, trainingOptions } from './training-options.js';
 
 export const finetuneFewShot = defineVerb({
   command: 'few-shot',
   describe: 'cell type annotation from a few labelled cells of each type: macro-F1 of model and simple methods as the cells grow in number',
+  stopping: STOPPING_A_TRAINING,
   options: (y) =>
     trainingOptions(y, 'tune.kind=head')
       .option('shots', { type: 'string', default: '1,5,10,50', requiresArg: true, describe: 'labelled cells a type, for training and at most as many for validation' })

@@ -5,7 +5,7 @@ import type { MicroBatchChoice } from '../../train/run-manifest.js';
 import type { VerbContext } from '../context.js';
 import { locateRun } from '../locate-run.js';
 import { defineVerb, type AnyVerb } from '../verb.js';
-import { profileSteps, trainingOptions } from './training-options.js';
+import { profileSteps, STOPPING_A_TRAINING, trainingOptions } from './training-options.js';
 
 /** What a task gives its verb. `loadConfig` works without TensorFlow: `finetune` imports what computes. */
 export interface FinetuneRecipe<C extends FinetuneConfig, R extends TaskResult> {
@@ -37,6 +37,7 @@ export function defineFinetune<C extends FinetuneConfig, R extends TaskResult>({
   return defineVerb({
     command: task,
     describe,
+    stopping: STOPPING_A_TRAINING,
     options: (y) =>
       trainingOptions(y, exampleSet)
         .option('seeds', { type: 'number', default: 1, describe: 'trainings, from train.seed on: mean and standard deviation on the same split' })

@@ -1,11 +1,12 @@
 import { locateRun } from '../locate-run.js';
 import { defineVerb } from '../verb.js';
-import { profileSteps, trainingOptions } from './training-options.js';
+import { profileSteps, STOPPING_A_TRAINING, trainingOptions } from './training-options.js';
 
 /** `scdiva pretrain`: a corpus in, a run folder out. */
 export const pretrain = defineVerb({
   command: 'pretrain',
   describe: 'train a model on a corpus by masked diffusion',
+  stopping: STOPPING_A_TRAINING,
   options: (y) =>
     trainingOptions(y, 'train.steps=100')
       .example('$0 pretrain --config configs/debug/pretrain.yaml --set data.corpus=pbmc.corpus --out runs/pbmc', '')

@@ -1,8 +1,10 @@
 import { defineVerb } from '../verb.js';
+import { STOPPING_A_TRAINING } from './training-options.js';
 
 export const quickstart = defineVerb({
   command: 'quickstart',
   describe: 'from cells to a trained, annotated, reported model in minutes: on example cells, or on yours',
+  stopping: STOPPING_A_TRAINING,
   options: (y) =>
     y
       .option('data', { type: 'string', requiresArg: true, describe: '.h5ad or 10x .h5 with labelled cells [700 blood cells, downloaded]' })

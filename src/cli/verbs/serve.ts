@@ -5,6 +5,7 @@ const MIB = 2 ** 20;
 export const serve = defineVerb({
   command: 'serve',
   describe: 'answer requests over HTTP: embed and annotate cells sent as JSON or .h5ad',
+  stopping: 'finishing what is under way',
   options: (y) =>
     y
       .option('checkpoint', { type: 'string', demandOption: true, describe: 'checkpoint or run folder, or owner/name of a model on the hub' })

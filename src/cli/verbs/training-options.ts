@@ -2,6 +2,9 @@ import type { Argv } from 'yargs';
 
 const DEFAULT_PROFILE_STEPS = 3;
 
+/** What a training does when it is told to stop. */
+export const STOPPING_A_TRAINING = 'stopping after this step and saving';
+
 /** The flags that every verb that trains has. @param example of a `--set` */
 export const trainingOptions = (y: Argv, example: string) =>
   y
