@@ -3,7 +3,6 @@ import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync, readFileSync } f
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
 import { root } from './run.mjs';
 
 const web = join(root, 'src/web');
@@ -37,6 +36,8 @@ export const webSources = () => readdirSync(web).filter((name) => /\.(html|css|j
 export async function buildWeb() {
   rmSync(out, { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
+  // Not at the top: setup imports this file before any package is there.
+  const { build } = await import('esbuild');
   try {
     await build({
       entryPoints: { page: join(web, 'page/page.ts'), worker: join(web, 'worker/worker.ts') },
