@@ -1,6 +1,5 @@
 // B rows, I inputs, E inner width, O outputs
 import * as tf from '@tensorflow/tfjs-core';
-import { CheckpointError } from '../errors.js';
 import type { Rng } from '../rng.js';
 import { take } from '../model/take.js';
 import { gelu } from '../runtime/ops/gelu.js';
@@ -72,18 +71,6 @@ export function scaled(parameters: Tensors, prefix: string, x: tf.Tensor2D): tf.
 
 /** The fixed statistics are no weights: nothing trains them. */
 export const isFixedScaling = (name: string): boolean => name.endsWith('input_mean') || name.endsWith('input_std');
-
-/** The tensors of a head as its sizes demand them. @throws CheckpointError naming the first that is missing or of another shape */
-export function requireTensors(folder: string, specs: readonly { readonly name: string; readonly shape: readonly number[] }[], found: HostTensors): HostTensors {
-  return Object.fromEntries(
-    specs.map(({ name, shape }): [string, HostTensor] => {
-      const tensor = found[name];
-      if (String(tensor?.shape) !== String(shape))
-        throw new CheckpointError({ file: `${folder}/head.safetensors`, key: name, found: tensor ? `shape [${tensor.shape.join(', ')}]` : 'missing', expected: `shape [${shape.join(', ')}] by head.json`, hint: 'the file is damaged or belongs to another checkpoint' });
-      return [name, tensor!];
-    }),
-  );
-}
 
 function uniform(shape: readonly number[], limit: number, rng: Rng): HostTensor {
   const size = shape.reduce((product, n) => product * n, 1);

@@ -1,12 +1,11 @@
 // B cells, D cell embedding, E inner width of the head, C classes
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { CheckpointError } from '../../errors.js';
 import type { Rng } from '../../rng.js';
 import type { DropoutSite } from '../../runtime/ops/random.js';
 import type { HostTensors, Tensors } from '../../runtime/program/program.js';
-import type { ModelConfig } from '../../model/config.js';
-import { initialMlp, initialScaling, isFixedScaling, mlp, mlpSpecs, requireTensors, scaled, scalingSpecs } from '../mlp.js';
+import { initialMlp, initialScaling, isFixedScaling, mlp, mlpSpecs, scaled, scalingSpecs } from '../mlp.js';
+import { readTaskHead, wrongWidth, type HeadSource } from '../read-head.js';
 
 /** Names as PyTorch gives them to Sequential(Linear, GELU, Dropout, Linear), behind a fixed scaling. */
 export const HEAD_PREFIX = 'annotation_head.';
@@ -31,27 +30,14 @@ export const AnnotationHeadInfo = z.strictObject({
 });
 export type AnnotationHeadInfo = z.infer<typeof AnnotationHeadInfo>;
 
-/** What of a checkpoint the annotation head is read from. */
-export interface HeadSource {
-  readonly folder: string;
-  readonly modelConfig: Pick<ModelConfig, 'hiddenDim'>;
-  readonly head?: { readonly info: { readonly task: string }; readonly parameters: HostTensors };
-}
-
 /** @throws CheckpointError when the checkpoint has no annotation head, or one that is damaged or of other sizes */
-export function readHead({ folder, modelConfig, head }: HeadSource): { info: AnnotationHeadInfo; parameters: HostTensors } {
-  if (head?.info.task !== 'annotation') {
-    const found = head ? `its head is for ${head.info.task}` : 'has no annotation head';
-    throw new CheckpointError({ file: folder, found, hint: 'make one with scdiva finetune annotation, and name its --out folder' });
-  }
-  const damaged = (file: string, key: string | undefined, found: string, expected?: string) => new CheckpointError({ file: `${folder}/${file}`, key, found, expected, hint: 'the file is damaged or belongs to another checkpoint' });
-  const parsed = AnnotationHeadInfo.safeParse(head.info);
-  if (!parsed.success) throw damaged('head.json', parsed.error.issues[0]!.path.join('.') || undefined, parsed.error.issues[0]!.message);
-  const info = parsed.data;
-  if (info.embeddingDim !== modelConfig.hiddenDim) throw damaged('head.json', 'embeddingDim', String(info.embeddingDim), `${modelConfig.hiddenDim}, the model's hidden size`);
-  if (info.classSizes.length !== info.classes.length) throw damaged('head.json', 'classSizes', `${info.classSizes.length} numbers`, `one for each of ${info.classes.length} classes`);
-  const specs = [...scalingSpecs(HEAD_PREFIX, info.embeddingDim), ...mlpSpecs(HEAD_PREFIX, sizesOf({ ...info, numClasses: info.classes.length }))];
-  return { info, parameters: requireTensors(folder, specs, head.parameters) };
+export function readHead(source: HeadSource): { info: AnnotationHeadInfo; parameters: HostTensors } {
+  const wrong = (info: AnnotationHeadInfo) => {
+    const { classes, classSizes } = info;
+    return wrongWidth(info, source) ?? (classSizes.length === classes.length ? undefined : { key: 'classSizes', found: `${classSizes.length} numbers`, expected: `one for each of ${classes.length} classes` });
+  };
+  const specs = (info: AnnotationHeadInfo) => [...scalingSpecs(HEAD_PREFIX, info.embeddingDim), ...mlpSpecs(HEAD_PREFIX, sizesOf({ ...info, numClasses: info.classes.length }))];
+  return readTaskHead(source, { task: 'annotation', schema: AnnotationHeadInfo, wrong, specs });
 }
 
 export interface HeadSizes {

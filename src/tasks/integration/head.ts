@@ -1,12 +1,12 @@
 // B cells, D cell embedding, P coordinates of the integrated space, N sequencing batches
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { CheckpointError } from '../../errors.js';
 import type { Rng } from '../../rng.js';
 import { reverseGradient } from '../../runtime/ops/gradient-reversal.js';
 import type { DropoutSite } from '../../runtime/ops/random.js';
 import type { HostTensors, Tensors } from '../../runtime/program/program.js';
-import { initialMlp, initialScaling, mlp, mlpSpecs, requireTensors, scaled, scalingSpecs } from '../mlp.js';
+import { initialMlp, initialScaling, mlp, mlpSpecs, scaled, scalingSpecs } from '../mlp.js';
+import { readTaskHead, wrongWidth, type HeadSource } from '../read-head.js';
 
 const PREFIX = 'integration_head.';
 const PROJECTION = `${PREFIX}projection.`;
@@ -36,27 +36,10 @@ export function initialHead(sizes: HeadSizes, embeddings: Float32Array, rng: Rng
   return { ...initialScaling(PREFIX, embeddings, sizes.embeddingDim), ...initialMlp(PROJECTION, projectionSizes(sizes), rng), ...initialMlp(ADVERSARY, adversarySizes(sizes), rng) };
 }
 
-/** What of a checkpoint the head is read from. */
-export interface HeadSource {
-  readonly folder: string;
-  readonly modelConfig: { readonly hiddenDim: number };
-  readonly head?: { readonly info: { readonly task: string }; readonly parameters: HostTensors };
-}
-
 /** @throws CheckpointError when the checkpoint has no integration head, or one that is damaged or of other sizes */
-export function readHead({ folder, modelConfig, head }: HeadSource): { info: IntegrationHeadInfo; parameters: HostTensors } {
-  if (head?.info.task !== 'integration') {
-    const found = head ? `its head is for ${head.info.task}` : 'has no integration head';
-    throw new CheckpointError({ file: folder, found, hint: 'make one with scdiva finetune integration, and name its --out folder' });
-  }
-  const parsed = IntegrationHeadInfo.safeParse(head.info);
-  const file = `${folder}/head.json`;
-  const hint = 'the file is damaged or belongs to another checkpoint';
-  if (!parsed.success) throw new CheckpointError({ file, key: parsed.error.issues[0]!.path.join('.') || undefined, found: parsed.error.issues[0]!.message, hint });
-  const info = parsed.data;
-  if (info.embeddingDim !== modelConfig.hiddenDim) throw new CheckpointError({ file, key: 'embeddingDim', found: String(info.embeddingDim), expected: `${modelConfig.hiddenDim}, the model's hidden size`, hint });
-  const specs = [...scalingSpecs(PREFIX, info.embeddingDim), ...mlpSpecs(PROJECTION, projectionSizes(info)), ...mlpSpecs(ADVERSARY, adversarySizes(info))];
-  return { info, parameters: requireTensors(folder, specs, head.parameters) };
+export function readHead(source: HeadSource): { info: IntegrationHeadInfo; parameters: HostTensors } {
+  const specs = (info: IntegrationHeadInfo) => [...scalingSpecs(PREFIX, info.embeddingDim), ...mlpSpecs(PROJECTION, projectionSizes(info)), ...mlpSpecs(ADVERSARY, adversarySizes(info))];
+  return readTaskHead(source, { task: 'integration', schema: IntegrationHeadInfo, wrong: (info) => wrongWidth(info, source), specs });
 }
 
 /** A cell's place in the integrated space. Where its origin lies means nothing: distances do. [B, D] → [B, P] */

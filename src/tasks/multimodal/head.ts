@@ -1,12 +1,12 @@
 // B cells, P proteins, D hidden
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { CheckpointError } from '../../errors.js';
 import type { Rng } from '../../rng.js';
 import { take } from '../../model/take.js';
 import { linear } from '../../runtime/ops/linear.js';
 import type { HostTensor, HostTensors, Tensors } from '../../runtime/program/program.js';
-import { initialScaling, requireTensors, scaled, scalingSpecs } from '../mlp.js';
+import { initialScaling, scaled, scalingSpecs } from '../mlp.js';
+import { readTaskHead, wrongWidth, type HeadSource } from '../read-head.js';
 
 const PREFIX = 'multimodal_head.';
 /** Mean and standard deviation of each protein over training cells: names of fixed scaling. */
@@ -72,26 +72,9 @@ export function initialStateScaling(states: Float32Array, { embeddingDim: D, pro
   return initialScaling(STATES, states, (P + 1) * D);
 }
 
-/** What of a checkpoint the head is read from. */
-export interface HeadSource {
-  readonly folder: string;
-  readonly modelConfig: { readonly hiddenDim: number };
-  readonly head?: { readonly info: { readonly task: string }; readonly parameters: HostTensors };
-}
-
 /** @throws CheckpointError when the checkpoint has no multi-modal head, or one that is damaged or of other sizes */
-export function readHead({ folder, modelConfig, head }: HeadSource): { info: MultimodalHeadInfo; parameters: HostTensors } {
-  if (head?.info.task !== 'multimodal') {
-    const found = head ? `its head is for ${head.info.task}` : 'has no multi-modal head';
-    throw new CheckpointError({ file: folder, found, hint: 'make one with scdiva finetune multimodal, and name its --out folder' });
-  }
-  const parsed = MultimodalHeadInfo.safeParse(head.info);
-  const file = `${folder}/head.json`;
-  const hint = 'the file is damaged or belongs to another checkpoint';
-  if (!parsed.success) throw new CheckpointError({ file, key: parsed.error.issues[0]!.path.join('.') || undefined, found: parsed.error.issues[0]!.message, hint });
-  const info = parsed.data;
-  if (info.embeddingDim !== modelConfig.hiddenDim) throw new CheckpointError({ file, key: 'embeddingDim', found: String(info.embeddingDim), expected: `${modelConfig.hiddenDim}, the model's hidden size`, hint });
-  return { info, parameters: requireTensors(folder, headSpecs(info), head.parameters) };
+export function readHead(source: HeadSource): { info: MultimodalHeadInfo; parameters: HostTensors } {
+  return readTaskHead(source, { task: 'multimodal', schema: MultimodalHeadInfo, wrong: (info) => wrongWidth(info, source), specs: headSpecs });
 }
 
 /** Proteins in their own standard deviations from their own means, as tokens hold them and losses compare them. [B, P] */

@@ -1,13 +1,13 @@
 // B cells, D cell embedding, Z latent dimensions, E inner width of a decoder, G decoded genes, C classes, N sequencing batches
 import * as tf from '@tensorflow/tfjs-core';
 import { z } from 'zod';
-import { CheckpointError } from '../../errors.js';
 import type { Rng } from '../../rng.js';
 import { take } from '../../model/take.js';
 import { linear } from '../../runtime/ops/linear.js';
 import type { DropoutSite } from '../../runtime/ops/random.js';
 import type { HostTensor, HostTensors, Tensors } from '../../runtime/program/program.js';
-import { initialMlp, initialScaling, mlp, mlpSpecs, requireTensors, scaled, scalingSpecs, type MlpSizes } from '../mlp.js';
+import { initialMlp, initialScaling, mlp, mlpSpecs, scaled, scalingSpecs, type MlpSizes } from '../mlp.js';
+import { readTaskHead, wrongWidth, type HeadSource } from '../read-head.js';
 import { SMALLEST_SPREAD, type GeneLevels } from './hurdle.js';
 
 const PREFIX = 'variational_head.';
@@ -90,26 +90,9 @@ function headSpecs(info: HeadSizes): { readonly name: string; readonly shape: re
   ];
 }
 
-/** What of a checkpoint the head is read from. */
-export interface HeadSource {
-  readonly folder: string;
-  readonly modelConfig: { readonly hiddenDim: number };
-  readonly head?: { readonly info: { readonly task: string }; readonly parameters: HostTensors };
-}
-
 /** @throws CheckpointError when the checkpoint has no variational head, or one that is damaged or of other sizes */
-export function readHead({ folder, modelConfig, head }: HeadSource): { info: VariationalHeadInfo; parameters: HostTensors } {
-  if (head?.info.task !== 'variational') {
-    const found = head ? `its head is for ${head.info.task}` : 'has no variational head';
-    throw new CheckpointError({ file: folder, found, hint: 'make one with scdiva finetune variational, and name its --out folder' });
-  }
-  const parsed = VariationalHeadInfo.safeParse(head.info);
-  const file = `${folder}/head.json`;
-  const hint = 'the file is damaged or belongs to another checkpoint';
-  if (!parsed.success) throw new CheckpointError({ file, key: parsed.error.issues[0]!.path.join('.') || undefined, found: parsed.error.issues[0]!.message, hint });
-  const info = parsed.data;
-  if (info.embeddingDim !== modelConfig.hiddenDim) throw new CheckpointError({ file, key: 'embeddingDim', found: String(info.embeddingDim), expected: `${modelConfig.hiddenDim}, the model's hidden size`, hint });
-  return { info, parameters: requireTensors(folder, headSpecs(info), head.parameters) };
+export function readHead(source: HeadSource): { info: VariationalHeadInfo; parameters: HostTensors } {
+  return readTaskHead(source, { task: 'variational', schema: VariationalHeadInfo, wrong: (info) => wrongWidth(info, source), specs: headSpecs });
 }
 
 /** A normal distribution over latent states for each cell, its dimensions independent. */
