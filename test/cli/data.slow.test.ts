@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { randomCells, temporaryFolder } from '../support/small-corpus.js';
 import { writeSmallH5ad } from '../support/small-h5ad.js';
+import { pythonWith } from '../support/python.js';
 
 const newFolder = temporaryFolder('cli-data');
 const bin = fileURLToPath(new URL('../../bin/scdiva.js', import.meta.url));
@@ -37,8 +38,7 @@ print(json.dumps({
   'cell_type': table['cell_type'].to_pylist(), 'split': table['split'].to_pylist(), 'genes': genes.column_names, 'symbols': genes['symbol'].to_pylist(),
 }))
 `;
-const { code: noPyarrow } = await run('python3', ['-c', 'import pyarrow']);
-if (noPyarrow) console.warn('SKIPPED, out loud: no Python with pyarrow here; that shards open in pyarrow is not checked');
+const python = pythonWith('pyarrow');
 
 describe('scdiva data', () => {
   it('builds a corpus, describes it, and tells a wrong input in one line with exit code 2', async () => {
@@ -104,14 +104,14 @@ describe('scdiva data', () => {
     expect((await scdiva(...args)).code).toBe(0);
   });
 
-  it.skipIf(noPyarrow)('writes shards that pyarrow opens as they are', async () => {
+  it.runIf(python)('writes shards that pyarrow opens as they are', async () => {
     const folder = await newFolder();
     const [file, out] = [join(folder, 'cells.h5ad'), join(folder, 'corpus')];
     const content = randomCells(3, 50, 20);
     const cell_type = (content.obs!['cell_type'] as string[]).map((type, i) => (i % 9 === 0 ? null : type));
     await writeSmallH5ad(file, { ...content, obs: { ...content.obs, cell_type } });
     expect((await scdiva('data', 'build', file, '--out', out, '--shard-cells', '16')).code).toBe(0);
-    const { code, stdout, stderr } = await run('python3', ['-c', CHECK_WITH_PYARROW, out]);
+    const { code, stdout, stderr } = await run(python!, ['-c', CHECK_WITH_PYARROW, out]);
     expect([code, stderr]).toEqual([0, '']);
     const found = JSON.parse(stdout) as Record<string, unknown[]>;
     expect(found['columns']).toEqual({

@@ -6,11 +6,10 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openCellFile } from '../../../src/data/readers/open.js';
 import { writeAnnotatedH5ad, type Annotations } from '../../../src/data/writers/h5ad.js';
+import { pythonWith } from '../../support/python.js';
 import { shared } from '../../support/shared.js';
 
-const python = process.env['PYTHON'] ?? 'python3';
-const hasAnndata = spawnSync(python, ['-c', 'import anndata']).status === 0;
-if (!hasAnndata) console.warn(`SKIPPED, out loud: ${python} has no anndata; whether it reads what we write is not tested`);
+const python = pythonWith('anndata');
 
 const script = fileURLToPath(new URL('read-with-anndata.py', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'scdiva-anndata-'));
@@ -21,7 +20,7 @@ const folders = [stored, shared('h5ad-zoo'), shared('data/realfiles'), shared('d
 const unreadable = /^5\d_/;
 const files = folders.flatMap((at) => readdirSync(at).filter((name) => /\.h5(ad)?$/.test(name) && !unreadable.test(name)).map((name) => ({ name, path: join(at, name) })));
 
-describe.runIf(hasAnndata)("Python's anndata", () => {
+describe.runIf(python)("Python's anndata", () => {
   // Python takes seconds to start: one process looks at all the files.
   let found: string[][] = [];
   beforeAll(async () => {
@@ -35,7 +34,7 @@ describe.runIf(hasAnndata)("Python's anndata", () => {
       await writeAnnotatedH5ad({ input: first, output: again, ...annotate(numCells, 'again') });
       pairs.push([path, again]);
     }
-    const { status, stdout, stderr } = spawnSync(python, [script], { input: JSON.stringify(pairs), encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(python!, [script], { input: JSON.stringify(pairs), encoding: 'utf8' });
     if (status !== 0) throw new Error(stderr);
     found = JSON.parse(stdout) as string[][];
   }, 300_000);

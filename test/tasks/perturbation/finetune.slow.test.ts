@@ -27,7 +27,7 @@ let result: PerturbationResult;
 beforeAll(async () => {
   await loadTensorFlow();
   folder = await folderOf();
-  const config = parseConfig(SimulationConfig, { numGenes: 45, numMasters: 5, numFactors: 8, numCellTypes: 2, numSingles: 6, numDoubles: 8, cellsPerPerturbation: 24, controlCells: 80, depth: 900 });
+  const config = parseConfig(SimulationConfig, { numGenes: 45, numMasters: 5, numFactors: 8, numCellTypes: 2, numSingles: 8, numDoubles: 18, cellsPerPerturbation: 24, controlCells: 80, depth: 900 });
   await writeSimulation(simulate(config), config, join(folder, 'sim'));
   cellsFile = join(folder, 'sim', 'cells.h5ad');
   await buildCorpus([cellsFile], { out: join(folder, 'corpus') });
@@ -65,7 +65,7 @@ describe('fine-tuning for perturbations', () => {
     expect(Math.min(...validated)).toBeLessThan(0.7 * validated[0]!);
     const seen = result.groups.find(({ name }) => name === 'seen2of2')!;
     const score = (method: string) => seen.methods.find(({ name }) => name === method)!.runs[0]!['pearsonDelta']!;
-    expect(score('scdiva')).toBeGreaterThan(score('trainMean') + 0.03);
+    expect(score('scdiva')).toBeGreaterThan(score('trainMean') + 0.15);
   });
 
   it('writes down a split in which no test perturbation is trained on', async () => {
@@ -87,10 +87,10 @@ describe('fine-tuning for perturbations', () => {
   });
 
   it('starts from the sum of single effects where it is given them', async () => {
-    const started = await finetunePerturbation({ config: configOf({ split: { unseenGeneShare: 0, unseenCombinationShare: 0.4 }, singleEffects: 'input', train: { steps: 1, batchSize: 16, optimizer: { lr: 1e-9 } } }), out: join(folder, 'sums'), context: quietContext() });
+    const started = await finetunePerturbation({ config: configOf({ split: { unseenGeneShare: 0, unseenCombinationShare: 0.4 }, singleEffects: 'input', evaluationCells: 100, train: { steps: 1, batchSize: 16, optimizer: { lr: 1e-9 } } }), out: join(folder, 'sums'), context: quietContext() });
     const { methods } = started.groups.find(({ name }) => name === 'seen2of2')!;
     const score = (method: string) => methods.find(({ name }) => name === method)!.runs[0]!['pearsonDelta']!;
-    expect(Math.abs(score('scdiva') - score('additive'))).toBeLessThan(0.1);
+    expect(Math.abs(score('scdiva') - score('additive'))).toBeLessThan(0.02);
     expect((await loadCheckpoint(join(folder, 'sums'))).head!.info['singles']).not.toHaveLength(0);
   });
 });
