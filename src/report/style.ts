@@ -54,9 +54,10 @@ caption{text-align:left;color:var(--muted);font-size:.88rem;padding-bottom:.4rem
 th,td{padding:.42rem .7rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:baseline}
 thead th{font-weight:600;white-space:nowrap;border-bottom-width:2px}
 tbody th{font-weight:400;min-width:9rem}
-#scores tbody th{min-width:13rem}
+#scores tbody th{min-width:11rem}
+#scores thead th{white-space:normal;vertical-align:bottom;min-width:6rem}
 tr.model th,tr.total th,tr.total td{font-weight:600}
-tr.model{background:color-mix(in srgb,var(--accent) 9%,transparent)}
+td.model,th.model,tr.model{background:color-mix(in srgb,var(--accent) 9%,transparent)}
 .number{text-align:right;white-space:nowrap}
 .bar{display:block;width:7rem;height:.55rem;border-radius:.3rem;background:color-mix(in srgb,var(--ink) 10%,transparent)}
 .bar span{display:block;height:100%;border-radius:.3rem;background:var(--accent)}

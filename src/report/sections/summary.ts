@@ -36,31 +36,25 @@ function tiles(scores: Scores, numClasses: number | undefined): Html {
   return html`<dl class="tiles">${entries.map(([value, name, detail]) => html`<div><dt>${name}</dt><dd>${value}</dd><dd class="detail">${detail}</dd></div>`)}</dl>`;
 }
 
-/** Every metric of every method, the best of each column in bold. */
+/** Every metric of every method, the best of each in bold. Metrics run down the page: a task has up to twenty, and never so many methods. */
 export function scoreSection({ scores }: ReportData): Section | undefined {
   if (!scores) return undefined;
   const metrics = orderMetrics(new Set(scores.methods.flatMap(({ runs }) => runs.flatMap((run) => Object.keys(run)))));
-  const means = scores.methods.map((method) => metrics.map((metric) => summarise(valuesOf(method, metric)).mean));
-  const bestOf = metrics.map((metric, j) => {
-    const column = means.map((row) => row[j]!).filter(Number.isFinite);
-    return isHigherBetter(metric) ? Math.max(...column) : Math.min(...column);
+  const rows = metrics.map((metric) => {
+    const summaries = scores.methods.map((method) => summarise(valuesOf(method, metric)));
+    const finite = summaries.map(({ mean }) => mean).filter(Number.isFinite);
+    const bestMean = isHigherBetter(metric) ? Math.max(...finite) : Math.min(...finite);
+    const cells = summaries.map((summary) => {
+      const text = formatSummary(summary);
+      return summary.mean.toFixed(3) === bestMean.toFixed(3) ? html`<strong>${text}</strong>` : text;
+    });
+    return { cells: [`${metricName(metric)}\u00a0${isHigherBetter(metric) ? '↑' : '↓'}`, ...cells] };
   });
-  const rows = scores.methods.map((method, i) => ({
-    kind: method.kind,
-    cells: [
-      html`${method.name}${method.note && html`<span class="detail">${method.note}</span>`}`,
-      ...metrics.map((metric, j) => {
-        const text = formatSummary(summarise(valuesOf(method, metric)));
-        return means[i]![j]!.toFixed(3) === bestOf[j]!.toFixed(3) ? html`<strong>${text}</strong>` : text;
-      }),
-      method.runs.length,
-    ],
-  }));
-  const columns = [{ title: 'method' }, ...metrics.map((metric) => ({ title: `${metricName(metric)} ${isHigherBetter(metric) ? '↑' : '↓'}`, isNumber: true })), { title: 'seeds', isNumber: true }];
+  const columns = [{ title: 'score' }, ...scores.methods.map(({ name, note, kind }) => ({ title: html`${name}${note && html`<span class="detail">${note}</span>`}`, isNumber: true, kind }))];
   return {
     id: 'scores',
     title: 'Scores',
-    body: html`${table(`All methods on the same ${scores.numCells} cells of the ${scores.split} split`, columns, rows)}
-<p class="hint">↑ higher is better, ↓ lower is better; the best of each column is bold. ± is the standard deviation over seeds. Macro means: the plain mean over classes, small ones counting as much as large ones; a class never predicted scores 0.</p>`,
+    body: html`${table(`All methods on the same ${scores.numCells} cells of the ${scores.split} split`, columns, [...rows, { cells: ['seeds', ...scores.methods.map(({ runs }) => runs.length)] }])}
+<p class="hint">↑ higher is better, ↓ lower is better; the best of each row is bold. ± is the standard deviation over seeds. Macro means: the plain mean over classes, small ones counting as much as large ones; a class never predicted scores 0.</p>`,
   };
 }
