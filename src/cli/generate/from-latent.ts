@@ -6,7 +6,7 @@ import { openCheckpoint, resolveCheckpoint } from '../../train/checkpoint.js';
 import type { VerbResult } from '../verb.js';
 
 /** Flags of completing cells, which have no meaning for cells that complete none. */
-const OF_COMPLETION = ['maskRatio', 'extraGenes', 'numSamples', 'steps', 'order', 'temperature', 'topK', 'maxCells', 'matrix', 'valueKind', 'batchSize'] as const;
+const OF_COMPLETION = ['maskRatio', 'extraGenes', 'numSamples', 'steps', 'order', 'temperature', 'topK', 'maxCells', 'matrix', 'valueKind', 'orthologs', 'batchSize'] as const;
 
 /** `scdiva generate --latent`: new cells that complete no given ones. */
 export async function generateFromLatent(path: string, job: NewCellsJob, flags: Readonly<Record<string, unknown>>, kind: ExecutorKind, say: (line: string) => void): Promise<VerbResult> {

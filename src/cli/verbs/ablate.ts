@@ -1,4 +1,5 @@
 import type { PretrainingConfig as PretrainingConfigType } from '../../tasks/pretraining/config.js';
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 import { STOPPING_A_TRAINING } from './training-options.js';
 
@@ -17,8 +18,8 @@ export const ablate = defineVerb({
       .option('mask-ratio', { type: 'number', array: true, describe: 'shares of each cell’s genes to hide [0.15 0.5 0.8 0.95]' })
       .option('max-cells', { type: 'number', describe: 'cells to reconstruct, drawn at random [64]' })
       .option('seed', { type: 'number', describe: 'of the cells and of what is hidden [0]; train.seed is that of the trainings' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> of the data [the one scdiva data inspect names]' }),
-  async run({ configs: files, corpus, data, out, set = [], maskRatio, maxCells, seed, matrix }, context) {
+      .options(CELL_FLAGS),
+  async run({ configs: files, corpus, data, out, set = [], maskRatio, maxCells, seed, ...flags }, context) {
     const [{ basename, join }, { loadConfig, parseConfig }, { PretrainingConfig }, { ReconstructionCellsConfig, ReconstructionConfig }, { ConfigError }, results, page] = await Promise.all([
       import('node:path'),
       import('../../config/load.js'),
@@ -31,6 +32,7 @@ export const ablate = defineVerb({
     const ratios = [...new Set(maskRatio?.length ? maskRatio : [0.15, 0.5, 0.8, 0.95])].sort((a, b) => a - b);
     for (const ratio of ratios) parseConfig(ReconstructionConfig, { maskRatio: ratio });
     const chosen = parseConfig(ReconstructionCellsConfig, results.given({ maxCells, seed }));
+    const reading = await readingOf(flags);
     const configs = new Map<string, PretrainingConfigType>();
     // The reference stands first whatever order a shell gives.
     for (const file of [...files].sort((a, b) => Number(b.includes('reference')) - Number(a.includes('reference')))) {
@@ -50,7 +52,7 @@ export const ablate = defineVerb({
       await loadTensorFlow({ notice: context.say });
       const executor = await createExecutor({ kind: 'auto' });
       try {
-        const { points, notes, first } = await compareAblations(runs, executor, cells, chosen, ratios, { matrix, progress: context.progress, signal: context.signal });
+        const { points, notes, first } = await compareAblations(runs, executor, cells, chosen, ratios, { ...reading, progress: context.progress, signal: context.signal });
         const { numCells, numReferenceCells, source } = first;
         const json = { numCells, numReferenceCells, data, corpus, runs: Object.fromEntries(runs), points, notes: [...notes, ...source.notes] };
         const subtitle = `${configs.size} models trained on ${corpus}; ${numCells} cells of ${data}, drawn at random`;

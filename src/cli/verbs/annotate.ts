@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import type { AnnotationReport } from '../../inference/annotated-file.js';
+import { readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 import { describeFile, readingOptions, type ReadingFlags } from './reading-options.js';
 
@@ -15,16 +16,15 @@ export const annotate = defineVerb<Flags>({
     readingOptions(y)
       .option('threshold', { type: 'number', describe: 'labels of lower confidence become unknown; 0 = none [the checkpoint’s]' })
       .option('probabilities', { type: 'boolean', default: false, describe: 'also obsm[\'scdiva_probabilities\'], one column a class' }) as unknown as Argv<Flags>,
-  async run({ checkpoint, files, out, matrix, orthologs: orthologFile, batchSize, precision, threshold, probabilities }, { progress, signal, say }) {
-    const [{ orthologsOf }, { ScDiVa }, { ScDiVaInference }, { annotateFile, planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
-      import('../build-flags.js'),
+  async run({ checkpoint, files, out, batchSize, precision, threshold, probabilities, ...flags }, { progress, signal, say }) {
+    const [{ ScDiVa }, { ScDiVaInference }, { annotateFile, planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/engine.js'),
       import('../../inference/annotated-file.js'),
       import('../package-version.js'),
     ]);
     const jobs = planOutputs(files, out);
-    const orthologs = await orthologsOf(orthologFile);
+    const reading = await readingOf(flags);
     const model = await ScDiVa.fromPretrained(checkpoint, { precision, notice: say });
     try {
       const engine = new ScDiVaInference({ model });
@@ -32,7 +32,7 @@ export const annotate = defineVerb<Flags>({
       const provenance = await provenanceOf(model, packageVersion(), true);
       const reports: AnnotationReport[] = [];
       for (const job of jobs) {
-        const report = await annotateFile(engine, job, provenance, { matrix, orthologs, batchSize, threshold, withProbabilities: probabilities, progress, signal });
+        const report = await annotateFile(engine, job, provenance, { ...reading, batchSize, threshold, withProbabilities: probabilities, progress, signal });
         reports.push(report);
         for (const line of describeFile(report)) say(line);
         say(Object.entries(report.labels).map(([name, n]) => `${name} ${n}`).join(', '));

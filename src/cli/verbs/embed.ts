@@ -1,4 +1,5 @@
 import type { FileReport } from '../../inference/annotated-file.js';
+import { readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 import { describeFile, readingOptions, type ReadingFlags } from './reading-options.js';
 
@@ -6,21 +7,20 @@ export const embed = defineVerb<ReadingFlags>({
   command: 'embed <files..>',
   describe: 'add the cell embedding, obsm[\'X_scdiva\'], to copies of files',
   options: readingOptions,
-  async run({ checkpoint, files, out, matrix, orthologs: orthologFile, batchSize, precision }, { progress, signal, say }) {
-    const [{ orthologsOf }, { ScDiVa }, { embedFile, planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
-      import('../build-flags.js'),
+  async run({ checkpoint, files, out, batchSize, precision, ...flags }, { progress, signal, say }) {
+    const [{ ScDiVa }, { embedFile, planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/annotated-file.js'),
       import('../package-version.js'),
     ]);
     const jobs = planOutputs(files, out);
-    const orthologs = await orthologsOf(orthologFile);
+    const reading = await readingOf(flags);
     const model = await ScDiVa.fromPretrained(checkpoint, { precision, notice: say });
     try {
       const provenance = await provenanceOf(model, packageVersion(), false);
       const reports: FileReport[] = [];
       for (const job of jobs) {
-        const report = await embedFile(model, job, provenance, { matrix, orthologs, batchSize, progress, signal });
+        const report = await embedFile(model, job, provenance, { ...reading, batchSize, progress, signal });
         reports.push(report);
         for (const line of describeFile(report)) say(line);
       }

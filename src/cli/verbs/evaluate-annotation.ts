@@ -1,4 +1,5 @@
 import type { MethodColumn } from '../../tasks/finetune/methods.js';
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 export const evaluateAnnotation = defineVerb({
@@ -11,13 +12,11 @@ export const evaluateAnnotation = defineVerb({
       .option('label', { type: 'string', demandOption: true, describe: 'obs column with the true labels' })
       .option('label-map', { type: 'string', requiresArg: true, describe: 'table of two columns: a label of the file, the model’s word for it (empty = leave such cells out)' })
       .option('reference', { type: 'string', requiresArg: true, describe: 'corpus the model was fine-tuned on: scores simple methods fitted on its training cells, too' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
-      .option('orthologs', { type: 'string', requiresArg: true, describe: 'table of human orthologs: reads mouse (or other) genes as human ones, one-to-one' })
+      .options(CELL_FLAGS)
       .option('threshold', { type: 'number', describe: 'smallest confidence of a label [the checkpoint’s]' })
       .option('batch-size', { type: 'number', describe: 'cells computed at once' }),
-  async run({ checkpoint, data, label, labelMap, reference, matrix, orthologs, threshold, batchSize }, { progress, signal, say }) {
-    const [{ orthologsOf }, { ScDiVa }, { ScDiVaInference }, { evaluateAnnotation: evaluate }, { openCellFile }, { methodLines }] = await Promise.all([
-      import('../build-flags.js'),
+  async run({ checkpoint, data, label, labelMap, reference, threshold, batchSize, ...flags }, { progress, signal, say }) {
+    const [{ ScDiVa }, { ScDiVaInference }, { evaluateAnnotation: evaluate }, { openCellFile }, { methodLines }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/engine.js'),
       import('../../inference/evaluate-annotation.js'),
@@ -28,7 +27,7 @@ export const evaluateAnnotation = defineVerb({
     try {
       const model = await ScDiVa.fromPretrained(checkpoint, { notice: say });
       try {
-        const options = { labelMap: labelMap === undefined ? undefined : await readLabelMap(labelMap), reference, matrix, orthologs: await orthologsOf(orthologs), threshold, batchSize, progress, signal };
+        const options = { labelMap: labelMap === undefined ? undefined : await readLabelMap(labelMap), reference, ...(await readingOf(flags)), threshold, batchSize, progress, signal };
         const { annotation, ...result } = await evaluate(new ScDiVaInference({ model }), cells, label, options);
         const { numCells, numUnlabelled, unseen, scores, majorityClass, baselines, classes } = result;
         const { matrix: read, coverage } = annotation.source;

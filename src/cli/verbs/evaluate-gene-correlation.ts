@@ -1,3 +1,4 @@
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 /** `scdiva evaluate gene-correlation`: which genes a model takes to go together, against the expression itself. */
@@ -12,11 +13,10 @@ export const evaluateGeneCorrelation = defineVerb({
       .option('num-genes', { type: 'number', default: 200, describe: 'how many, where none are named' })
       .option('max-cells', { type: 'number', default: 500, describe: 'cells, drawn at random' })
       .option('seed', { type: 'number', default: 0 })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
-      .option('orthologs', { type: 'string', requiresArg: true, describe: 'table of human orthologs: reads mouse (or other) genes as human ones, one-to-one' })
+      .options(CELL_FLAGS)
       .option('out', { type: 'string', requiresArg: true, describe: 'folder for gene-correlation.json, report.html and heat-map.svg' }),
-  async run({ checkpoint: path, data, genes, numGenes, maxCells, seed, matrix, orthologs, out }, { progress, signal, say }) {
-    const [{ orthologsOf, wholeNumber }, { geneCorrelation, CORRELATION_SOURCES }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { openCellFile }, page, { scoreTable }] = await Promise.all([
+  async run({ checkpoint: path, data, genes, numGenes, maxCells, seed, out, ...flags }, { progress, signal, say }) {
+    const [{ wholeNumber }, { geneCorrelation, CORRELATION_SOURCES }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { openCellFile }, page, { scoreTable }] = await Promise.all([
       import('../build-flags.js'),
       import('../../inference/gene-correlation.js'),
       import('../../train/checkpoint.js'),
@@ -26,7 +26,7 @@ export const evaluateGeneCorrelation = defineVerb({
       import('../../report/gene-correlation-page.js'),
       import('../metrics/score-lines.js'),
     ]);
-    const options = { genes, numGenes: wholeNumber('--num-genes', numGenes, 3), maxCells: wholeNumber('--max-cells', maxCells, 10), seed: wholeNumber('--seed', seed, 0), matrix, orthologs: await orthologsOf(orthologs), progress, signal };
+    const options = { genes, numGenes: wholeNumber('--num-genes', numGenes, 3), maxCells: wholeNumber('--max-cells', maxCells, 10), seed: wholeNumber('--seed', seed, 0), ...(await readingOf(flags)), progress, signal };
     const checkpoint = await loadCheckpoint(path);
     await loadTensorFlow({ notice: say });
     const executor = await createExecutor({ kind: 'auto' });

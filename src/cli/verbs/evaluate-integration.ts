@@ -1,3 +1,4 @@
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 /** `scdiva evaluate integration`: how a fine-tuned model places the cells of a file, beside PCA and Harmony on the same cells. */
@@ -10,11 +11,11 @@ export const evaluateIntegration = defineVerb({
       .option('data', { type: 'string', demandOption: true, describe: 'file of cells with batches and types' })
       .option('batch', { type: 'string', demandOption: true, describe: 'column of the sequencing batch' })
       .option('label', { type: 'string', demandOption: true, describe: 'column of the cell type; cells without one are left out' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
+      .options(CELL_FLAGS)
       .option('baselines', { type: 'boolean', default: true, describe: '50 principal components, and Harmony on them' })
       .option('seed', { type: 'number', default: 1, describe: 'of Leiden, k-means and samples' })
       .option('batch-size', { type: 'number', describe: 'cells computed at once' }),
-  async run({ checkpoint, data: file, batch: batchKey, label: labelKey, matrix, baselines, seed, batchSize }, { progress, signal, say }) {
+  async run({ checkpoint, data: file, batch: batchKey, label: labelKey, baselines, seed, batchSize, ...flags }, { progress, signal, say }) {
     const [{ ScDiVa }, { ScDiVaInference }, { openCellFile }, { loadIntegration }, { integrationScores }, { plainNumbers }, { integrationTable }, { Rng }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/engine.js'),
@@ -25,11 +26,12 @@ export const evaluateIntegration = defineVerb({
       import('../metrics/integration-table.js'),
       import('../../rng.js'),
     ]);
+    const reading = await readingOf(flags);
     const model = await ScDiVa.fromPretrained(checkpoint, { notice: say });
     const engine = new ScDiVaInference({ model });
     const cells = await openCellFile(file);
     try {
-      const { latent, source } = await engine.integrate(cells, { matrix, batchSize, progress, signal });
+      const { latent, source } = await engine.integrate(cells, { ...reading, batchSize, progress, signal });
       const rng = Rng.fromSeed(seed);
       const given = [{ name: 'ScDiVa', points: { numRows: latent.shape[0], numColumns: latent.shape[1], data: latent.data } }];
       const loaded = await loadIntegration({ file, embeddings: [], given, batchKey, labelKey, baselines, beforeKey: undefined, rng: rng.fork('pca') });

@@ -1,3 +1,4 @@
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 /** Proteins listed one by one; --json has them all. */
@@ -12,9 +13,9 @@ export const evaluateMultimodal = defineVerb({
       .option('data', { type: 'string', demandOption: true, describe: '.h5mu, or file of cells: the genes' })
       .option('proteins', { type: 'string', requiresArg: true, describe: 'file with the proteins of the same cells [--data]' })
       .option('protein-key', { type: 'string', requiresArg: true, describe: 'modality of the .h5mu, or entry of obsm [the one with a usual name]' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
+      .options(CELL_FLAGS)
       .option('batch-size', { type: 'number', describe: 'cells computed at once [16]' }),
-  async run({ checkpoint: path, data, proteins: proteinFile, proteinKey, matrix, batchSize }, { progress, signal, say }) {
+  async run({ checkpoint: path, data, proteins: proteinFile, proteinKey, batchSize, ...flags }, { progress, signal, say }) {
     const [{ evaluateMultimodal: evaluate }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { openCellFile }, { alignColumns }] = await Promise.all([
       import('../../inference/evaluate-multimodal.js'),
       import('../../train/checkpoint.js'),
@@ -23,13 +24,14 @@ export const evaluateMultimodal = defineVerb({
       import('../../data/readers/open.js'),
       import('../../tasks/finetune/methods.js'),
     ]);
+    const reading = await readingOf(flags);
     const checkpoint = await loadCheckpoint(path);
     const cells = await openCellFile(data);
     try {
       await loadTensorFlow({ notice: say });
       const executor = await createExecutor({ kind: 'auto' });
       try {
-        const { source, pearson, rmse, ...scores } = await evaluate(checkpoint, executor, cells, proteinFile ?? data, proteinKey, { matrix, batchSize, progress, signal });
+        const { source, pearson, rmse, ...scores } = await evaluate(checkpoint, executor, cells, proteinFile ?? data, proteinKey, { ...reading, batchSize, progress, signal });
         const each = scores.proteins.map((name, p) => ({ name, pearson: Number.isNaN(pearson[p]!) ? null : pearson[p]!, rmse: rmse[p]! }));
         const best = [...each].sort((a, b) => (b.pearson ?? -2) - (a.pearson ?? -2)).slice(0, MAX_LISTED);
         return {

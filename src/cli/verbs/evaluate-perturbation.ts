@@ -1,3 +1,4 @@
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 export const evaluatePerturbation = defineVerb({
@@ -10,11 +11,11 @@ export const evaluatePerturbation = defineVerb({
       .option('key', { type: 'string', default: 'perturbation', describe: 'obs column that says what was done' })
       .option('control', { type: 'string', describe: 'its value for control cells [control, ctrl or non-targeting]' })
       .option('perturbation', { type: 'string', array: true, nargs: 1, describe: 'only this one, repeatable [those that training did not have]' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
+      .options(CELL_FLAGS)
       .option('max-cells', { type: 'number', describe: 'control cells to predict from [200]' })
       .option('seed', { type: 'number', default: 0, describe: 'of the ceiling and the energy distance' })
       .option('batch-size', { type: 'number', describe: 'cells computed at once [16]' }),
-  async run({ checkpoint: path, data, key, control, perturbation: only, matrix, maxCells, seed, batchSize }, { progress, signal, say }) {
+  async run({ checkpoint: path, data, key, control, perturbation: only, maxCells, seed, batchSize, ...flags }, { progress, signal, say }) {
     const [{ evaluatePerturbationFile }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { Rng }, { perturbationJson, perturbationText }] = await Promise.all([
       import('../../inference/perturb.js'),
       import('../../train/checkpoint.js'),
@@ -23,11 +24,12 @@ export const evaluatePerturbation = defineVerb({
       import('../../rng.js'),
       import('../metrics/perturbation-table.js'),
     ]);
+    const reading = await readingOf(flags);
     const checkpoint = await loadCheckpoint(path);
     await loadTensorFlow({ notice: say });
     const executor = await createExecutor({ kind: 'auto' });
     try {
-      const result = await evaluatePerturbationFile(checkpoint, executor, data, { perturbationKey: key, control, only, matrix, maxCells, batchSize, progress, signal }, Rng.fromSeed(seed));
+      const result = await evaluatePerturbationFile(checkpoint, executor, data, { perturbationKey: key, control, only, ...reading, maxCells, batchSize, progress, signal }, Rng.fromSeed(seed));
       const inTraining = result.perturbations.filter(({ name }) => result.trained.includes(name)).map(({ name }) => name);
       const notes = [...result.notes, ...(inTraining.length > 0 ? [`training had ${inTraining.length} of the scored perturbations: their scores say little`] : [])];
       return { json: { ...perturbationJson(result, result), inTraining, notes }, text: perturbationText(result, { ...result, notes }) };

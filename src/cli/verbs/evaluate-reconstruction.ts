@@ -1,4 +1,5 @@
 import type { Reconstructor } from '../../inference/reconstruction.js';
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 /** `scdiva evaluate reconstruction`: genes are hidden, given back by the model, ranked again and held against the cell. Trains nothing. */
@@ -20,13 +21,11 @@ export const evaluateReconstruction = defineVerb({
       .option('max-cells', { type: 'number', describe: 'cells to reconstruct, drawn at random [64]' })
       .option('reference-cells', { type: 'number', describe: 'other cells of the file that the baselines count on [1000]' })
       .option('seed', { type: 'number', describe: 'of the cells and of what is hidden [0]' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
-      .option('orthologs', { type: 'string', requiresArg: true, describe: 'table of human orthologs: reads mouse (or other) genes as human ones, one-to-one' })
+      .options(CELL_FLAGS)
       .option('batch-size', { type: 'number', describe: 'cells computed at once: less memory or more speed, same results [16]' })
       .option('out', { type: 'string', requiresArg: true, describe: 'folder for reconstruction.json and report.html' }),
   async run(flags, { progress, signal, say }) {
-    const [{ orthologsOf }, { parseConfig }, { given, plain, scoreTables, writeResults }, { ReconstructionConfig, ReconstructionCellsConfig }, { createReconstructor }, sweeps, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { openCellFile }, page] = await Promise.all([
-      import('../build-flags.js'),
+    const [{ parseConfig }, { given, plain, scoreTables, writeResults }, { ReconstructionConfig, ReconstructionCellsConfig }, { createReconstructor }, sweeps, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { openCellFile }, page] = await Promise.all([
       import('../../config/load.js'),
       import('../evaluate/reconstruction-results.js'),
       import('../../tasks/reconstruction/config.js'),
@@ -38,12 +37,12 @@ export const evaluateReconstruction = defineVerb({
       import('../../data/readers/open.js'),
       import('../../report/reconstruction-page.js'),
     ]);
-    const { checkpoint: paths, data, sweep: isSweep, latent, depth, positions, serialisation, steps, temperature, matrix, batchSize, out } = flags;
+    const { checkpoint: paths, data, sweep: isSweep, latent, depth, positions, serialisation, steps, temperature, batchSize, out } = flags;
     const sampler = steps === undefined ? undefined : { steps, temperature: temperature ?? 0 };
     const ratios = flags.maskRatio?.length ? [...new Set(flags.maskRatio)].sort((a, b) => a - b) : isSweep ? sweeps.SWEEP_MASK_RATIOS : [0.15, 0.5, 0.9];
     const [base] = ratios.map((maskRatio) => parseConfig(ReconstructionConfig, given({ maskRatio, latent, depth, positions, serialisation, sampler })));
     const chosen = parseConfig(ReconstructionCellsConfig, given({ maxCells: flags.maxCells, referenceCells: flags.referenceCells, seed: flags.seed }));
-    const read = { matrix, orthologs: await orthologsOf(flags.orthologs), batchSize, progress, signal };
+    const read = { ...(await readingOf(flags)), batchSize, progress, signal };
     await loadTensorFlow({ notice: say });
     const executor = await createExecutor({ kind: 'auto' });
     const cells = await openCellFile(data);

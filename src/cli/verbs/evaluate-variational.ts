@@ -1,4 +1,5 @@
 import type { MethodColumn } from '../../tasks/finetune/methods.js';
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 const COLUMNS: readonly MethodColumn[] = [
@@ -17,10 +18,10 @@ export const evaluateVariational = defineVerb({
     y
       .option('checkpoint', { type: 'string', demandOption: true, describe: 'folder that scdiva finetune variational wrote' })
       .option('data', { type: 'string', demandOption: true, describe: 'file of cells that training has not seen' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
+      .options(CELL_FLAGS)
       .option('seed', { type: 'number', default: 0, describe: 'of the latent draws and of the cells that are made' })
       .option('batch-size', { type: 'number', describe: 'cells computed at once [16]' }),
-  async run({ checkpoint, data, matrix, seed, batchSize }, { progress, signal, say }) {
+  async run({ checkpoint, data, seed, batchSize, ...flags }, { progress, signal, say }) {
     const [{ ScDiVa }, { evaluateVariational: evaluate }, { openCellFile }, { methodLines }, { Rng }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/evaluate-variational.js'),
@@ -28,11 +29,12 @@ export const evaluateVariational = defineVerb({
       import('../../tasks/finetune/methods.js'),
       import('../../rng.js'),
     ]);
+    const reading = await readingOf(flags);
     const cells = await openCellFile(data);
     try {
       const model = await ScDiVa.fromPretrained(checkpoint, { notice: say });
       try {
-        const { source, posterior, prior, ...scores } = await evaluate(model, cells, Rng.fromSeed(seed), { matrix, batchSize, progress, signal });
+        const { source, posterior, prior, ...scores } = await evaluate(model, cells, Rng.fromSeed(seed), { ...reading, batchSize, progress, signal });
         const methods = [{ title: 'cells made near training cells', runs: [{ ...posterior }] }, { title: 'cells made from the prior', runs: [{ ...prior }] }];
         return {
           json: { ...scores, ...posterior, prior, matrix: source.matrix.key, valueKind: source.matrix.valueKind, geneCoverage: source.coverage.shareOfGenes },

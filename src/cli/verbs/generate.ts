@@ -1,3 +1,4 @@
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 export const generate = defineVerb({
@@ -21,14 +22,13 @@ export const generate = defineVerb({
       .option('top-k', { type: 'number', describe: 'draw from the K most likely genes only [all]' })
       .option('seed', { type: 'number', describe: 'same seed, same completions [0]' })
       .option('max-cells', { type: 'number', describe: 'take the first so many cells only [all]' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
-      .option('value-kind', { choices: ['counts', 'cpm', 'log1p'] as const, describe: 'what the values are, where it cannot be told from them' })
+      .options(CELL_FLAGS)
       .option('batch-size', { type: 'number', describe: 'cells computed at once: less memory or more speed, same results [16]' })
       .option('executor', { choices: ['auto', 'eager', 'graph'] as const, default: 'auto' as const, describe: 'how to compute: compiled graph, or op by op' }),
-  run: async ({ file, checkpoint: path, out, executor: kind, matrix, valueKind, batchSize, latent, numCells: numNew, from, label, ...flags }, { progress, signal, say }) => {
+  run: async ({ file, checkpoint: path, out, executor: kind, batchSize, latent, numCells: numNew, from, label, ...flags }, { progress, signal, say }) => {
     if (latent) {
       const [{ generateFromLatent }, { packageVersion }] = await Promise.all([import('../generate/from-latent.js'), import('../package-version.js')]);
-      return generateFromLatent(path, { output: out, numCells: numNew ?? 1000, from, label, seed: flags.seed, version: packageVersion() }, { file, matrix, valueKind, batchSize, ...flags }, kind, say);
+      return generateFromLatent(path, { output: out, numCells: numNew ?? 1000, from, label, seed: flags.seed, version: packageVersion() }, { file, batchSize, ...flags }, kind, say);
     }
     const { ConfigError } = await import('../../errors.js');
     if (file === undefined) throw new ConfigError({ key: 'FILE', found: 'none', expected: 'a file of cells to complete', hint: 'or --latent, to make new ones' });
@@ -46,11 +46,12 @@ export const generate = defineVerb({
     const { maskRatio, extraGenes, numSamples, steps, order, temperature, topK, seed, maxCells } = flags;
     const given = Object.entries({ maskRatio, extraGenes, numSamples, steps, order, temperature, topK, seed, maxCells }).filter(([, value]) => value !== undefined);
     const config = parseConfig(GenerateConfig, Object.fromEntries(given));
+    const reading = await readingOf(flags);
     const checkpoint = await loadCheckpoint(path);
     await loadTensorFlow({ notice: say });
     const executor = await createExecutor({ kind });
     try {
-      const { cells, recovery, numFull, source, emptyRows } = await generateFile(checkpoint, executor, { input: file, output: out, config, version: packageVersion() }, { matrix, valueKind, batchSize, progress, signal });
+      const { cells, recovery, numFull, source, emptyRows } = await generateFile(checkpoint, executor, { input: file, output: out, config, version: packageVersion() }, { ...reading, batchSize, progress, signal });
       const numCells = cells.length / config.numSamples;
       const lines = [
         `${file}: ${numCells} cells from ${source.matrix.key} (${source.matrix.valueKind}), ${config.numSamples} completion${config.numSamples === 1 ? '' : 's'} of each → ${out}`,

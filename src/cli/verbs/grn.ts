@@ -1,3 +1,4 @@
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 const TITLES = [['auprc', 'AUPRC'], ['auprcRatio', 'over chance'], ['auroc', 'AUROC'], ['epr', 'EPR']] as const;
@@ -21,9 +22,9 @@ export const grn = defineVerb({
       .option('min-cells', { type: 'number', describe: 'leave out genes expressed in fewer of them [10]' })
       .option('max-edges', { type: 'number', default: 10_000, describe: 'strongest edges to write' })
       .option('seed', { type: 'number', default: 0, describe: 'which genes are hidden when' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
+      .options(CELL_FLAGS)
       .option('batch-size', { type: 'number', describe: 'cells whose attention is held at once [16]' }),
-  async run({ file: path, checkpoint: paths, out, tf, method, truth: truthFile, groupKey, groups: wanted, maxCells, knockoutCells, minCells, maxEdges, seed, matrix, batchSize }, { progress, signal, say }) {
+  async run({ file: path, checkpoint: paths, out, tf, method, truth: truthFile, groupKey, groups: wanted, maxCells, knockoutCells, minCells, maxEdges, seed, batchSize, ...flags }, { progress, signal, say }) {
     const [{ inferNetworks, combine, scoreNetworks, stability, NETWORK_METHODS }, { networkEdges, regulons, signed, differenceOf }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { openCellFile }, { writeFileAtomic }, { readTrueEdges, readRegulators }, { columnTexts }, { DataError }, { alignColumns }, { plainNumbers }] = await Promise.all([
       import('../../inference/grn/infer.js'),
       import('../../inference/grn/regulons.js'),
@@ -38,6 +39,7 @@ export const grn = defineVerb({
       import('../../tasks/finetune/methods.js'),
       import('../metrics/score-lines.js'),
     ]);
+    const reading = await readingOf(flags);
     const regulators = tf === undefined ? undefined : await readRegulators(tf);
     const truth = truthFile === undefined ? undefined : await readTrueEdges(truthFile);
     const checkpoints = await Promise.all(paths.map((folder) => loadCheckpoint(folder)));
@@ -54,7 +56,7 @@ export const grn = defineVerb({
       const inferred = [];
       for (const part of parts) {
         const networks = [];
-        for (const checkpoint of checkpoints) networks.push(await inferNetworks(checkpoint, executor, file, { regulators, regulatorsFile: tf, maxCells, knockoutCells, minCells, seed, matrix, batchSize, rows: part.rows, progress, signal }));
+        for (const checkpoint of checkpoints) networks.push(await inferNetworks(checkpoint, executor, file, { regulators, regulatorsFile: tf, maxCells, knockoutCells, minCells, seed, ...reading, batchSize, rows: part.rows, progress, signal }));
         const strength = combine(networks, method);
         inferred.push({ ...part, networks, weights: method === 'dosage' ? strength : signed(strength, combine(networks, 'dosage')), genes: networks[0]!.genes });
       }

@@ -1,4 +1,5 @@
 import type { FileReport } from '../../inference/annotated-file.js';
+import { readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 import { describeFile, readingOptions, type ReadingFlags } from './reading-options.js';
 
@@ -6,7 +7,7 @@ export const integrate = defineVerb<ReadingFlags>({
   command: 'integrate <files..>',
   describe: 'add places in one space free of sequencing batches, obsm[\'X_scdiva_integrated\'], to copies of files',
   options: readingOptions,
-  async run({ checkpoint, files, out, matrix, batchSize, precision }, { progress, signal, say }) {
+  async run({ checkpoint, files, out, batchSize, precision, ...flags }, { progress, signal, say }) {
     const [{ ScDiVa }, { ScDiVaInference }, { integrateFile, planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/engine.js'),
@@ -14,6 +15,7 @@ export const integrate = defineVerb<ReadingFlags>({
       import('../package-version.js'),
     ]);
     const jobs = planOutputs(files, out);
+    const reading = await readingOf(flags);
     const model = await ScDiVa.fromPretrained(checkpoint, { precision, notice: say });
     const engine = new ScDiVaInference({ model });
     try {
@@ -21,7 +23,7 @@ export const integrate = defineVerb<ReadingFlags>({
       const provenance = await provenanceOf(model, packageVersion(), true);
       const reports: FileReport[] = [];
       for (const job of jobs) {
-        const report = await integrateFile(engine, job, provenance, { matrix, batchSize, progress, signal });
+        const report = await integrateFile(engine, job, provenance, { ...reading, batchSize, progress, signal });
         reports.push(report);
         for (const line of describeFile(report)) say(line);
       }

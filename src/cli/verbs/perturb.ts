@@ -1,3 +1,4 @@
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 /** Genes named for each perturbation, most changed first. */
@@ -16,9 +17,9 @@ export const perturb = defineVerb({
       .option('control', { type: 'string', describe: 'its value for control cells [control, ctrl or non-targeting]' })
       .option('direction', { choices: ['knockout', 'activation'] as const, describe: 'what is done to the genes [as in training]' })
       .option('max-cells', { type: 'number', describe: 'control cells to predict from [200]' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
+      .options(CELL_FLAGS)
       .option('batch-size', { type: 'number', describe: 'cells computed at once [16]' }),
-  async run({ file, checkpoint: path, perturbation, out, key, control, direction, maxCells, matrix, batchSize }, { progress, signal, say }) {
+  async run({ file, checkpoint: path, perturbation, out, key, control, direction, maxCells, batchSize, ...flags }, { progress, signal, say }) {
     const [{ perturbFile }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { packageVersion }] = await Promise.all([
       import('../../inference/perturb.js'),
       import('../../train/checkpoint.js'),
@@ -26,11 +27,12 @@ export const perturb = defineVerb({
       import('../../runtime/program/executor.js'),
       import('../package-version.js'),
     ]);
+    const reading = await readingOf(flags);
     const checkpoint = await loadCheckpoint(path);
     await loadTensorFlow({ notice: say });
     const executor = await createExecutor({ kind: 'auto' });
     try {
-      const report = await perturbFile(checkpoint, executor, { input: file, output: out, perturbations: perturbation, version: packageVersion() }, { perturbationKey: key, control, direction, maxCells, matrix, batchSize, progress, signal });
+      const report = await perturbFile(checkpoint, executor, { input: file, output: out, perturbations: perturbation, version: packageVersion() }, { perturbationKey: key, control, direction, maxCells, ...reading, batchSize, progress, signal });
       const { predictions, geneNames, numControlCells, notes } = report;
       const described = predictions.map(({ perturbation: { name, parts, direction: done }, isTrained, seenGenes, meanChange }) => {
         const order = Array.from(meanChange.keys()).sort((a, b) => Math.abs(meanChange[b]!) - Math.abs(meanChange[a]!)).slice(0, NUM_TOP);

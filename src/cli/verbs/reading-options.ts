@@ -1,13 +1,12 @@
 import type { Argv } from 'yargs';
 import type { FileReport } from '../../inference/annotated-file.js';
+import { CELL_FLAGS, type CellFlags } from '../cell-flags.js';
 
 /** Flags of the verbs that run a model over files. */
-export interface ReadingFlags {
+export interface ReadingFlags extends CellFlags {
   readonly files: string[];
   readonly checkpoint: string;
   readonly out: string;
-  readonly matrix: string | undefined;
-  readonly orthologs: string | undefined;
   readonly 'batch-size': number | undefined;
   readonly precision: 'f32' | 'bf16';
 }
@@ -17,8 +16,7 @@ export function readingOptions(y: Argv): Argv<ReadingFlags> {
     .positional('files', { type: 'string', array: true, demandOption: true, describe: '.h5ad, .h5mu, Zarr, 10x .h5 or .mtx folder, loom, .csv or .tsv' })
     .option('checkpoint', { type: 'string', demandOption: true, describe: 'checkpoint or run folder' })
     .option('out', { type: 'string', demandOption: true, describe: 'the .h5ad to write; a folder when there are several files' })
-    .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
-    .option('orthologs', { type: 'string', requiresArg: true, describe: 'table of human orthologs: reads mouse (or other) genes as human ones, one-to-one' })
+    .options(CELL_FLAGS)
     .option('batch-size', { type: 'number', describe: 'cells computed at once: less memory or more speed, same results [16]' })
     .option('precision', { choices: ['f32', 'bf16'] as const, default: 'f32' as const, describe: 'bf16: faster, about three digits' }) as unknown as Argv<ReadingFlags>;
 }

@@ -1,3 +1,4 @@
+import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 
 export const referenceBuild = defineVerb({
@@ -11,21 +12,19 @@ export const referenceBuild = defineVerb({
       .option('out', { type: 'string', demandOption: true, describe: 'the folder to write' })
       .option('neighbours', { type: 'number', describe: 'cells that vote [15]' })
       .option('threshold', { type: 'number', describe: 'share of the atlas’ own cells that would be called unknown [0.01]' })
-      .option('matrix', { type: 'string', describe: 'X, raw/X or layers/<name> [the one scdiva data inspect names]' })
-      .option('orthologs', { type: 'string', requiresArg: true, describe: 'table of human orthologs: reads mouse (or other) genes as human ones, one-to-one' })
+      .options(CELL_FLAGS)
       .option('batch-size', { type: 'number', describe: 'cells computed at once: less memory or more speed, same results [16]' })
       .option('precision', { choices: ['f32', 'bf16'] as const, default: 'f32' as const, describe: 'bf16: faster, about three digits' }),
-  async run({ file, checkpoint, label, out, neighbours, threshold, matrix, orthologs: orthologFile, batchSize, precision }, { progress, signal, say }) {
-    const [{ orthologsOf }, { ScDiVa }, { buildReference }, { packageVersion }] = await Promise.all([
-      import('../build-flags.js'),
+  async run({ file, checkpoint, label, out, neighbours, threshold, batchSize, precision, ...flags }, { progress, signal, say }) {
+    const [{ ScDiVa }, { buildReference }, { packageVersion }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/reference/build.js'),
       import('../package-version.js'),
     ]);
-    const orthologs = await orthologsOf(orthologFile);
+    const reading = await readingOf(flags);
     const model = await ScDiVa.fromPretrained(checkpoint, { precision, notice: say });
     try {
-      const { manifest, numUnlabelled, numEmpty } = await buildReference(model, { input: file, labelKey: label, out, version: packageVersion() }, { numNeighbours: neighbours, threshold, matrix, orthologs, batchSize, progress, signal });
+      const { manifest, numUnlabelled, numEmpty } = await buildReference(model, { input: file, labelKey: label, out, version: packageVersion() }, { numNeighbours: neighbours, threshold, ...reading, batchSize, progress, signal });
       const { numCells, classes, classSizes, leaveOneOut, numNeighbours } = manifest;
       const lines = [
         `${file}: ${numCells} cells of ${classes.length} types → ${out}`,

@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import type { AnnotationReport } from '../../inference/annotated-file.js';
+import { readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
 import { describeFile, readingOptions, type ReadingFlags } from './reading-options.js';
 
@@ -15,9 +16,8 @@ export const referenceMap = defineVerb<Flags>({
     readingOptions(y)
       .option('reference', { type: 'string', demandOption: true, describe: 'folder that scdiva reference build wrote' })
       .option('threshold', { type: 'number', describe: 'cells less typical of the atlas become unknown; 0 = none [the reference’s]' }) as unknown as Argv<Flags>,
-  async run({ checkpoint, files, out, reference: folder, matrix, orthologs: orthologFile, batchSize, precision, threshold }, { progress, signal, say }) {
-    const [{ orthologsOf }, { ScDiVa }, { Reference }, { mapFile }, { planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
-      import('../build-flags.js'),
+  async run({ checkpoint, files, out, reference: folder, batchSize, precision, threshold, ...flags }, { progress, signal, say }) {
+    const [{ ScDiVa }, { Reference }, { mapFile }, { planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
       import('../../inference/scdiva.js'),
       import('../../inference/reference/reference.js'),
       import('../../inference/reference/map-file.js'),
@@ -25,14 +25,14 @@ export const referenceMap = defineVerb<Flags>({
       import('../package-version.js'),
     ]);
     const jobs = planOutputs(files, out);
-    const orthologs = await orthologsOf(orthologFile);
+    const reading = await readingOf(flags);
     const model = await ScDiVa.fromPretrained(checkpoint, { precision, notice: say });
     try {
       const reference = await Reference.open(folder, model);
       const provenance = await provenanceOf(model, packageVersion(), false);
       const reports: AnnotationReport[] = [];
       for (const job of jobs) {
-        const report = await mapFile(model, reference, job, provenance, { matrix, orthologs, batchSize, threshold, progress, signal });
+        const report = await mapFile(model, reference, job, provenance, { ...reading, batchSize, threshold, progress, signal });
         reports.push(report);
         for (const line of describeFile(report)) say(line);
         say(Object.entries(report.labels).map(([name, n]) => `${name} ${n}`).join(', '));

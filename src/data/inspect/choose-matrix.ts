@@ -117,17 +117,19 @@ function reasonAgainst(other: JudgedMatrix, best: JudgedMatrix, kind: UsableKind
 /** Says what is wrong with the values and what to pass instead. */
 function refusal(file: CellFile, matrix: JudgedMatrix, judged: readonly JudgedMatrix[]): DataError {
   if (matrix.refusal) return matrix.refusal;
-  const alternative = rank(judged);
-  const { kind, evidence } = matrix.guess;
-  const found = matrix.statistics.numNonFinite > 0 ? 'NaN or infinite values' : kind === 'scaled' ? 'scaled values' : kind === 'mixed' ? 'a mixture of values' : 'values of an unknown kind';
-  const hint = alternative
-    ? `choose ${alternative.key}, which holds ${KIND_WORDS[usableKind(alternative)!]}`
-    : kind === 'mixed'
-      ? 'write each kind of cells to a file of its own, then build from all with --convert'
-      : kind === 'unknown' && matrix.statistics.numNonFinite === 0
-      ? 'if you know what they are, say so with valueKind: counts, cpm or log1p; a base-2 logarithm becomes natural by multiplying with ln 2'
-      : "keep the counts when writing the file: adata.layers['counts'] = adata.X.copy() before normalising, or adata.raw";
-  return new DataError({ file: file.path, key: matrix.key, found: `${found} (${evidence})`, expected: 'counts, CPM or log1p', hint });
+  const { guess: { kind, evidence }, statistics: { numNonFinite } } = matrix;
+  const found = numNonFinite > 0 ? 'NaN or infinite values' : kind === 'scaled' ? 'scaled values' : kind === 'mixed' ? 'a mixture of values' : 'values of an unknown kind';
+  const hint = mend(matrix, rank(judged));
+  return new DataError({ file: file.path, key: matrix.key, found: `${found} (${evidence})`, expected: 'counts, CPM or log1p', ...(hint && { hint }) });
+}
+
+/** @param alternative another matrix of the file, which can be read */
+function mend({ guess: { kind }, statistics: { numNonFinite, numNonZero } }: JudgedMatrix, alternative: JudgedMatrix | undefined): string | undefined {
+  if (alternative) return `choose ${alternative.key}, which holds ${KIND_WORDS[usableKind(alternative)!]}`;
+  if (numNonZero === 0) return undefined;
+  if (kind === 'mixed') return 'write each kind of cells to a file of its own, then build from all with --convert';
+  if (kind === 'unknown' && numNonFinite === 0) return 'if you know what they are, say so with --value-kind counts, cpm or log1p; a base-2 logarithm becomes natural by multiplying with ln 2';
+  return "keep the counts when writing the file: adata.layers['counts'] = adata.X.copy() before normalising, or adata.raw";
 }
 
 /** A value that large is no logarithm of expression, whatever the total. */

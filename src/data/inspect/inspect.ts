@@ -223,7 +223,8 @@ function geneProblems(genes: GeneNames, ids: { kind: GeneIdKind; species: GeneSp
 
 function cellProblems(file: CellFile, { statistics }: JudgedMatrix): string[] {
   const problems: string[] = [];
-  const { numEmptyCells, emptyCells } = statistics;
+  const { numEmptyCells, emptyCells, numNonZero, min, max } = statistics;
+  if (numNonZero > 0 && min === 1 && max === 1) problems.push('every value is 1: the matrix tells which genes were seen, not how often, and leaves nothing to rank genes by');
   if (numEmptyCells > 0) {
     const named = emptyCells.map((row) => file.cellIds[row]!);
     problems.push(`${thousands(numEmptyCells)} ${numEmptyCells === 1 ? 'cell has' : 'cells have'} no values (${some(named, numEmptyCells)}) and cannot be embedded`);

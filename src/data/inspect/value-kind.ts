@@ -31,7 +31,7 @@ export function guessValueKind(statistics: MatrixStatistics): ValueGuess {
   const numFinite = numNonZero - numNonFinite;
   const nonFinite = numNonFinite > 0 ? [`${thousands(numNonFinite)} ${numNonFinite === 1 ? 'value is' : 'values are'} NaN or infinite`] : [];
   const say = (...parts: string[]) => [...nonFinite, ...parts].join('; ');
-  if (numFinite === 0) return { kind: 'unknown', evidence: say('there is no value but zero') };
+  if (numFinite === 0) return { kind: 'unknown', evidence: say(numRows === 0 ? 'there are no cells' : 'there is no value but zero') };
   if (statistics.mixture) return { kind: 'mixed', evidence: say(`cells of different make: ${describeGroups(statistics.mixture)}`) };
   if (numNegative > 0) return { kind: 'scaled', evidence: say(`${thousands(numNegative)} of ${thousands(numFinite)} values are negative, from ${number(min)} to ${number(max)}`) };
   const range = `from ${number(min)} to ${number(max)}`;
@@ -39,7 +39,7 @@ export function guessValueKind(statistics: MatrixStatistics): ValueGuess {
   const isJudgeable = cells >= ENOUGH_CELLS;
   const isConstant = (spread: Spread) => isJudgeable && spread.variation < CONSTANT;
   if (numNonInteger === 0) {
-    return { kind: 'counts', evidence: say(`all ${thousands(numFinite)} values are integers, ${range}`, isConstant(rowSums) ? `every cell sums to about ${number(rowSums.mean)}, as if thinned to one depth` : `cells sum to ${number(rowSums.min)} … ${number(rowSums.max)}`) };
+    return { kind: 'counts', evidence: say(max === 1 ? `all ${thousands(numFinite)} values are 1` : `all ${thousands(numFinite)} values are integers, ${range}`, isConstant(rowSums) ? `every cell sums to about ${number(rowSums.mean)}, as if thinned to one depth` : `cells sum to ${number(rowSums.min)} … ${number(rowSums.max)}`) };
   }
   const fractions = `${Math.max(1, Math.round((100 * numNonInteger) / numFinite))} % of the values are fractions, ${range}, none negative`;
   const couldBeLog = expRowSums !== undefined && max < LARGEST_LOG1P;

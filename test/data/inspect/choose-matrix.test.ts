@@ -59,7 +59,7 @@ describe('chooseMatrix', () => {
   });
 
   it('takes fractions it cannot place only at the word of the user', async () => {
-    await expect(choose({ x: estimated })).rejects.toThrow(/unknown kind.*say so with valueKind/);
+    await expect(choose({ x: estimated })).rejects.toThrow(/unknown kind.*say so with --value-kind/);
     expect(await choose({ x: estimated }, { valueKind: 'counts' })).toMatchObject({ key: 'X', valueKind: 'counts', evidence: expect.stringMatching(/^declared as counts/) as string });
     await expect(choose({ x: scaled }, { valueKind: 'counts' })).rejects.toThrow(DataError);
   });

@@ -22,6 +22,13 @@ describe('inspectFile', () => {
     expect(await inspectFile(path)).toMatchObject({ format: 'h5ad', numCells: 3, numGenes: 2, numNonZero: 3, sum: 9, min: 2, max: 4, valueKind: 'counts', matrix: 'X', geneIdKind: 'symbol', geneSpecies: 'human', problems: [] });
   });
 
+  it('says that values which are all 1 leave nothing to rank, and that a file without cells has none', async () => {
+    await writeSmallH5ad(path, { cellIds: ['a', 'b', 'c'], geneNames: ['CD3E', 'LYZ'], x: { encoding: 'dense', rows: [[0, 1], [1, 0], [1, 1]] } });
+    expect(await inspectFile(path)).toMatchObject({ valueKind: 'counts', evidence: expect.stringMatching(/^all 4 values are 1;/) as string, problems: [expect.stringMatching(/^every value is 1: /)] });
+    await writeSmallH5ad(path, { cellIds: [], geneNames: ['CD3E', 'LYZ'], x: { encoding: 'dense', rows: [] } });
+    expect(await inspectFile(path)).toMatchObject({ matrix: null, problems: ['X: values of an unknown kind (there are no cells)'] });
+  });
+
   it('chooses again when the whole matrix shows what the sample did not', async () => {
     const rows = numbered(3000).map((_, i) => [1 + (i % 5), i % 7]);
     const hidden = rows.map((row, i) => (i === 300 ? [-1, 2.5] : row));
