@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { mkdir, open, readFile, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { OutputError } from './errors.js';
@@ -7,17 +7,22 @@ import { OutputError } from './errors.js';
 /**
  * Writes under a temporary name beside `path`, fsyncs, renames: a reader sees the old file or the new one, never half of one.
  * @param data the whole, or pieces in order for what is too large to hold at once
- * @param options sync false: without the fsync; the file may be lost or empty after a power cut, never after a killed process
+ * @param options sync false: without the fsync; the file may be lost or empty after a power cut, never after a killed process.
+ *   onWritten hears that the operating system has all of `data`, whose memory may then be used again
  */
-export async function writeFileAtomic(path: string, data: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>, { sync = true } = {}): Promise<void> {
+export async function writeFileAtomic(path: string, data: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>, { sync = true, onWritten }: { sync?: boolean; onWritten?: () => void } = {}): Promise<void> {
   const temporary = temporaryName(path);
   try {
     await makeFolder(dirname(path));
     const handle = await open(temporary, 'wx');
     try {
-      const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
-      // Each call continues where the one before it ended.
-      for await (const piece of pieces) await handle.writeFile(piece);
+      if (Array.isArray(data)) await writeAll(handle, data as Uint8Array[]);
+      else {
+        const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
+        // Each call continues where the one before it ended.
+        for await (const piece of pieces) await handle.writeFile(piece);
+      }
+      onWritten?.();
       if (sync) await handle.sync();
     } finally {
       await handle.close();
@@ -26,6 +31,24 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array | 
   } catch (error) {
     await removeQuietly(temporary);
     throw asOutputError(path, error);
+  }
+}
+
+/** Pieces a single call takes at most: the operating system's limit. */
+const MOST_PIECES = 1024;
+
+/** All pieces in as few calls as can be: this thread is free meanwhile. */
+async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+  for (let [next, within] = [0, 0]; next < pieces.length; ) {
+    const rest = pieces.slice(next, next + MOST_PIECES);
+    rest[0] = rest[0]!.subarray(within);
+    let { bytesWritten } = await handle.writev(rest);
+    for (const piece of rest) {
+      if (bytesWritten < piece.length) break;
+      bytesWritten -= piece.length;
+      [next, within] = [next + 1, 0];
+    }
+    within += bytesWritten;
   }
 }
 
@@ -117,10 +140,21 @@ async function statOfFile(path: string): Promise<Stats> {
 
 const HASH_PIECE = 1 << 20;
 
+/** One piece is hashed while the next is read, in the same two pieces of memory for the whole file. */
 export async function sha256File(path: string): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: HASH_PIECE })) hash.update(chunk as Uint8Array);
-  return hash.digest('hex');
+  const handle = await open(path, 'r');
+  try {
+    let [piece, next] = [Buffer.allocUnsafeSlow(HASH_PIECE), Buffer.allocUnsafeSlow(HASH_PIECE)];
+    for (let reading = handle.read(piece, 0, HASH_PIECE); ; [piece, next] = [next, piece]) {
+      const { bytesRead } = await reading;
+      if (bytesRead === 0) return hash.digest('hex');
+      reading = handle.read(next, 0, HASH_PIECE);
+      hash.update(piece.subarray(0, bytesRead));
+    }
+  } finally {
+    await handle.close();
+  }
 }
 
 const MENDS: Record<string, [found: string, hint: string]> = {

@@ -36,7 +36,7 @@ interface Loops {
 const instantiate = wasmLoops<Loops>(new URL('./counts.wasm', import.meta.url), { log1p: Math.log1p, log: Math.log });
 
 /** Entries of a block, about: small enough for the processor's cache, large enough that reading them is no work for the system. */
-export const BLOCK_ENTRIES = 1 << 17;
+export const BLOCK_ENTRIES = 1 << 15;
 /** Vocabularies the loops can take: ids of 16 bits. */
 export const LARGEST_VOCABULARY = 65_536;
 
@@ -86,12 +86,13 @@ export class CountLoops {
   private entryCapacity = 0;
   private numCells = 0;
   private starts!: Int32Array;
-  private numGenes!: Int32Array;
   private places!: Int32Array;
-  private totals!: Float64Array;
-  private matched!: Float64Array;
-  private mitochondrial!: Float64Array;
-  private renamed!: Float64Array;
+  /** [R] of the rows of the block: genes, and sums as in TranslatedCounts. Views that move as blocks grow. */
+  numGenes!: Int32Array;
+  totals!: Float64Array;
+  matched!: Float64Array;
+  mitochondrial!: Float64Array;
+  renamed!: Float64Array;
   private geneIds!: Uint16Array;
   private counts!: Uint16Array;
   private meaning: ColumnMeaning | undefined;
@@ -126,6 +127,12 @@ export class CountLoops {
   row(r: number): TranslatedCounts {
     const [from, to] = [this.places[r]!, this.places[r]! + this.numGenes[r]!];
     return { geneIds: this.geneIds.subarray(from, to), values: this.counts.subarray(from, to), total: this.totals[r]!, matched: this.matched[r]!, mitochondrial: this.mitochondrial[r]!, renamed: this.renamed[r]! };
+  }
+
+  /** Genes and counts of the rows [from, to) of the block, which lie one after the other. */
+  entries(from: number, to: number): [geneIds: Uint16Array, counts: Uint16Array] {
+    const [start, end] = [this.places[from]!, this.places[to - 1]! + this.numGenes[to - 1]!];
+    return [this.geneIds.subarray(start, end), this.counts.subarray(start, end)];
   }
 
   /** Adds row r of the block to the statistics. */

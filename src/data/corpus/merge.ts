@@ -73,7 +73,7 @@ export async function mergeCorpus(folders: readonly string[], { out, progress = 
     statistics: { ...first.manifest.statistics, numCells: statistics.numCells },
     obs: first.manifest.obs.map((obs, i) => ({ ...obs, numMissing: sum((manifest) => manifest.obs[i]!.numMissing) })),
     sources,
-    genes: { bytes: genes.bytes, sha256: genes.sha256 },
+    genes: { bytes: genes.bytes, sha256: await genes.sha256() },
     shards,
     build,
   };

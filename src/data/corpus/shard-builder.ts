@@ -49,17 +49,27 @@ export class ShardBuilder {
 
   /** @returns false where a count does not fit into 16 bits: the cell is not added */
   add(row: number, { geneIds, values, total }: RawCell): boolean {
-    const start = this.numValues;
-    const end = start + geneIds.length;
     if (this.isCounts && !(values instanceof Uint16Array)) for (let i = 0; i < values.length; i++) if (values[i]! > LARGEST_COUNT) return false;
-    this.reserve(end);
-    this.geneIds.set(geneIds, start);
-    this.values.set(values, start);
+    this.addValues(geneIds, values);
+    this.addCell(row, geneIds.length, total);
+    return true;
+  }
+
+  /** Adds a cell whose genes and values come, or have come, with those of others by `addValues`. */
+  addCell(row: number, numGenes: number, total: number): void {
     this.rows[this.numCells] = row;
     this.totals[this.numCells] = total;
-    this.numValues = end;
-    this.indptr[++this.numCells] = end;
-    return true;
+    this.indptr[this.numCells + 1] = this.indptr[this.numCells]! + numGenes;
+    this.numCells++;
+  }
+
+  /** Genes and values of as many cells as lie one after the other. */
+  addValues(geneIds: GeneIds, values: CellValues): void {
+    const start = this.numValues;
+    this.numValues += geneIds.length;
+    this.reserve(this.numValues, start);
+    this.geneIds.set(geneIds, start);
+    this.values.set(values, start);
   }
 
   /** Views of what was collected. */
@@ -73,13 +83,13 @@ export class ShardBuilder {
     };
   }
 
-  private reserve(n: number): void {
+  private reserve(n: number, filled: number): void {
     if (n <= this.geneIds.length) return;
     const capacity = Math.max(n, Math.ceil(this.geneIds.length * 1.5));
     const [geneIds, values] = [this.geneIds, this.values];
     this.geneIds = geneIds instanceof Uint16Array ? new Uint16Array(capacity) : new Int32Array(capacity);
-    this.geneIds.set(geneIds.subarray(0, this.numValues));
+    this.geneIds.set(geneIds.subarray(0, filled));
     this.values = this.isCounts ? new Uint16Array(capacity) : new Float32Array(capacity);
-    this.values.set(values.subarray(0, this.numValues));
+    this.values.set(values.subarray(0, filled));
   }
 }

@@ -3,16 +3,16 @@ import { setImmediate } from 'node:timers/promises';
 import { writeFileAtomic } from '../../files.js';
 import { checkValues } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
-import type { RawCell } from '../loader/depth.js';
 import { RowTranslator } from '../loader/row-translator.js';
-import type { CellFile, CellMatrix, CsrStorage, RowBlock } from '../readers/reader.js';
-import { CellFilter, verdict, type CellFilters, type DropReason } from './cell-filter.js';
+import type { CellFile, CellMatrix, CsrStorage } from '../readers/reader.js';
+import { CellFilter, type CellFilters, type DropReason } from './cell-filter.js';
 import { convertBlock, type Conversion } from './convert-values.js';
 import { CountLoops, LARGEST_VOCABULARY } from './count-loops.js';
 import { FORMAT_VERSION } from './format.js';
 import type { Knowledge, ShardRecord, SourceTally } from './journal.js';
-import { ShardBuilder, type CollectedCells } from './shard-builder.js';
+import { ShardBuilder } from './shard-builder.js';
 import { encodeShard } from './shard-writer.js';
+import { BlockRows, CountRows, type RowMeaning, type SourceRows } from './source-rows.js';
 import { TRAIN } from './split.js';
 import { GeneAccumulator, type GeneSums } from './statistics.js';
 import { canReadCounts, StoredCounts } from './stored-counts.js';
@@ -80,40 +80,18 @@ export interface SourceAccess {
   onRows(numRows: number): void;
 }
 
-/** A row of a source as it would be stored, and what it had before. */
-interface JudgedCell {
-  readonly cell: RawCell;
-  /** Linear expression in columns of the vocabulary, and in those that only the gene table knows. */
-  readonly matched: number;
-  readonly renamed: number;
-  /** Why it is not stored. */
-  readonly reason: DropReason | undefined;
-}
-
-/** Some rows of one source. */
-interface SourceRows {
-  readonly s: number;
-  /** Row of the build that they begin with. */
-  readonly firstRow: number;
-  readonly numRows: number;
-  /** @param r from 0. The cell's arrays are overwritten by the next call */
-  judge(r: number): JudgedCell;
-  /** Adds the cell that was judged last to the statistics. */
-  count(r: number, cell: RawCell): void;
-}
-
 /** Rows are reported this many at a time. */
 const ROWS_REPORTED = 1024;
 
 /**
  * Makes shards: rows of the sources in, files out. What a shard holds is a function of context and request, whoever makes it and
- * whatever was made before. While one shard is written the next is collected; memory is that of two shards and a block.
+ * whatever was made before. Memory is that of one shard and a block; the next shard is collected once the operating system has the last one.
  */
 export class ShardMaker {
   private readonly firstRowOfSource: number[] = [0];
-  private readonly slots: { readonly builder: ShardBuilder; free: Promise<void> }[];
-  private numAsked = 0;
-  private collecting: Promise<unknown> = Promise.resolve();
+  private readonly builder: ShardBuilder;
+  /** Until the builder may be filled again. */
+  private busy: Promise<unknown> = Promise.resolve();
   private stream: AsyncGenerator<SourceRows> | undefined;
   private streamRow = -1;
   private streamEnd = 0;
@@ -127,7 +105,7 @@ export class ShardMaker {
     for (const { numCells } of context.sources) this.firstRowOfSource.push(this.firstRowOfSource.at(-1)! + numCells);
     const { shardCells, vocabularySize, valueType, scale } = context;
     this.statistics = valueType === 'uint16' && vocabularySize <= LARGEST_VOCABULARY ? new CountLoops(vocabularySize) : new GeneAccumulator(vocabularySize, scale);
-    this.slots = [0, 1].map(() => ({ builder: new ShardBuilder(Math.min(shardCells, this.firstRowOfSource.at(-1)!), vocabularySize, valueType), free: Promise.resolve() }));
+    this.builder = new ShardBuilder(Math.min(shardCells, this.firstRowOfSource.at(-1)!), vocabularySize, valueType);
   }
 
   /** Closes the file that rows were read from in place. */
@@ -138,21 +116,23 @@ export class ShardMaker {
 
   /** Shards are made in the order they are asked for. @throws DataError for values that cannot be; OutputError */
   make(request: ShardRequest): Promise<ShardResult> {
-    const slot = this.slots[this.numAsked++ % this.slots.length]!;
-    const { free } = slot;
-    const collected = this.collecting.then(() => free).then(() => this.collect(request, slot.builder));
-    const made = collected.then((accounts) => (accounts ? this.write(request, slot.builder.finish(), accounts) : ({ isTooLarge: true } as const)));
-    this.collecting = collected.catch(() => {});
-    slot.free = made.then(() => {}, () => {});
-    return made;
+    return new Promise((resolve, reject) => {
+      this.busy = this.busy.then(async () => {
+        const accounts = await this.collect(request);
+        if (!accounts) return resolve({ isTooLarge: true });
+        await new Promise<void>((written) => {
+          this.write(request, accounts, written).then(resolve, reject).finally(written);
+        });
+      }).catch(reject);
+    });
   }
 
   /** Fills the builder. @returns undefined where a count is too large */
-  private async collect({ index, isLeftOut, splits }: ShardRequest, builder: ShardBuilder): Promise<Accounts | undefined> {
+  private async collect({ index, isLeftOut, splits }: ShardRequest): Promise<Accounts | undefined> {
     const { shardCells } = this.context;
     const accounts = new Accounts();
     this.statistics.takeSums(); // a shard that was given up half-way leaves some behind
-    builder.start();
+    this.builder.start();
     const first = index * shardCells;
     const end = first + isLeftOut.length;
     let readersUntil = first;
@@ -161,15 +141,12 @@ export class ShardMaker {
       // Where rows in place are not as they should be, the readers go on to the end of the shard.
       if (!inPlace) readersUntil = this.firstRowOfSource[this.sourceOf(row) + 1]!;
       const rows = inPlace ?? (await this.blockAt(row, end));
-      // Reading is synchronous: let the shard before this one go on being written.
-      await setImmediate();
       const last = Math.min(end, rows.firstRow + rows.numRows);
       const tally = accounts.tallyOf(rows.s);
       for (; row < last; row++) {
         if (isLeftOut[row - first] === 1) continue;
-        const r = row - rows.firstRow;
-        const { cell, matched, renamed, reason } = rows.judge(r);
-        tally.sumAll += cell.total;
+        const { total, matched, renamed, reason } = rows.judge(row - rows.firstRow);
+        tally.sumAll += total;
         tally.sumMatched += matched;
         tally.sumRenamed += renamed;
         if (reason) {
@@ -177,21 +154,24 @@ export class ShardMaker {
           tally[TALLY_OF[reason]]++;
           continue;
         }
-        if (!builder.add(row, cell)) return undefined;
+        if (!rows.keep(row - rows.firstRow, splits[row - first] === TRAIN)) return undefined;
         tally.numCellsKept++;
-        if (splits[row - first] === TRAIN) rows.count(r, cell);
       }
+      rows.flush();
+      // Reading is synchronous: let the shard before this one come to rest on the disk.
+      if (this.report()) await setImmediate();
     }
-    this.report(0, 1);
+    this.report(1);
     accounts.statistics = this.statistics.takeSums();
     return accounts;
   }
 
-  private report(numRows: number, atLeast = ROWS_REPORTED): void {
-    this.numUnreported += numRows;
-    if (this.numUnreported < atLeast) return;
+  /** @returns whether there was so much to report */
+  private report(atLeast = ROWS_REPORTED): boolean {
+    if (this.numUnreported < atLeast) return false;
     this.access.onRows(this.numUnreported);
     this.numUnreported = 0;
+    return true;
   }
 
   private sourceOf(row: number): number {
@@ -211,17 +191,8 @@ export class ShardMaker {
     const offset = this.firstRowOfSource[s]!;
     const numRows = this.stored.counts.read(row - offset, Math.min(end, this.firstRowOfSource[s + 1]!) - offset);
     if (numRows === 0) return undefined;
-    this.report(numRows);
-    return {
-      s,
-      firstRow: row,
-      numRows,
-      judge: (r) => {
-        const cell = loops.row(r);
-        return { cell, matched: cell.matched, renamed: cell.renamed, reason: verdict(filters, cell.geneIds.length, cell.total, cell.mitochondrial) };
-      },
-      count: (r) => loops.addRow(r),
-    };
+    this.numUnreported += numRows;
+    return new CountRows({ s, firstRow: row, numRows }, loops, this.builder, filters);
   }
 
   private async blockAt(row: number, end: number): Promise<SourceRows> {
@@ -236,7 +207,7 @@ export class ShardMaker {
     if (next.done) throw new Error(`row ${row}: the sources ended`);
     this.current = next.value;
     this.streamRow = this.current.firstRow + this.current.numRows;
-    this.report(this.current.numRows);
+    this.numUnreported += this.current.numRows;
     return this.current;
   }
 
@@ -248,41 +219,35 @@ export class ShardMaker {
       const [from, to] = [Math.max(0, first - offset), Math.min(source.numCells, end - offset)];
       if (from >= to) continue;
       const { file, matrix } = await this.access.open(s);
-      const translator = new RowTranslator(source.vocabularyIds, vocabularySize, scale);
-      const filter = new CellFilter(filters, source.scale, file, matrix);
+      const { isRenamed } = source;
+      const meaning: RowMeaning = { translator: new RowTranslator(source.vocabularyIds, vocabularySize, scale), filter: new CellFilter(filters, source.scale, file, matrix), scale, isRenamed };
       for await (const read of matrix.rowBlocks({ start: from, end: to })) {
         checkValues(read, { valueKind: source.scale.kind, ...(source.cellTotal !== undefined && { cellTotal: source.cellTotal }) }, file, matrix);
         const block = source.conversion ? convertBlock(read, source.conversion) : read;
-        const { isRenamed } = source;
-        yield {
-          s,
-          firstRow: offset + read.firstRow,
-          numRows: read.numRows,
-          judge: (r) => {
-            const cell = translator.translate(block, r);
-            return { cell, matched: translator.matched, renamed: isRenamed ? sumOfColumns(block, r, isRenamed, scale) : 0, reason: filter.judge(read, r, cell.geneIds.length) };
-          },
-          count: (_, cell) => this.statistics.add(cell),
-        };
+        yield new BlockRows({ s, firstRow: offset + read.firstRow, numRows: read.numRows }, read, block, meaning, this.builder, this.statistics);
       }
     }
   }
 
-  private async write({ index, cellIds, splits, codes }: ShardRequest, cells: CollectedCells, { droppedRows, tallies, statistics }: Accounts): Promise<ShardResult> {
+  /** @param written is called once the builder may be filled again: flushing to the disk goes on beside */
+  private async write({ index, cellIds, splits, codes }: ShardRequest, { droppedRows, tallies, statistics }: Accounts, written: () => void): Promise<ShardResult> {
     const { folder, obs, shardCells, sync } = this.context;
-    const { rows, ...columns } = cells;
+    const { rows, ...columns } = this.builder.finish();
+    const numCells = rows.length;
     const record = { droppedRows, tallies: Object.fromEntries(tallies) };
-    if (rows.length === 0) return { record: { shard: null, ...record }, statistics: statistics! };
+    if (numCells === 0) return { record: { shard: null, ...record }, statistics: statistics! };
     const local = rows.map((row) => row - index * shardCells);
     const pick = (of: Int32Array): Int32Array => local.map((row) => of[row]!);
-    const split = pick(splits);
-    const encoded = await encodeShard(
-      { ...columns, cellIds: Array.from(local, (row) => cellIds[row]!), split, obs: obs.map((column, i) => ({ ...column, codes: pick(codes[i]!) })) },
+    const { chunks, bytes, sha256 } = await encodeShard(
+      { ...columns, cellIds: Array.from(local, (row) => cellIds[row]!), split: pick(splits), obs: obs.map((column, i) => ({ ...column, codes: pick(codes[i]!) })) },
       new Map([['scdiva.corpus', String(FORMAT_VERSION)]]),
     );
+    const numValues = columns.geneIds.length;
     const file = shardName(index);
-    await writeFileAtomic(join(folder, file), encoded.chunks, { sync });
-    return { record: { shard: { file, numCells: rows.length, numValues: columns.geneIds.length, bytes: encoded.bytes, sha256: encoded.sha256 }, ...record }, statistics: statistics! };
+    const hashing = sha256();
+    const writing = writeFileAtomic(join(folder, file), chunks, { sync, onWritten: () => void hashing.then(written) });
+    const [hash] = await Promise.all([hashing, writing]);
+    return { record: { shard: { file, numCells, numValues, bytes, sha256: hash }, ...record }, statistics: statistics! };
   }
 }
 
@@ -308,12 +273,3 @@ class Accounts {
 }
 
 const TALLY_OF = { withoutGenes: 'numCellsWithoutGenes', belowMinGenes: 'numCellsBelowMinGenes', belowMinCounts: 'numCellsBelowMinCounts', aboveMaxMito: 'numCellsAboveMaxMito' } as const satisfies Record<DropReason, keyof SourceTally>;
-
-/** Linear expression of a row in the columns that are marked. */
-function sumOfColumns(block: RowBlock, row: number, isMarked: Uint8Array, { kind }: ValueScale): number {
-  let sum = 0;
-  for (let i = block.indptr[row]!; i < block.indptr[row + 1]!; i++) {
-    if (isMarked[block.indices[i]!] === 1) sum += kind === 'log1p' ? Math.expm1(block.values[i]!) : block.values[i]!;
-  }
-  return sum;
-}

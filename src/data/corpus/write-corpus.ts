@@ -317,7 +317,7 @@ class Pass {
       statistics: { split: 'train', numCells: statistics.numCells, targetSum: STATISTICS_TARGET_SUM, pseudoCells: ENTROPY_PSEUDO_CELLS },
       obs: this.obs.map(({ key, categories, codes }) => ({ key, categories: [...categories], numMissing: codes.reduce((n, code, row) => n + (code < 0 && isInCorpus(row) ? 1 : 0), 0) })),
       sources,
-      genes: { bytes: genes.bytes, sha256: genes.sha256 },
+      genes: { bytes: genes.bytes, sha256: await genes.sha256() },
       shards,
       build,
     };
