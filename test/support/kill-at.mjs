@@ -14,13 +14,13 @@ const { open, rename, rm } = fs;
 
 fs.open = async (path, flags, ...rest) => {
   const handle = await open(path, flags, ...rest);
-  for (const method of ['writeFile', 'appendFile']) {
+  for (const method of ['writeFile', 'writev', 'appendFile']) {
     const write = handle[method].bind(handle);
-    let isFirst = method === 'writeFile';
+    let isFirst = method !== 'appendFile';
     handle[method] = async (data, ...options) => {
       if (method === 'appendFile' || isFirst) {
         isFirst = false;
-        if (moment + 1 === killAt) await write(data.slice(0, data.length >> 1));
+        if (moment + 1 === killAt) await write(data.slice(0, data.length >> 1)); // half of the text, of the bytes, of the pieces
         mayDie();
       }
       return write(data, ...options);

@@ -12,8 +12,8 @@ import type { Vocabulary } from '../genes/vocabulary.js';
 import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
 import { valueScale } from '../loader/value-scale.js';
-import type { CellFile, GeneNames } from '../readers/reader.js';
-import { hashSource, parseReference } from '../readers/reference.js';
+import type { CellFile, CsrStorage, GeneNames } from '../readers/reader.js';
+import { parseReference } from '../readers/reference.js';
 import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
 import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
 import { buildThreads } from './build-threads.js';
@@ -24,6 +24,7 @@ import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, readManifest, type BuildChoi
 import { joinObs, labelLikeKeys, refuseReserved } from './obs-columns.js';
 import { checkShare, PART_FILE, readPart, shardsOf, UNREAD_SOURCE, type Share } from './part.js';
 import type { DictionaryColumn } from './shard-writer.js';
+import { SourceHashes } from './source-hashes.js';
 import type { Fractions } from './split.js';
 import { LEFT_OUT_AS_DUPLICATE, NOT_LEFT_OUT, writeCorpus, type CorpusSource } from './write-corpus.js';
 
@@ -104,17 +105,25 @@ export async function buildCorpus(files: readonly string[], options: BuildOption
   const { obsKeys, label, splitBy, keep = {}, drop = {} } = options;
   const asked = [...(obsKeys ?? []), label, splitBy, ...Object.keys(keep), ...Object.keys(drop)].filter((key) => key !== undefined);
   const pool = new FilePool();
+  const hashes = new SourceHashes();
   try {
+    // A process that makes a share of the shards reads some of the files alone: which, their tables of contents tell.
+    if (!options.share) for (const path of files) void hashes.of(path);
     const opened: CellFile[] = [];
     for (const path of files) opened.push(await pool.open(path, { keys: new Set(asked), labels: obsKeys === undefined }));
-    return await buildFrom(opened, options);
+    return await buildFrom(opened, options, { hashes, rest: () => pool.rest() });
   } finally {
+    await hashes.close();
     await pool.close();
   }
 }
 
-/** As buildCorpus, from open files; the caller closes them. */
-export async function buildFrom(given: readonly CellFile[], options: BuildOptions): Promise<CorpusManifest> {
+/**
+ * As buildCorpus, from open files; the caller closes them.
+ * @param around hashes: of the sources, perhaps under way. rest: called once names and labels were read, where other threads read the rows, or no
+ *   reader does
+ */
+export async function buildFrom(given: readonly CellFile[], options: BuildOptions, around: { readonly hashes?: SourceHashes; readonly rest?: () => Promise<void> } = {}): Promise<CorpusManifest> {
   const { out, orthologs } = options;
   const files = orthologs ? given.map((file) => withOrthologs(file, orthologs)) : given;
   const existing = await stateOf(out);
@@ -144,9 +153,11 @@ export async function buildFrom(given: readonly CellFile[], options: BuildOption
   const numRows = matrices.reduce((n, { numCells }) => n + numCells, 0);
   const leftOut = ruledOutByObs(numRows, filterKeys.map((key) => joinObs(files, key, true)), keep, drop);
   if (splitBy) refuseMissing(splitBy, files, leftOut);
+  const storages: (CsrStorage | undefined)[] = [];
+  for (const matrix of matrices) storages.push(await matrix.storedRows?.());
   const sources = files.map((file, i): CorpusSource => {
     const from = fileScales[i]!;
-    return { file, matrix: matrices[i]!, ...mappings[i]!, scale: from, cellTotal: chosen[i]!.cellTotal, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
+    return { file, matrix: matrices[i]!, storage: storages[i], ...mappings[i]!, scale: from, cellTotal: chosen[i]!.cellTotal, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
   });
   const build: BuildChoices = {
     version: FORMAT_VERSION,
@@ -169,9 +180,10 @@ export async function buildFrom(given: readonly CellFile[], options: BuildOption
     shardCells: options.shardCells ?? 8192,
   };
   for (const { scale: from, file, matrix } of sources) new CellFilter(build, from, file, matrix); // refuses what it cannot answer before anything is read
-  // Hashing reads every file once more. A new build does not wait for it.
+  // A new build does not wait for the hashes.
+  const { hashes = new SourceHashes() } = around;
   const isRead = sourcesRead(matrices.map(({ numCells }) => numCells), build.shardCells, share);
-  const record = Promise.all(files.map(({ path }, i) => (isRead[i] ? hashSource(path) : UNREAD_SOURCE))).then((hashes): BuildRecord => {
+  const record = Promise.all(files.map(({ path }, i) => (isRead[i] ? hashes.of(path) : UNREAD_SOURCE))).then((hashes): BuildRecord => {
     if (!build.dropDuplicates) refuseRepeats(hashes.map((hash, i) => (isRead[i] ? hash : files[i]!.path)), files);
     return { ...build, sources: sources.map(({ matrix, scale: from }, i) => ({ sha256: hashes[i]!, matrix: matrix.key, scale: from })) };
   });
@@ -190,6 +202,7 @@ export async function buildFrom(given: readonly CellFile[], options: BuildOption
   }
   for (const { path, notes } of files) if (notes.length > 0) options.onNotes?.(path, notes);
   const numThreads = await buildThreads(matrices, { vocabularySize: vocabulary.size, shardCells: build.shardCells, asked: options.numWorkers, memoryBytes: options.memoryBytes });
+  if (numThreads > 0 || storages.every((storage) => storage !== undefined)) await around.rest?.();
   await makeFolder(out);
   try {
     return await writeCorpus({ folder: out, build, record, numThreads, sync: options.sync ?? true, share, valueType: options.valueType, sources, vocabulary, scale, obs, splitBy, leftOut, progress: options.progress, signal: options.signal }, earlier);
@@ -267,14 +280,13 @@ function refuseRepeats(names: readonly string[], files: readonly CellFile[]): vo
 
 /** @throws DataError naming a cell that a split by groups could not place */
 function refuseMissing(splitBy: DictionaryColumn, files: readonly CellFile[], leftOut: Uint8Array): void {
-  let row = 0;
+  let offset = 0;
   for (const file of files) {
-    for (const cellId of file.cellIds) {
-      if (splitBy.codes[row]! < 0 && leftOut[row] === NOT_LEFT_OUT) {
-        throw new DataError({ file: file.path, key: `obs['${splitBy.key}']`, found: `cell '${cellId}' has no value`, expected: 'one for every cell, to split by', hint: `fill it in, split by another field, or keep only cells that have one: --keep ${splitBy.key}=…` });
-      }
-      row++;
+    for (let row = 0; row < file.numCells; row++) {
+      if (splitBy.codes[offset + row]! >= 0 || leftOut[offset + row] !== NOT_LEFT_OUT) continue;
+      throw new DataError({ file: file.path, key: `obs['${splitBy.key}']`, found: `cell '${file.cellIds[row]}' has no value`, expected: 'one for every cell, to split by', hint: `fill it in, split by another field, or keep only cells that have one: --keep ${splitBy.key}=…` });
     }
+    offset += file.numCells;
   }
 }
 

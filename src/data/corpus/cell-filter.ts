@@ -77,7 +77,7 @@ export function ruledOutByObs(numRows: number, columns: readonly DictionaryColum
       const unknown = values.find((value) => !categories.includes(value));
       if (unknown !== undefined) throw new DataError({ key: `${flag} ${key}`, found: `'${unknown}', which no cell has`, expected: `of ${listed(categories)}` });
       const isNamed = categories.map((category) => values.includes(category));
-      codes.forEach((code, row) => {
+      codes.forEach((code: number, row: number) => {
         if (isOut(code >= 0 && isNamed[code]!)) isRuledOut[row] = 1;
       });
     }

@@ -1,5 +1,9 @@
+import { DataError } from '../../errors.js';
+import { stopIdleReader } from '../readers/isolated-store.js';
 import { openCellFile } from '../readers/open.js';
-import type { CellFile, CellMatrix, MatrixKey, ObsColumn, RowBlock, RowBlockOptions } from '../readers/reader.js';
+import type { CellFile, CellMatrix, MatrixInfo, MatrixKey, ObsColumn, PackedNames, RowBlock, RowBlockOptions } from '../readers/reader.js';
+import { NameSpool, unpackNames, type SpooledNames } from './cell-names.js';
+import { fittingCodes, type Codes } from './codes.js';
 import { MAX_CATEGORIES } from './obs-columns.js';
 
 /** Files that stay open at once: each holds a thread and some 25 MB. */
@@ -23,12 +27,13 @@ interface PoolEntry {
 export class FilePool {
   /** By path; the one used last comes last. */
   private readonly entries = new Map<string, PoolEntry>();
+  private readonly names = new NameSpool();
 
   constructor(private readonly mostOpen = MOST_OPEN_FILES) {}
 
   /** @throws DataError as openCellFile */
   async open(path: string, wanted: WantedObs): Promise<CellFile> {
-    return this.use(path, (file) => new PooledFile(this, file, wanted));
+    return this.use(path, (file) => new PooledFile(this, file, this.names.add(file.cellIds), wanted));
   }
 
   /** Has the file open while `work` goes on. */
@@ -69,14 +74,21 @@ export class FilePool {
     return this.entries.get(path)!.file;
   }
 
+  /** Closes what is not in use, and lets go of the memory that goes with it. Whoever asks for rows later opens their file again. */
+  async rest(): Promise<void> {
+    await this.makeRoom(0);
+    stopIdleReader();
+  }
+
   async close(): Promise<void> {
     for (const { file } of this.entries.values()) await file.then((opened) => opened.close(), () => {});
     this.entries.clear();
+    this.names.close();
   }
 
-  private async makeRoom(): Promise<void> {
+  private async makeRoom(mostOpen = this.mostOpen): Promise<void> {
     for (const [path, { file, numUsers }] of this.entries) {
-      if (this.entries.size <= this.mostOpen) return;
+      if (this.entries.size <= mostOpen) return;
       if (numUsers > 0) continue;
       this.entries.delete(path);
       (await file).close();
@@ -84,58 +96,61 @@ export class FilePool {
   }
 }
 
-/** The names and labels of a file, and rows on demand. The file it was made from may be closed. */
+/** The names and labels of a file, and rows on demand. The file it was made from may be closed, and nothing of it is kept. */
 class PooledFile implements CellFile {
-  private readonly columns = new Map<string, () => ObsColumn>();
+  readonly path: string;
+  readonly format: CellFile['format'];
+  readonly numCells: number;
+  readonly obsKeys: readonly string[];
+  readonly matrices: readonly MatrixInfo[];
+  readonly notes: readonly string[];
+  private readonly columns = new Map<string, () => KeptColumn>();
   private readonly byKey = new Map<MatrixKey, () => CellMatrix>();
 
-  constructor(pool: FilePool, private readonly file: CellFile, wanted: WantedObs) {
+  constructor(pool: FilePool, file: CellFile, private readonly names: SpooledNames, wanted: WantedObs) {
+    this.path = file.path;
+    this.format = file.format;
+    this.numCells = file.numCells;
+    this.obsKeys = file.obsKeys;
+    this.matrices = file.matrices;
+    this.notes = file.notes;
     for (const key of file.obsKeys) {
-      if (wanted.keys.has(key)) this.columns.set(key, keep(() => file.obs(key)));
-      else if (wanted.labels) this.columns.set(key, keep(() => asLabel(file.obs(key))));
+      if (wanted.keys.has(key)) this.columns.set(key, keep(() => narrowed(file.obs(key))));
+      else if (wanted.labels) this.columns.set(key, keep(() => narrowed(asLabel(file.obs(key)))));
     }
     for (const { key } of file.matrices) this.byKey.set(key, keep(() => pooledMatrix(pool, file, key)));
   }
 
-  get path(): string {
-    return this.file.path;
-  }
-
-  get format(): CellFile['format'] {
-    return this.file.format;
-  }
-
-  get numCells(): number {
-    return this.file.numCells;
-  }
-
   get cellIds(): readonly string[] {
-    return this.file.cellIds;
+    return unpackNames(this.names.read(0, this.numCells));
   }
 
-  get obsKeys(): readonly string[] {
-    return this.file.obsKeys;
-  }
-
-  get matrices(): CellFile['matrices'] {
-    return this.file.matrices;
-  }
-
-  get notes(): readonly string[] {
-    return this.file.notes;
+  packedCellIds(start: number, end: number): PackedNames {
+    return this.names.read(start, end);
   }
 
   obs(key: string): ObsColumn {
-    return this.columns.get(key)?.() ?? this.file.obs(key); // throws, naming the columns there are
+    const column = this.columns.get(key)?.();
+    if (!column) throw new DataError({ file: this.path, key: `obs['${key}']`, found: 'no such column', expected: `one of ${this.obsKeys.join(', ') || '(no columns at all)'}` });
+    return column.kind === 'categorical' ? { ...column, codes: Int32Array.from(column.codes) } : column;
   }
 
   matrix(key: MatrixKey): CellMatrix {
-    return this.byKey.get(key)?.() ?? this.file.matrix(key); // throws, naming the matrices there are
+    const matrix = this.byKey.get(key)?.();
+    if (!matrix) throw new DataError({ file: this.path, key, found: 'no such matrix', expected: `one of ${this.matrices.map((info) => info.key).join(', ') || '(the file holds no matrix)'}` });
+    return matrix;
   }
 
   close(): void {
     // The pool closes what is open.
   }
+}
+
+type KeptColumn = Exclude<ObsColumn, { kind: 'categorical' }> | (Omit<Extract<ObsColumn, { kind: 'categorical' }>, 'codes'> & { readonly codes: Codes });
+
+/** Most labels have few classes: a byte a cell. */
+function narrowed(column: ObsColumn): KeptColumn {
+  return column.kind === 'categorical' ? { ...column, codes: fittingCodes(column.codes, column.categories.length) } : column;
 }
 
 /** Reads now; what goes wrong is thrown to whoever asks for it. */
@@ -172,7 +187,7 @@ function pooledMatrix(pool: FilePool, file: CellFile, key: MatrixKey): CellMatri
   };
 }
 
-/** A column that is a label, at four bytes a cell; one that is none, at nothing. */
+/** A column that is a label; one that is none, at nothing. */
 function asLabel(column: ObsColumn): ObsColumn {
   if (column.kind === 'numeric') return { ...column, values: new Float64Array(0) };
   if (column.kind !== 'string') return column;

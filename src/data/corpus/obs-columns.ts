@@ -1,5 +1,6 @@
 import { DataError } from '../../errors.js';
 import type { CellFile, ObsColumn } from '../readers/reader.js';
+import { fittingCodes, newCodes } from './codes.js';
 import { RESERVED_COLUMNS, type DictionaryColumn } from './shard-writer.js';
 
 /** A numeric or string field with more values than this is a measurement or a name, not a label. */
@@ -26,7 +27,7 @@ export function labelLikeKeys(files: readonly CellFile[]): string[] {
 export function joinObs(files: readonly CellFile[], key: string, isRequired: boolean): DictionaryColumn {
   const categories: string[] = [];
   const codeOf = new Map<string, number>();
-  const codes = new Int32Array(files.reduce((n, { numCells }) => n + numCells, 0)).fill(-1);
+  let codes = newCodes(0, files.reduce((n, { numCells }) => n + numCells, 0)).fill(-1);
   let offset = 0;
   for (const file of files) {
     if (isRequired || file.obsKeys.includes(key)) {
@@ -42,7 +43,8 @@ export function joinObs(files: readonly CellFile[], key: string, isRequired: boo
         codeOf.set(category, categories.length);
         return categories.push(category) - 1;
       });
-      column.codes.forEach((code, i) => (codes[offset + i] = code < 0 ? -1 : translation[code]!));
+      codes = fittingCodes(codes, categories.length);
+      for (let i = 0; i < column.codes.length; i++) codes[offset + i] = column.codes[i]! < 0 ? -1 : translation[column.codes[i]!]!;
     }
     offset += file.numCells;
   }
@@ -94,9 +96,11 @@ export function dropSmallClasses(label: DictionaryColumn, minCells: number, isEx
   const sizes = classSizes(label, isExcluded);
   const kept = label.categories.flatMap((_, code) => (sizes[code]! >= minCells ? [code] : []));
   const newCode = new Map(kept.map((code, i) => [code, i]));
+  const codes = newCodes(kept.length, label.codes.length);
+  label.codes.forEach((code: number, row: number) => (codes[row] = newCode.get(code) ?? -1));
   const unlabelled = label.categories.flatMap((name, code) => (newCode.has(code) || sizes[code] === 0 ? [] : [[name, sizes[code]!] as const]));
   return {
-    label: { key: label.key, categories: kept.map((code) => label.categories[code]!), codes: label.codes.map((code) => newCode.get(code) ?? -1) },
+    label: { key: label.key, categories: kept.map((code) => label.categories[code]!), codes },
     unlabelledClasses: Object.fromEntries(unlabelled),
   };
 }
@@ -113,7 +117,7 @@ export function refuseSingletons(label: DictionaryColumn, isExcluded: (row: numb
 
 function classSizes(label: DictionaryColumn, isExcluded: (row: number) => boolean): number[] {
   const sizes = label.categories.map(() => 0);
-  label.codes.forEach((code, row) => {
+  label.codes.forEach((code: number, row: number) => {
     if (code >= 0 && !isExcluded(row)) sizes[code]!++;
   });
   return sizes;

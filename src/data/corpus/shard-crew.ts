@@ -47,7 +47,7 @@ export class ThreadCrew implements ShardCrew {
     return new Promise((resolve, reject) => {
       if (this.failure) return reject(this.failure);
       pending.set(request.index, { resolve, reject });
-      worker.postMessage(request, [request.isLeftOut, request.splits, ...request.codes].map(({ buffer }) => buffer as ArrayBuffer));
+      worker.postMessage(request, [request.isLeftOut, request.splits, request.cellIds.offsets, request.cellIds.bytes, ...request.codes].map(({ buffer }) => buffer as ArrayBuffer));
     });
   }
 

@@ -4,8 +4,10 @@ import { writeFileAtomic } from '../../files.js';
 import { checkValues } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
 import { RowTranslator } from '../loader/row-translator.js';
-import type { CellFile, CellMatrix, CsrStorage } from '../readers/reader.js';
+import type { CellFile, CellMatrix, CsrStorage, PackedNames } from '../readers/reader.js';
 import { CellFilter, type CellFilters, type DropReason } from './cell-filter.js';
+import { pickNames } from './cell-names.js';
+import type { Codes } from './codes.js';
 import { convertBlock, type Conversion } from './convert-values.js';
 import { CountLoops, LARGEST_VOCABULARY } from './count-loops.js';
 import { FORMAT_VERSION } from './format.js';
@@ -53,13 +55,13 @@ export interface SourceDescription {
 export interface ShardRequest {
   readonly index: number;
   /** [R] */
-  readonly cellIds: readonly string[];
+  readonly cellIds: PackedNames;
   /** [R] 1 for rows that are out before they are read. */
   readonly isLeftOut: Uint8Array;
   /** [R] 0 train, 1 validation, 2 test. */
-  readonly splits: Int32Array;
+  readonly splits: Int8Array;
   /** For each obs field: [R] category codes, -1 = missing. */
-  readonly codes: readonly Int32Array[];
+  readonly codes: readonly Codes[];
 }
 
 /** isTooLarge: a count over 65,535 among values that were to be stored in 16 bits; nothing was written. */
@@ -237,9 +239,11 @@ export class ShardMaker {
     const record = { droppedRows, tallies: Object.fromEntries(tallies) };
     if (numCells === 0) return { record: { shard: null, ...record }, statistics: statistics! };
     const local = rows.map((row) => row - index * shardCells);
-    const pick = (of: Int32Array): Int32Array => local.map((row) => of[row]!);
+    const isKept = new Uint8Array(splits.length);
+    for (const row of local) isKept[row] = 1;
+    const pick = <T extends Codes>(of: T): T => of.filter((_: number, row: number) => isKept[row] === 1) as T;
     const { chunks, bytes, sha256 } = await encodeShard(
-      { ...columns, cellIds: Array.from(local, (row) => cellIds[row]!), split: pick(splits), obs: obs.map((column, i) => ({ ...column, codes: pick(codes[i]!) })) },
+      { ...columns, cellIds: pickNames(cellIds, local), split: pick(splits), obs: obs.map((column, i) => ({ ...column, codes: pick(codes[i]!) })) },
       new Map([['scdiva.corpus', String(FORMAT_VERSION)]]),
     );
     const numValues = columns.geneIds.length;

@@ -2,6 +2,8 @@ import { Dictionary, Field, Float64, Float32, Int16, Int32, Int8, List, Uint16, 
 import { encodeArrowFile, type EncodedFile } from './arrow-file.js';
 import { SPLITS } from './format.js';
 import type { CellValues, GeneIds } from '../loader/depth.js';
+import type { PackedNames } from '../readers/reader.js';
+import { newCodes, type Codes } from './codes.js';
 
 /** Names of the columns every shard has; an obs field cannot be called like one of them. */
 export const RESERVED_COLUMNS: readonly string[] = ['cell_id', 'gene_ids', 'values', 'total', 'split'];
@@ -10,12 +12,12 @@ export const RESERVED_COLUMNS: readonly string[] = ['cell_id', 'gene_ids', 'valu
 export interface DictionaryColumn {
   readonly key: string;
   readonly categories: readonly string[];
-  readonly codes: Int32Array;
+  readonly codes: Codes;
 }
 
 /** The cells of one shard, column by column. R cells, NNZ stored values. */
 export interface ShardColumns {
-  readonly cellIds: readonly string[];
+  readonly cellIds: PackedNames;
   /** [R + 1] offsets into geneIds and values, from 0. */
   readonly indptr: Int32Array;
   /** [NNZ] vocabulary ids, ascending within a cell. */
@@ -25,7 +27,7 @@ export interface ShardColumns {
   /** [R] library size of the whole source row. */
   readonly total: Float64Array;
   /** [R] 0 train, 1 validation, 2 test. */
-  readonly split: Int32Array;
+  readonly split: Int8Array;
   readonly obs: readonly DictionaryColumn[];
 }
 
@@ -34,7 +36,7 @@ export interface ShardColumns {
  * @param metadata schema metadata; ties a shard to the build that wrote it
  */
 export async function encodeShard(columns: ShardColumns, metadata: ReadonlyMap<string, string>): Promise<EncodedFile> {
-  const numCells = columns.cellIds.length;
+  const numCells = columns.total.length;
   const fields: [name: string, data: Data][] = [
     ['cell_id', utf8(columns.cellIds)],
     ['gene_ids', list(columns.indptr, geneIdData(columns.geneIds))],
@@ -59,23 +61,20 @@ function list<T extends DataType>(valueOffsets: Int32Array, child: Data<T>): Dat
   return makeData({ type: new List(new Field('item', child.type, false)), length: valueOffsets.length - 1, nullCount: 0, valueOffsets, child });
 }
 
-function utf8(strings: readonly string[]): Data<Utf8> {
-  const encoded = strings.map((text) => Buffer.from(text, 'utf8'));
-  const valueOffsets = new Int32Array(strings.length + 1);
-  encoded.forEach((bytes, i) => (valueOffsets[i + 1] = valueOffsets[i]! + bytes.length));
-  return makeData({ type: new Utf8(), length: strings.length, nullCount: 0, valueOffsets, data: Buffer.concat(encoded) });
+function utf8({ offsets, bytes }: PackedNames): Data<Utf8> {
+  return makeData({ type: new Utf8(), length: offsets.length - 1, nullCount: 0, valueOffsets: offsets, data: bytes });
 }
 
 /**
  * Codes are stored in the narrowest signed integer that holds every category, so that all shards agree on the type.
  * The dictionary id is given, not counted up by the library: the bytes must not depend on what else this process wrote.
  */
-function dictionary(id: number, categories: readonly string[], codes: Int32Array): Data<Dictionary> {
-  const [indices, Codes] = categories.length <= 127 ? [new Int8(), Int8Array] as const : categories.length <= 32_767 ? [new Int16(), Int16Array] as const : [new Int32(), Int32Array] as const;
-  const stored = new Codes(codes.length);
+function dictionary(id: number, categories: readonly string[], codes: Codes): Data<Dictionary> {
+  const stored = newCodes(categories.length, codes.length);
+  const indices = stored instanceof Int8Array ? new Int8() : stored instanceof Int16Array ? new Int16() : new Int32();
   const validity = new Uint8Array(Math.ceil(codes.length / 8));
   let nullCount = 0;
-  codes.forEach((code, i) => {
+  codes.forEach((code: number, i: number) => {
     stored[i] = Math.max(0, code);
     if (code < 0) nullCount++;
     else validity[i >> 3]! |= 1 << (i & 7);

@@ -24,10 +24,10 @@ export interface SplitRequest {
 }
 
 /** @returns [numRows] 0 train, 1 validation, 2 test, -1 excluded; a function of the request alone */
-export function assignSplits(request: SplitRequest): Int32Array {
+export function assignSplits(request: SplitRequest): Int8Array {
   const { by } = request;
   if (!by) return splitByCell(request);
-  const missing = by.codes.findIndex((code, row) => code < 0 && !request.isExcluded(row));
+  const missing = by.codes.findIndex((code: number, row: number) => code < 0 && !request.isExcluded(row));
   if (missing >= 0) throw new DataError({ key: `obs['${by.key}']`, found: `cell ${missing} has no value`, expected: 'one for every cell, to split by', hint: 'fill it in or split by another field' });
   const named = by.categories.map(splitNamed);
   if (named.every((split) => split !== undefined)) return mapRows(request, (row) => named[by.codes[row]!]!);
@@ -41,17 +41,17 @@ function splitNamed(category: string): number | undefined {
   return name === 'test' ? TEST : undefined;
 }
 
-function mapRows({ numRows, isExcluded }: SplitRequest, splitOf: (row: number) => number): Int32Array {
-  return Int32Array.from({ length: numRows }, (_, row) => (isExcluded(row) ? NOT_KEPT : splitOf(row)));
+function mapRows({ numRows, isExcluded }: SplitRequest, splitOf: (row: number) => number): Int8Array {
+  const splits = new Int8Array(numRows);
+  for (let row = 0; row < numRows; row++) splits[row] = isExcluded(row) ? NOT_KEPT : splitOf(row);
+  return splits;
 }
 
-function splitByCell(request: SplitRequest): Int32Array {
-  const { numRows, isExcluded, fractions, seed, label } = request;
-  const strata: number[][] = Array.from({ length: (label?.categories.length ?? 0) + 1 }, () => []);
-  for (let row = 0; row < numRows; row++) if (!isExcluded(row)) strata[(label?.codes[row] ?? -1) + 1]!.push(row); // stratum 0: no label
-  const splits = new Int32Array(numRows).fill(NOT_KEPT);
+function splitByCell(request: SplitRequest): Int8Array {
+  const { numRows, fractions, seed, label } = request;
+  const splits = new Int8Array(numRows).fill(NOT_KEPT);
   const rng = Rng.fromSeed(seed);
-  strata.forEach((rows, stratum) => {
+  rowsByStratum(request).forEach((rows, stratum) => {
     rng.fork(`split/${stratum === 0 ? '' : label!.categories[stratum - 1]!}`).shuffle(rows);
     const sizes = partSizes(rows.length, fractions);
     let at = 0;
@@ -60,6 +60,18 @@ function splitByCell(request: SplitRequest): Int32Array {
     });
   });
   return splits;
+}
+
+/** The rows that take part, ascending: those without a label, then class by class. Views of one array of all of them. */
+function rowsByStratum({ numRows, isExcluded, label }: SplitRequest): Int32Array[] {
+  const stratumOf = (row: number): number => (label?.codes[row] ?? -1) + 1;
+  const sizes = new Int32Array((label?.categories.length ?? 0) + 1);
+  for (let row = 0; row < numRows; row++) if (!isExcluded(row)) sizes[stratumOf(row)]!++;
+  const starts = sizes.map((_, stratum) => sizes.subarray(0, stratum).reduce((a, b) => a + b, 0));
+  const rows = new Int32Array(sizes.reduce((a, b) => a + b, 0));
+  const next = starts.slice();
+  for (let row = 0; row < numRows; row++) if (!isExcluded(row)) rows[next[stratumOf(row)]!++] = row;
+  return Array.from(starts, (start, stratum) => rows.subarray(start, start + sizes[stratum]!));
 }
 
 /**
@@ -87,7 +99,7 @@ export function partSizes(n: number, fractions: Fractions): number[] {
 }
 
 /** Largest group first, to the part that lacks most of its share; the last groups go to parts that are still empty. */
-function splitByGroup(request: SplitRequest, by: DictionaryColumn): Int32Array {
+function splitByGroup(request: SplitRequest, by: DictionaryColumn): Int8Array {
   const { numRows, isExcluded, fractions, seed } = request;
   const sizes = new Array<number>(by.categories.length).fill(0);
   let numCells = 0;
@@ -118,10 +130,10 @@ function splitByGroup(request: SplitRequest, by: DictionaryColumn): Int32Array {
  * A class that has cells enough for every part but is missing from one: happens when cells that were counted on turn out to
  * hold no gene. undefined where all is well.
  */
-export function unrepresentedClass(label: DictionaryColumn, splits: Int32Array, isExcluded: (row: number) => boolean, fractions: Fractions): string | undefined {
+export function unrepresentedClass(label: DictionaryColumn, splits: Int8Array, isExcluded: (row: number) => boolean, fractions: Fractions): string | undefined {
   const active = [TRAIN, VALIDATION, TEST].filter((split) => fractions[split] > 0);
   const cells = label.categories.map(() => [0, 0, 0]);
-  label.codes.forEach((code, row) => {
+  label.codes.forEach((code: number, row: number) => {
     if (code >= 0 && !isExcluded(row)) cells[code]![splits[row]!]!++;
   });
   const at = cells.findIndex((parts) => parts.reduce((a, b) => a + b, 0) >= active.length && active.some((split) => parts[split] === 0));
@@ -129,7 +141,7 @@ export function unrepresentedClass(label: DictionaryColumn, splits: Int32Array, 
 }
 
 /** Whether a part that has a share got no cell although there are cells enough. */
-export function isPartEmpty(splits: Int32Array, isExcluded: (row: number) => boolean, fractions: Fractions): boolean {
+export function isPartEmpty(splits: Int8Array, isExcluded: (row: number) => boolean, fractions: Fractions): boolean {
   const active = [TRAIN, VALIDATION, TEST].filter((split) => fractions[split] > 0);
   const sizes = [0, 0, 0];
   splits.forEach((split, row) => void (isExcluded(row) || sizes[split]!++));

@@ -6,7 +6,8 @@ import { silentProgress, type Progress, type ProgressBar } from '../../progress.
 import { mitochondrialColumns } from '../genes/mitochondrial.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import type { ValueScale } from '../loader/config.js';
-import type { CellFile, CellMatrix } from '../readers/reader.js';
+import type { CellFile, CellMatrix, CsrStorage, PackedNames } from '../readers/reader.js';
+import { joinNames, packNames } from './cell-names.js';
 import type { Conversion } from './convert-values.js';
 import { encodeGeneTable } from './gene-table.js';
 import { finishedSource, checkExpression, noCellLeft, writeManifest } from './finish-corpus.js';
@@ -34,6 +35,8 @@ export interface CorpusSource {
   readonly isRenamed?: Uint8Array | undefined;
   /** Of the values in the file. */
   readonly scale: ValueScale;
+  /** Where the rows lie in the file; absent where only the readers can tell. */
+  readonly storage?: CsrStorage | undefined;
   /** What every cell of the file sums to (log1p: after exp(v) - 1), as far as the cells looked at show one total. */
   readonly cellTotal?: number | undefined;
   /** From there to the corpus's scale; absent where they are the same. */
@@ -99,7 +102,7 @@ class Pass {
   private readonly obs: readonly DictionaryColumn[];
   private readonly label: DictionaryColumn | undefined;
   private readonly unlabelledClasses: Record<string, number>;
-  private readonly splits: Int32Array;
+  private readonly splits: Int8Array;
   private readonly statistics: GeneAccumulator;
   private readonly knowledge: Knowledge;
   /** Appends to the journal, in order; begins once the sources are hashed. */
@@ -235,7 +238,7 @@ class Pass {
       valueType: knowledge.valueType,
       vocabularySize: plan.vocabulary.size,
       sync: plan.sync,
-      sources: await Promise.all(plan.sources.map((source) => describeSource(source, plan.build))),
+      sources: plan.sources.map((source) => describeSource(source, plan.build)),
       obs: this.obs.map(({ key, categories }) => ({ key, categories })),
     };
     const numThreads = Math.min(plan.numThreads, numShards);
@@ -248,15 +251,15 @@ class Pass {
     const { build, leftOut, sources } = this.plan;
     const first = index * build.shardCells;
     const end = Math.min(this.numRows, first + build.shardCells);
-    const cellIds: string[] = [];
+    const names: PackedNames[] = [];
     sources.forEach(({ file }, s) => {
       const offset = this.firstRowOfSource[s]!;
       const [from, to] = [Math.max(0, first - offset), Math.min(file.numCells, end - offset)];
-      for (let row = from; row < to; row++) cellIds.push(file.cellIds[row]!);
+      if (from < to) names.push(file.packedCellIds?.(from, to) ?? packNames(file.cellIds.slice(from, to)));
     });
     return {
       index,
-      cellIds,
+      cellIds: joinNames(names),
       isLeftOut: leftOut.slice(first, end).map((fate) => (fate === NOT_LEFT_OUT ? 0 : 1)),
       splits: this.splits.slice(first, end),
       codes: this.obs.map(({ codes }) => codes.slice(first, end)),
@@ -315,7 +318,7 @@ class Pass {
       splitCells,
       unlabelledClasses: this.unlabelledClasses,
       statistics: { split: 'train', numCells: statistics.numCells, targetSum: STATISTICS_TARGET_SUM, pseudoCells: ENTROPY_PSEUDO_CELLS },
-      obs: this.obs.map(({ key, categories, codes }) => ({ key, categories: [...categories], numMissing: codes.reduce((n, code, row) => n + (code < 0 && isInCorpus(row) ? 1 : 0), 0) })),
+      obs: this.obs.map(({ key, categories, codes }) => ({ key, categories: [...categories], numMissing: numWhere(codes, (code, row) => code < 0 && isInCorpus(row)) })),
       sources,
       genes: { bytes: genes.bytes, sha256: await genes.sha256() },
       shards,
@@ -331,12 +334,17 @@ class Pass {
   }
 }
 
-async function describeSource({ file, matrix, vocabularyIds, isRenamed, scale, cellTotal, conversion }: CorpusSource, { maxMitoShare }: BuildChoices): Promise<SourceDescription> {
+function describeSource({ file, matrix, vocabularyIds, isRenamed, storage, scale, cellTotal, conversion }: CorpusSource, { maxMitoShare }: BuildChoices): SourceDescription {
   const isMitochondrial = maxMitoShare < 1 ? mitochondrialColumns(matrix.genes) : undefined;
-  const storage = await matrix.storedRows?.();
   return { path: file.path, matrix: matrix.key, numCells: matrix.numCells, vocabularyIds, isRenamed, isMitochondrial, storage, scale, cellTotal, conversion };
 }
 
 function countOf(values: Uint8Array, wanted: number): number {
-  return values.reduce((n, value) => n + (value === wanted ? 1 : 0), 0);
+  return numWhere(values, (value) => value === wanted);
+}
+
+function numWhere(values: ArrayLike<number>, isMeant: (value: number, i: number) => boolean): number {
+  let n = 0;
+  for (let i = 0; i < values.length; i++) if (isMeant(values[i]!, i)) n++;
+  return n;
 }

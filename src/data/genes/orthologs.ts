@@ -142,6 +142,7 @@ function withNote(file: CellFile, note: string, matrix: CellFile['matrix'] = (ke
     get cellIds() {
       return file.cellIds;
     },
+    ...(file.packedCellIds && { packedCellIds: (start: number, end: number) => file.packedCellIds!(start, end) }),
     obsKeys: file.obsKeys,
     obs: (key) => file.obs(key),
     matrices: file.matrices,

@@ -15,6 +15,8 @@ export interface CellFile {
   readonly numCells: number;
   /** Cell names, one per row of every matrix. */
   readonly cellIds: readonly string[];
+  /** Names of the cells [start, end), where they are kept so that they take no room. */
+  packedCellIds?(start: number, end: number): PackedNames;
   /** Names of the obs columns, index excluded, in file order. */
   readonly obsKeys: readonly string[];
   /** @throws DataError naming the columns there are */
@@ -32,6 +34,13 @@ export interface CellFile {
   /** Names of the obsm entries, where the format has them. */
   readonly embeddingKeys?: readonly string[];
   close(): void;
+}
+
+/** Names in UTF-8, one after the other: a list of strings takes sixty bytes a name. R names. */
+export interface PackedNames {
+  /** [R + 1] into `bytes`, from 0. */
+  readonly offsets: Int32Array;
+  readonly bytes: Uint8Array;
 }
 
 /** Coordinates of every cell. */

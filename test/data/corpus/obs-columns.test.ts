@@ -23,14 +23,14 @@ describe('obs fields of several files', () => {
   it('share one list of categories, numbers among them, and leave unused ones out', async () => {
     const a = await fileWith({ cluster: Float64Array.of(10, 2, NaN), type: ['T', 'B', null] });
     const b = await fileWith({ cluster: Float64Array.of(2, 7), type: ['NK', 'T'] });
-    expect(joinObs([a, b], 'type', true)).toEqual({ key: 'type', categories: ['B', 'T', 'NK'], codes: Int32Array.of(1, 0, -1, 2, 1) });
-    expect(joinObs([a, b], 'cluster', true)).toEqual({ key: 'cluster', categories: ['2', '10', '7'], codes: Int32Array.of(1, 0, -1, 0, 2) });
+    expect(joinObs([a, b], 'type', true)).toEqual({ key: 'type', categories: ['B', 'T', 'NK'], codes: Int8Array.of(1, 0, -1, 2, 1) });
+    expect(joinObs([a, b], 'cluster', true)).toEqual({ key: 'cluster', categories: ['2', '10', '7'], codes: Int8Array.of(1, 0, -1, 0, 2) });
   });
 
   it('are missing where a file lacks them, unless they were asked for', async () => {
     const a = await fileWith({ type: ['T', 'B'] });
     const b = await fileWith({ donor: ['x'] });
-    expect(joinObs([a, b], 'type', false).codes).toEqual(Int32Array.of(1, 0, -1));
+    expect(joinObs([a, b], 'type', false).codes).toEqual(Int8Array.of(1, 0, -1));
     expect(() => joinObs([a, b], 'type', true)).toThrow(/obs\['type'\]: no such column/);
   });
 
