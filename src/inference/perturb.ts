@@ -12,19 +12,14 @@ import { evaluatePerturbations, type PerturbationResult } from '../metrics/pertu
 import type { Executor } from '../runtime/program/program.js';
 import type { RankedCell } from '../tasks/perturbation/cells.js';
 import { createPredictor, type ControlCell, type PerturbationPredictor } from '../tasks/perturbation/predictor.js';
-import { CONTROL_NAMES, parsePerturbation, perturbedGenes, type Direction, type Perturbation, type PerturbationNaming } from '../tasks/perturbation/perturbations.js';
+import { parsePerturbation, perturbedGenes, type Direction, type Perturbation } from '../tasks/perturbation/perturbations.js';
 import { denseCells } from '../tasks/perturbation/results.js';
 import type { Checkpoint } from '../train/checkpoint.js';
-import { cellSource, DEFAULT_BATCH_SIZE, type ReadOptions } from './cell-source.js';
+import { DEFAULT_BATCH_SIZE } from './cell-source.js';
+import { controlCells, evenlySpaced, namingOf, readCells, type ControlCellOptions, type Controls } from './control-cells.js';
 import { uniqueNames } from './generated-file.js';
 
-export interface PerturbOptions extends ReadOptions {
-  /** obs column that says what was done to the cells of the file; absent: all of them are control cells. */
-  readonly perturbationKey?: string | undefined;
-  /** Its value for control cells; default: control, ctrl or non-targeting, whichever is there. */
-  readonly control?: string | undefined;
-  /** Joins genes. Default `+`. */
-  readonly separator?: string | undefined;
+export interface PerturbOptions extends ControlCellOptions {
   /** Default: what the model was trained on. */
   readonly direction?: Direction | undefined;
   /** Most control cells a perturbation is predicted from, default 200: evenly spaced ones of the file. */
@@ -43,12 +38,6 @@ export interface PredictedPerturbation {
   readonly meanChange: Float64Array;
   /** Predicted cells, [G] each, one for each control cell asked. */
   readonly cells: readonly Float32Array[];
-}
-
-interface FileCells {
-  /** Every cell that has a gene of the vocabulary, all its genes. */
-  readonly cells: readonly { readonly row: number; readonly all: RankedCell }[];
-  readonly notes: readonly string[];
 }
 
 export interface PerturbJob {
@@ -155,38 +144,6 @@ export async function evaluatePerturbationFile(checkpoint: Checkpoint, executor:
   }
 }
 
-function namingOf({ separator = '+', control }: PerturbOptions, found?: string): PerturbationNaming {
-  return { separator, controlNames: [...CONTROL_NAMES, ...(control === undefined ? [] : [control]), ...(found === undefined ? [] : [found])] };
-}
-
-/** Reads all genes of all cells, in the order in which the model would be shown them. */
-async function readCells(file: CellFile, checkpoint: Checkpoint, options: PerturbOptions): Promise<FileCells> {
-  const whole = { ...checkpoint, preprocessing: { ...checkpoint.preprocessing, maxGenes: checkpoint.vocabulary.size } };
-  const { batches, notes } = await cellSource(file, whole, options);
-  const cells: { row: number; all: RankedCell }[] = [];
-  for await (const { cellIndex, seqLen, numGenes, geneIds, values } of batches) {
-    cellIndex.forEach((row, b) => cells.push({ row, all: { geneIds: geneIds.slice(b * seqLen, b * seqLen + numGenes[b]!), values: values.slice(b * seqLen, b * seqLen + numGenes[b]!) } }));
-    if (options.signal?.aborted) throw new InterruptedError({ file: file.path, found: 'interrupted while cells were read', hint: 'nothing was written' });
-  }
-  return { cells, notes: [...notes, ...(batches.emptyRows.length > 0 ? [`${batches.emptyRows.length} cells have no gene that the model knows: left out`] : [])] };
-}
-
-interface Controls {
-  readonly cells: readonly (ControlCell & { readonly row: number; readonly all: RankedCell })[];
-  /** Its name in the file; undefined where all cells are control cells. */
-  readonly name: string | undefined;
-}
-
-function controlCells({ cells }: FileCells, file: CellFile, predictor: PerturbationPredictor, { perturbationKey, control }: PerturbOptions): Controls {
-  const texts = perturbationKey === undefined ? undefined : columnTexts(file.obs(perturbationKey));
-  const name = texts && (control ?? CONTROL_NAMES.find((candidate) => texts.includes(candidate)));
-  const own = texts ? cells.filter(({ row }) => texts[row] === name) : cells;
-  if (own.length === 0) throw new DataError({ file: file.path, key: perturbationKey && `obs['${perturbationKey}']`, found: 'no control cell', expected: texts ? `cells of ${control === undefined ? CONTROL_NAMES.join(', ') : `'${control}'`}` : 'cells', ...(texts && { hint: 'name it with --control' }) });
-  const reference = new Float64Array(predictor.panel.ids.length);
-  for (const { all } of own) all.geneIds.forEach((id, i) => predictor.panel.at[id]! >= 0 && (reference[predictor.panel.at[id]!]! += all.values[i]! / own.length));
-  return { name, cells: own.map((cell) => ({ ...cell, cell: cell.all, reference })) };
-}
-
 async function predictAll(predictor: PerturbationPredictor, controls: readonly ControlCell[], wanted: readonly Perturbation[], { progress, signal }: PerturbOptions): Promise<PredictedPerturbation[]> {
   const bar = progress?.start('Predict perturbations', wanted.length * controls.length, 'cells');
   const trained = [...predictor.info.trained, ...predictor.info.validation];
@@ -230,8 +187,4 @@ function panelMatrix(cells: readonly RankedCell[], { panel }: Pick<PerturbationP
   const indptr = new Int32Array(cells.length + 1);
   rows.forEach((row, i) => (indptr[i + 1] = indptr[i]! + row.length));
   return { numRows: cells.length, numColumns: panel.ids.length, indptr, indices: Int32Array.from(rows.flatMap((row) => row.map(({ gene }) => gene))), values: Float32Array.from(rows.flatMap((row) => row.map(({ value }) => value))) };
-}
-
-function evenlySpaced<T>(items: readonly T[], n: number): T[] {
-  return items.length <= n ? [...items] : Array.from({ length: n }, (_, i) => items[Math.floor((i * items.length) / n)]!);
 }

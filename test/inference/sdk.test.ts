@@ -91,9 +91,18 @@ describe('the model from code', () => {
     expect(cells.length).toBe(3);
     expect(recovery!.numHidden).toBeGreaterThan(0);
     await expect(model.generate(adata, {})).rejects.toThrow(/maskRatio/);
-    const { genes, attention } = await new ScDiVaInference({ model }).grn(adata, { minCells: 2, knockoutCells: 2, regulators: ['GENE0', 'GENE12'] });
+    const engine = new ScDiVaInference({ model });
+    const asked = { minCells: 2, knockoutCells: 8, regulators: ['GENE0', 'GENE12'] };
+    const { genes, weights, baselines } = await engine.grn(adata, asked);
     expect(genes.regulators.length).toBe(2);
-    expect(attention.mean.every(Number.isFinite)).toBe(true);
+    expect([Object.keys(weights), baselines.size]).toEqual([['vectors'], 0]);
+    const all = await engine.grn(adata, { ...asked, methods: ['attention', 'dosage', 'removal'], baselines: true });
+    for (const [name, network] of [['vectors', weights.vectors!] as const, ...Object.entries(all.weights), ...all.baselines]) {
+      expect([name, network.length, network.every(Number.isFinite)]).toEqual([name, 2 * genes.genes.length, true]);
+      // Attention asks for more cells that show a pair than there are.
+      if (name !== 'attention') expect([name, network.some((w) => w !== 0)]).toEqual([name, true]);
+    }
+    await expect(engine.grn(adata, { ...asked, methods: ['perturbation'] })).rejects.toThrow(/the model has learned no perturbations/);
   });
 
   it('refuses what does not go together, in one line', async () => {

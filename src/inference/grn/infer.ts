@@ -4,23 +4,48 @@ import type { CellBatch } from '../../data/batch.js';
 import type { CellFile } from '../../data/readers/reader.js';
 import type { Progress } from '../../progress.js';
 import { Rng } from '../../rng.js';
-import { coExpression } from '../../metrics/baselines/co-expression.js';
-import { edgeScores, networkScores, pairUniverse, randomNetworkScores, signedScores, type Edge, type NetworkScores, type SignedScores } from '../../metrics/gene-network.js';
-import { spearman } from '../../metrics/correlation.js';
 import type { Executor } from '../../runtime/program/program.js';
 import type { Checkpoint } from '../../train/checkpoint.js';
-import { cellSource, type ReadOptions } from '../cell-source.js';
+import { cellSource } from '../cell-source.js';
+import { evenlySpaced, readCells, type ControlCellOptions, type FileCells } from '../control-cells.js';
 import { attentionNetwork, meanOfScaled, type AttentionNetwork } from './attention-network.js';
+import { coExpressionNetwork, differentialNetwork, expressionColumns } from './expression.js';
+import { filledUp } from './filled-up.js';
 import { networkGenes, type NetworkGenes } from './genes.js';
-import { knockoutNetwork, type KnockoutNetwork } from './knockout-network.js';
+import { knockoutNetwork } from './knockout-network.js';
+import { isPerturbationModel, perturbationNetwork, touchedRegulators } from './perturbation-network.js';
+import { vectorNetwork } from './vector-network.js';
 
-export const NETWORK_METHODS = ['attention', 'removal', 'dosage'] as const;
+/**
+ * How the strength of an edge is told:
+ * - `perturbation`: what a model that was fine-tuned on perturbations predicts of the target when the regulator is perturbed; of regulators it
+ *   never saw perturbed, `vectors` on the same scale
+ * - `vectors`: what the regulator's vector tells of the target's beside those of the other regulators
+ * - `dosage`: how the value expected of the target changes when the regulator is raised from low to high in the cells
+ * - `removal`: how it changes when the regulator is hidden
+ * - `attention`: how much more the target attends to the regulator than their ranks explain; no sign, and below 0 no edge
+ */
+export const NETWORK_METHODS = ['perturbation', 'vectors', 'dosage', 'removal', 'attention'] as const;
 export type NetworkMethod = (typeof NETWORK_METHODS)[number];
 
-export interface InferOptions extends ReadOptions {
+/** The best a model can say: what perturbations do, where it has learned that, else what its gene vectors tell. */
+export function defaultMethod(checkpoint: Checkpoint): NetworkMethod {
+  return isPerturbationModel(checkpoint) ? 'perturbation' : 'vectors';
+}
+
+/** The methods that a model knows. */
+export function knownMethods(checkpoint: Checkpoint): NetworkMethod[] {
+  return NETWORK_METHODS.filter((method) => method !== 'perturbation' || isPerturbationModel(checkpoint));
+}
+
+export interface InferOptions extends ControlCellOptions {
   /** Transcription factors; undefined: every gene may regulate. */
   readonly regulators?: readonly string[] | undefined;
   readonly regulatorsFile?: string | undefined;
+  /** Default: the default method of the model. */
+  readonly methods?: readonly NetworkMethod[] | undefined;
+  /** Simple methods on all cells beside them. */
+  readonly baselines?: boolean | undefined;
   /** Cells for attention, evenly spaced; and for knock-outs, which cost far more. */
   readonly maxCells?: number | undefined;
   readonly knockoutCells?: number | undefined;
@@ -31,35 +56,30 @@ export interface InferOptions extends ReadOptions {
   readonly seed?: number | undefined;
 }
 
-/** The networks one model sees in some cells. */
+/** The networks one model sees in some cells; [R, G] each. */
 export interface InferredNetworks {
   readonly genes: NetworkGenes;
   readonly numCells: number;
-  readonly attention: AttentionNetwork;
-  readonly uncorrected: AttentionNetwork;
-  readonly knockout: KnockoutNetwork;
-  /** [G, G] Pearson correlation over the same cells. */
-  readonly coExpression: Float64Array;
+  readonly weights: Readonly<Partial<Record<NetworkMethod, Float64Array>>>;
+  /** Where attention was asked for: its heads, and the same without the correction for ranks. */
+  readonly attention?: AttentionNetwork;
+  readonly uncorrected?: AttentionNetwork;
+  /** Networks of simple methods by name. */
+  readonly baselines: ReadonlyMap<string, Float64Array>;
   readonly notes: readonly string[];
 }
 
 const DEFAULTS = { maxCells: 300, knockoutCells: 40, minCells: 10, batchSize: 16 };
 
 /**
- * Attention, knock-outs and co-expression over the same cells of a file.
- * @throws DataError when the cells cannot be used, or none of the regulators is expressed
+ * Networks of one model over the cells of a file.
+ * @throws DataError when the cells cannot be used, none of the regulators is expressed, or a method is asked for that the model does not know
  */
 export async function inferNetworks(checkpoint: Checkpoint, executor: Executor, file: CellFile, options: InferOptions = {}): Promise<InferredNetworks> {
-  const { maxCells = DEFAULTS.maxCells, knockoutCells = DEFAULTS.knockoutCells, minCells = DEFAULTS.minCells, batchSize = DEFAULTS.batchSize, seed = 0 } = options;
-  const batches: CellBatch[] = [];
-  const { batches: source, notes } = await cellSource(file, checkpoint, { ...options, batchSize });
-  const rows = options.rows ?? new Set(Array.from({ length: source.numCells }, (_, row) => row));
-  const wanted = new Set(evenly([...rows], maxCells));
-  for await (const batch of source) {
-    if (options.signal?.aborted) throw new InterruptedError({ file: file.path, found: 'interrupted while cells were read', hint: 'nothing was written' });
-    const kept = selectCells(batch, wanted);
-    if (kept.numCells > 0) batches.push(kept);
-  }
+  const { methods = [defaultMethod(checkpoint)], maxCells = DEFAULTS.maxCells, knockoutCells = DEFAULTS.knockoutCells, minCells = DEFAULTS.minCells, batchSize = DEFAULTS.batchSize, seed = 0 } = options;
+  if (methods.includes('perturbation') && !isPerturbationModel(checkpoint)) throw new DataError({ file: checkpoint.folder, key: '--method', found: 'perturbation, but the model has learned no perturbations', hint: 'fine-tune it with scdiva finetune perturbation, or use another method' });
+  const { batches, notes: read } = await readBatches(checkpoint, file, options, maxCells, batchSize);
+  const notes = [...read];
   const numCells = batches.reduce((sum, batch) => sum + batch.numCells, 0);
   if (numCells < 2) throw new DataError({ file: file.path, found: `${numCells} cells with genes that the model knows`, expected: 'at least 2' });
   const ids = expressedIds(batches, Math.min(minCells, numCells));
@@ -68,69 +88,64 @@ export async function inferNetworks(checkpoint: Checkpoint, executor: Executor, 
   const pass = async function* (): AsyncGenerator<CellBatch> {
     yield* batches;
   };
-  const steps = tracked(options.progress);
-  const attention = await steps('Attention', () => attentionNetwork(checkpoint, executor, genes, pass));
-  const uncorrected = await steps('Attention, uncorrected', () => attentionNetwork(checkpoint, executor, genes, pass, { isCorrected: false }));
-  const knockout = await steps('In-silico knock-outs', () => knockoutNetwork(checkpoint, executor, genes, pass, { maxCells: Math.min(knockoutCells, numCells), numCells, batchSize: 32, rng: Rng.fromSeed(seed).fork('knockout') }));
-  return { genes, numCells, attention, uncorrected, knockout, coExpression: correlate(batches, genes), notes };
+  const whole = options.baselines || methods.includes('perturbation') ? await readWhole(checkpoint, file, options) : undefined;
+  const weights: Partial<Record<NetworkMethod, Float64Array>> = {};
+  let attention: AttentionNetwork | undefined;
+  let uncorrected: AttentionNetwork | undefined;
+  const vectors = vectorNetwork(checkpoint, genes);
+  if (methods.includes('vectors')) weights.vectors = vectors;
+  if (methods.includes('perturbation')) {
+    const { weights: predicted, numTrained } = await tracked(options.progress, 'Perturb regulators', genes.regulators.length, 'regulators', (done) => perturbationNetwork(checkpoint, executor, genes, vectors, file, whole!, { ...options, maxCells: knockoutCells, batchSize: 2 * batchSize, onRegulators: done }));
+    weights.perturbation = predicted;
+    if (numTrained < genes.regulators.length) notes.push(`${numTrained} of ${genes.regulators.length} regulators were perturbed in training; edges of the others are what gene vectors tell, on the same scale`);
+  }
+  if (methods.includes('dosage') || methods.includes('removal')) {
+    const most = Math.min(knockoutCells, numCells);
+    const { dosage, removal } = await tracked(options.progress, 'Change regulators in cells', most, 'cells', (done) => knockoutNetwork(checkpoint, executor, genes, pass, { maxCells: most, numCells, rng: Rng.fromSeed(seed).fork('knockout'), onCells: done }));
+    Object.assign(weights, methods.includes('dosage') && { dosage }, methods.includes('removal') && { removal });
+  }
+  if (methods.includes('attention')) {
+    attention = await tracked(options.progress, 'Attention', 1, 'passes', () => attentionNetwork(checkpoint, executor, genes, pass));
+    uncorrected = await tracked(options.progress, 'Attention, uncorrected', 1, 'passes', () => attentionNetwork(checkpoint, executor, genes, pass, { isCorrected: false }));
+    weights.attention = attention.mean;
+  }
+  return { genes, numCells, weights, ...(attention && { attention }), ...(uncorrected && { uncorrected }), baselines: options.baselines ? simpleNetworks(checkpoint, file, whole!, genes, options) : new Map(), notes };
 }
 
 /** The network of a method, [R, G]; with several models, the mean of theirs, each at unit spread. */
 export function combine(networks: readonly InferredNetworks[], method: NetworkMethod): Float64Array {
-  return meanOfScaled(networks.map((network) => weightsOf(network, method)));
+  return meanOfScaled(networks.map(({ weights }) => weights[method]!));
 }
 
-export function weightsOf({ attention, knockout }: InferredNetworks, method: NetworkMethod): Float64Array {
-  return method === 'attention' ? attention.mean : method === 'removal' ? knockout.removal : knockout.dosage;
+/** Evenly spaced cells as the model is shown them. */
+async function readBatches(checkpoint: Checkpoint, file: CellFile, options: InferOptions, maxCells: number, batchSize: number): Promise<{ batches: CellBatch[]; notes: readonly string[] }> {
+  const batches: CellBatch[] = [];
+  const { batches: source, notes } = await cellSource(file, checkpoint, { ...options, batchSize });
+  const rows = options.rows ?? new Set(Array.from({ length: source.numCells }, (_, row) => row));
+  const wanted = new Set(evenlySpaced([...rows], maxCells));
+  for await (const batch of source) {
+    if (options.signal?.aborted) throw new InterruptedError({ file: file.path, found: 'interrupted while cells were read', hint: 'nothing was written' });
+    const kept = selectCells(batch, wanted);
+    if (kept.numCells > 0) batches.push(kept);
+  }
+  return { batches, notes };
 }
 
-/** Agreement of the networks of several models: mean Spearman correlation of |weights| over their pairs; undefined for one model. */
-export function stability(networks: readonly InferredNetworks[], method: NetworkMethod): number | undefined {
-  const pairs = networks.flatMap((a, i) => networks.slice(i + 1).map((b) => spearman(weightsOf(a, method).map(Math.abs), weightsOf(b, method).map(Math.abs))));
-  return pairs.length > 0 ? pairs.reduce((sum, r) => sum + r, 0) / pairs.length : undefined;
+/** All genes of all cells of the group. */
+async function readWhole(checkpoint: Checkpoint, file: CellFile, options: InferOptions): Promise<FileCells> {
+  const read = await readCells(file, checkpoint, options);
+  return options.rows ? { ...read, cells: read.cells.filter(({ row }) => options.rows!.has(row)) } : read;
 }
 
-export interface ScoredNetwork {
-  readonly name: string;
-  readonly scores: NetworkScores;
-  readonly reversed: NetworkScores;
-  readonly signed?: SignedScores;
-}
-
-/** Every network against the true edges, beside co-expression and chance. @param truth sign in weight where known */
-export function scoreNetworks(networks: readonly InferredNetworks[], truth: readonly Edge[], regulators: readonly string[] | undefined, seed: number): { methods: ScoredNetwork[]; numTrue: number; numPairs: number; perModel: Record<string, NetworkScores[]> } {
-  const [{ genes, coExpression: correlation, attention }] = networks as [InferredNetworks];
-  const universe = pairUniverse(truth, regulators);
-  const edges = function* (weights: Float64Array, of: NetworkGenes = genes): Generator<Edge> {
-    const G = of.genes.length;
-    for (let at = 0; at < weights.length; at++) if (weights[at] !== 0) yield { regulator: of.genes[of.regulators[Math.floor(at / G)]!]!, target: of.genes[at % G]!, weight: weights[at]! };
-  };
-  const hasSigns = truth.some(({ weight = 0 }) => weight !== 0);
-  const score = (name: string, weights: Float64Array, isSigned = false): ScoredNetwork => {
-    const forward = edgeScores(universe, edges(weights));
-    return {
-      name,
-      scores: networkScores(universe, forward.scores),
-      reversed: networkScores(universe, edgeScores(universe, edges(weights), { isReversed: true }).scores),
-      ...(hasSigns && isSigned && { signed: signedScores(universe, forward.weights) }),
-    };
-  };
-  const G = genes.genes.length;
-  const fromRegulators = Float64Array.from({ length: genes.regulators.length * G }, (_, at) => correlation[genes.regulators[Math.floor(at / G)]! * G + (at % G)]!);
-  // Attention below expectation is no edge: scores take |weight|.
-  const above = (weights: Float64Array) => weights.map((w) => Math.max(0, w));
-  const chance = randomNetworkScores(universe, Rng.fromSeed(seed).fork('random'));
-  const methods = [
-    score('attention', above(combine(networks, 'attention'))),
-    score('attention, uncorrected', above(meanOfScaled(networks.map((network) => network.uncorrected.mean)))),
-    score('removal', combine(networks, 'removal')),
-    score('dosage', combine(networks, 'dosage'), true),
-    score('co-expression', fromRegulators, true),
-    { name: 'random', scores: chance, reversed: chance },
-  ];
-  const heads = attention.heads.map(({ layer, head, weights }) => score(`layer ${layer + 1}, head ${head + 1}`, above(weights)));
-  const perModel = Object.fromEntries(NETWORK_METHODS.map((method) => [method, networks.map((network) => networkScores(universe, edgeScores(universe, edges(method === 'attention' ? above(weightsOf(network, method)) : weightsOf(network, method), network.genes)).scores))]));
-  return { methods: [...methods, ...heads], numTrue: universe.numTrue, numPairs: universe.numPairs, perModel };
+function simpleNetworks(checkpoint: Checkpoint, file: CellFile, whole: FileCells, genes: NetworkGenes, options: InferOptions): Map<string, Float64Array> {
+  const columns = expressionColumns(whole.cells.map(({ all }) => all), genes);
+  const pearson = coExpressionNetwork(columns, genes, 'pearson');
+  const networks = new Map([['co-expression', pearson], ['co-expression, Spearman', coExpressionNetwork(columns, genes, 'spearman')]]);
+  const done = isPerturbationModel(checkpoint) ? touchedRegulators(checkpoint, file, whole, genes, options) : undefined;
+  if (!done) return networks;
+  const differential = differentialNetwork(columns, genes, done.touched, done.isKnockout);
+  const seen = new Set(done.touched);
+  return networks.set('differential expression', differential).set('the same, co-expression elsewhere', filledUp(differential, pearson, genes.regulators.map((_, r) => seen.has(r))));
 }
 
 function selectCells(batch: CellBatch, wanted: ReadonlySet<number>): CellBatch {
@@ -152,37 +167,13 @@ function expressedIds(batches: readonly CellBatch[], minCells: number): number[]
   return [...counts].filter(([, n]) => n >= minCells).map(([id]) => id).sort((a, b) => a - b);
 }
 
-function correlate(batches: readonly CellBatch[], genes: NetworkGenes): Float64Array {
-  const indptr = [0];
-  const indices: number[] = [];
-  const values: number[] = [];
-  for (const batch of batches) {
-    for (let b = 0; b < batch.numCells; b++) {
-      for (let l = b * batch.seqLen; l < b * batch.seqLen + batch.numGenes[b]!; l++) {
-        const gene = genes.geneAt(batch.geneIds[l]!);
-        if (gene < 0) continue;
-        indices.push(gene);
-        values.push(batch.values[l]!);
-      }
-      indptr.push(indices.length);
-    }
+async function tracked<T>(progress: Progress | undefined, title: string, total: number, unit: string, work: (done: (n: number) => void) => Promise<T>): Promise<T> {
+  const bar = progress?.start(title, total, unit);
+  try {
+    const result = await work((n) => bar?.update(n));
+    bar?.update(total);
+    return result;
+  } finally {
+    bar?.stop();
   }
-  return coExpression({ numRows: indptr.length - 1, numColumns: genes.genes.length, indptr, indices, values }, genes.genes.map((_, i) => i));
-}
-
-function evenly<T>(items: readonly T[], n: number): T[] {
-  return items.length <= n ? [...items] : Array.from({ length: n }, (_, i) => items[Math.floor((i * items.length) / n)]!);
-}
-
-function tracked(progress: Progress | undefined): <T>(title: string, work: () => Promise<T>) => Promise<T> {
-  return async (title, work) => {
-    const bar = progress?.start(title, 1, 'steps');
-    try {
-      const result = await work();
-      bar?.update(1);
-      return result;
-    } finally {
-      bar?.stop();
-    }
-  };
 }

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Vocabulary } from '../../../src/data/genes/vocabulary.js';
+import { coExpressionNetwork, differentialNetwork, expressionColumns } from '../../../src/inference/grn/expression.js';
+import { filledUp } from '../../../src/inference/grn/filled-up.js';
 import { networkGenes } from '../../../src/inference/grn/genes.js';
 import { PairSums, PositionExpectation } from '../../../src/inference/grn/pair-sums.js';
+import { vectorNetwork } from '../../../src/inference/grn/vector-network.js';
+import { pearson, spearman } from '../../../src/metrics/correlation.js';
 import { differenceOf, networkEdges, regulons, signed } from '../../../src/inference/grn/regulons.js';
 
 const vocabulary = new Vocabulary(['A', 'B', 'C', 'D'].map((symbol) => ({ symbol, ensemblId: '' })));
@@ -51,4 +55,51 @@ describe('regulons', () => {
   it('take the strength of one network and the sign of another', () => expect(Array.from(signed(Float64Array.of(2, -1, 3), Float64Array.of(-5, 1, 0)))).toEqual([-2, 0, 3]));
 
   it('differ by nothing from themselves, whatever the scale', () => expect(Array.from(differenceOf(weights, weights.map((w) => 4 * w))).every((w) => Math.abs(w) < 1e-12)).toBe(true));
+});
+
+describe('vectors', () => {
+  // B is A and D together; C is C alone.
+  const axes = { A: [1, 0, 0], B: [1, 1, 0], C: [0, 0, 1], D: [0, 1, 0] };
+  const table = Float32Array.from([[0, 0, 0], [0, 0, 0], ...Object.values(axes), [0, 0, 0], [0, 0, 0]].flat());
+  const network = (regulators: string[]) => {
+    const of = networkGenes([2, 3, 4, 5], vocabulary, regulators, 'tf.txt');
+    return { of, weights: vectorNetwork({ modelConfig: { hiddenDim: 3 }, parameters: { 'gene_embedding.weight': { dtype: 'float32', shape: [table.length / 3, 3], data: table } } } as never, of) };
+  };
+
+  it('share a target among its regulators, and ask none about itself', () => {
+    const { weights } = network(['A', 'D']);
+    // Orthogonal regulators: cosine / (1 + λ).
+    expect(Array.from(weights).map((w) => Math.round(w * 1e6) / 1e6)).toEqual([0, 0.353553, 0, 0, 0, 0.353553, 0, 0]);
+  });
+
+  it('leave a regulator out where it is the target, as if it were not there', () => {
+    const { of, weights } = network(['A', 'B', 'D']);
+    const alone = network(['A', 'D']).weights;
+    // Of B, which regulates too: what A and D tell without it.
+    expect(of.regulators.map((gene) => of.genes[gene])).toEqual(['A', 'B', 'D']);
+    expect([weights[1], weights[4 + 1], weights[8 + 1]]).toEqual([expect.closeTo(alone[1]!, 6), 0, expect.closeTo(alone[4 + 1]!, 6)]);
+  });
+});
+
+describe('simple networks', () => {
+  // Cells: control, control, A knocked out, A knocked out, anything.
+  const cells = [[3, 2, 1], [1, 2, 3], [0, 0.5, 2], [0, 0.5, 4], [2, 2, 2]].map((values) => ({ geneIds: Int32Array.of(2, 3, 5), values: Float32Array.from(values) }));
+  const columns = expressionColumns(cells, genes);
+
+  it('correlate every regulator with every other gene', () => {
+    const weights = coExpressionNetwork(columns, genes, 'pearson');
+    expect(weights[3 + 1]).toBeCloseTo(pearson(columns[0]!, columns[1]!), 6);
+    expect(coExpressionNetwork(columns, genes, 'spearman')[0]).toBeCloseTo(spearman(columns[2]!, columns[0]!), 6);
+    expect([weights[2], weights[3]]).toEqual([0, 0]);
+  });
+
+  it('count a gene that falls with its regulator as promoted', () => {
+    const weights = differentialNetwork(columns, genes, Int32Array.of(-1, -1, 1, 1, -2), true);
+    expect(Array.from(weights)).toEqual([0, 0, 0, 2, 1.5, -1]);
+  });
+
+  it('fill up the regulators that another does not know, on its scale', () => {
+    expect(Array.from(filledUp(Float64Array.of(2, -4, 0, 0), Float64Array.of(1, -2, 3, 5), [true, false]))).toEqual([2, -4, 6, 10]);
+    expect(Array.from(filledUp(Float64Array.of(0, 0), Float64Array.of(1, -2), [false]))).toEqual([1, -2]);
+  });
 });

@@ -7,6 +7,9 @@ import { openCorpus } from '../../../src/data/corpus/corpus.js';
 import { openCellFile } from '../../../src/data/readers/open.js';
 import { SimulationConfig } from '../../../src/data/simulate/config.js';
 import { simulate, writeSimulation } from '../../../src/data/simulate/simulate.js';
+import { readTrueEdges } from '../../../src/cli/metrics/network-data.js';
+import { inferNetworks } from '../../../src/inference/grn/infer.js';
+import { scoreNetworks } from '../../../src/inference/grn/score.js';
 import { evaluatePerturbationFile, perturbFile } from '../../../src/inference/perturb.js';
 import { Rng } from '../../../src/rng.js';
 import { loadTensorFlow } from '../../../src/runtime/native/load.js';
@@ -92,6 +95,31 @@ describe('fine-tuning for perturbations', () => {
     const score = (method: string) => methods.find(({ name }) => name === method)!.runs[0]!['pearsonDelta']!;
     expect(Math.abs(score('scdiva') - score('additive'))).toBeLessThan(0.02);
     expect((await loadCheckpoint(join(folder, 'sums'))).head!.info['singles']).not.toHaveLength(0);
+  });
+});
+
+describe('a network of learned perturbations', () => {
+  it('finds the true edges of the regulators that training perturbed, signs included, and fills up the others', async () => {
+    const file = await openCellFile(cellsFile);
+    try {
+      const truth = await readTrueEdges(join(folder, 'sim', 'network.csv'));
+      const regulators = ['TF01', 'TF02', 'TF03', 'TF04', 'TF05', 'TF06', 'TF07', 'TF08'];
+      const network = await predictWith((checkpoint, executor) => inferNetworks(checkpoint, executor, file, { regulators, baselines: true, minCells: 1, maxCells: 600, knockoutCells: 10 }));
+      expect(Object.keys(network.weights)).toEqual(['perturbation']);
+      expect([...network.baselines.keys()]).toEqual(['co-expression', 'co-expression, Spearman', 'differential expression', 'the same, co-expression elsewhere']);
+      const held = result.held.train;
+      const perturbed = regulators.filter((name) => held.some((perturbation) => perturbation.split('+').includes(name)));
+      expect(perturbed.length).toBeLessThan(regulators.length);
+      expect(network.notes.join()).toContain(`${perturbed.length} of 8 regulators were perturbed in training`);
+      const { methods } = scoreNetworks([network], truth, perturbed, 0);
+      const of = (name: string) => methods.find((method) => method.name === name)!;
+      expect(of('perturbation').scores.auprcRatio).toBeGreaterThan(2); // 1 is chance
+      expect(of('perturbation').signed!.signAccuracy).toBeGreaterThan(0.7);
+      const G = network.genes.genes.length;
+      for (const [r, gene] of network.genes.regulators.entries()) expect([r, network.weights.perturbation!.subarray(r * G, (r + 1) * G).some((w) => w !== 0), network.weights.perturbation![r * G + gene]]).toEqual([r, true, 0]);
+    } finally {
+      file.close();
+    }
   });
 });
 
