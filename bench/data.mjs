@@ -1,11 +1,12 @@
 // npm run -s bench -- data [--h5ad cells.h5ad] [--cells 20000] [--workers 1,2] [--tasks convert,rows,stream,starve] [--repeat 1] [--json]
-//                          [--corpus corpus/] [--batch 64] [--serialisation entropy] [--depth none] [--memory MB] [--sync true] [--steps 30]
+//                          [--corpus corpus/] [--batch 64] [--serialisation entropy] [--depth none] [--memory MB] [--sync true] [--steps 30] [--compiled true]
 //
 // One line a measurement, each in a process of its own, so that peak memory is its own:
 //   convert          file of counts → corpus: all that a build does, hashing the source included; with --sync false not the
 //                    disk, as no other program waits for it
 //   rows             single cells (ids and values) in random order, nothing done with them
-//   stream-top1200   one epoch in a random order of all rows: read, log-normalised, ranked, cut to 1,200 genes, padded, batched
+//   stream-top1200   one epoch in a random order of all rows: read, log-normalised, ranked, cut to 1,200 genes, padded, batched; with
+//                    --compiled false by WebAssembly
 //   starve           training at a small shape (4 layers, hidden 512, 5,000 genes, 1,200 a cell): the share of the run that steps wait for data
 // Without --h5ad the cells are synthetic, about 1,600 genes a cell; making them is not counted. With --corpus that corpus is
 // streamed and nothing is converted.
@@ -32,6 +33,7 @@ const { values: flags } = parseArgs({
     memory: { type: 'string' },
     sync: { type: 'string', default: 'true' },
     steps: { type: 'string', default: '30' },
+    compiled: { type: 'string', default: 'true' },
     only: { type: 'string' },
   },
 });
@@ -100,7 +102,7 @@ async function stream() {
   const { DepthCorruption, LoaderConfig, Preprocessing } = await import('../dist/data/loader/config.js');
   const { Rng } = await import('../dist/rng.js');
   const corpus = await openCorpus(flags.corpus);
-  const settings = { workers: Number(flags.workers), batch: Number(flags.batch), serialisation: flags.serialisation, depth: flags.depth, shuffle: 'rows' };
+  const settings = { workers: Number(flags.workers), batch: Number(flags.batch), serialisation: flags.serialisation, depth: flags.depth, compiled: flags.compiled === 'true', shuffle: 'rows' };
   const seen = new Uint8Array(corpus.numCells);
   let numCells = 0;
   const [, ...times] = await timed(async () => {
@@ -111,7 +113,7 @@ async function stream() {
       rng: Rng.fromSeed(2),
       labelKeys: corpus.obsKeys,
       depth: DepthCorruption.parse({ kind: settings.depth }),
-      loader: LoaderConfig.parse({ numWorkers: settings.workers }),
+      loader: LoaderConfig.parse({ numWorkers: settings.workers, compiledLoops: settings.compiled }),
     });
     for await (const { cellIndex } of loader) {
       for (const row of cellIndex) seen[row]++;

@@ -9,7 +9,7 @@ const src = resolve(dirname(fileURLToPath(import.meta.url)), '../src');
  * Who may import whom: each layer sees itself and what its list names. ARCHITECTURE.md draws the same picture; a change here
  * is a change there.
  */
-const BASE = ['errors', 'thread-errors', 'rng', 'log', 'progress', 'files'];
+const BASE = ['errors', 'thread-errors', 'rng', 'log', 'progress', 'files', 'toolchain'];
 const LAYERS: Record<string, readonly string[]> = {
   errors: [],
   'thread-errors': ['errors'],
@@ -17,6 +17,7 @@ const LAYERS: Record<string, readonly string[]> = {
   log: [],
   progress: [],
   files: ['errors'],
+  toolchain: ['errors'],
   config: ['errors'],
   hub: ['errors', 'files', 'progress'],
   metrics: ['errors', 'rng'],

@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { ScDivaError } from '../errors.js';
-import { runCommand } from '../runtime/native/command.js';
+import { runCommand } from '../toolchain/command.js';
 import type { ProbeResult, ProbeSpec } from './probe-spec.js';
 
 /** An attempt came to nothing. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { SetupError } from '../../errors.js';
 import { asOutputError, sha256File, temporaryName } from '../../files.js';
-import { cacheFolder } from '../../runtime/native/cache-folder.js';
+import { cacheFolder } from '../../toolchain/cache-folder.js';
 import { downloadWheel, type DownloadOptions } from '../../runtime/native/python.js';
 import type { WheelPin } from '../../runtime/native/release.js';
 import { extractWheel } from '../../runtime/native/wheel.js';

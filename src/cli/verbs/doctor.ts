@@ -1,4 +1,5 @@
 import type { Diagnosis } from '../../runtime/native/diagnosis.js';
+import type { LibraryPlace } from '../../toolchain/library.js';
 import { defineVerb } from '../verb.js';
 
 export const doctor = defineVerb<object>({
@@ -7,12 +8,13 @@ export const doctor = defineVerb<object>({
   options: (y) => y,
   async run() {
     const { diagnose } = await import('../../runtime/native/diagnosis.js');
-    const diagnosis = await diagnose();
-    return { json: { ...diagnosis }, text: describe(diagnosis), exitCode: diagnosis.backend === null ? 1 : 0 };
+    const { batchLibrary } = await import('../../data/loader/batch-addon.js');
+    const [diagnosis, loops] = await Promise.all([diagnose(), batchLibrary()]);
+    return { json: { ...diagnosis, loops }, text: describe(diagnosis, loops), exitCode: diagnosis.backend === null ? 1 : 0 };
   },
 });
 
-function describe(d: Diagnosis): string {
+function describe(d: Diagnosis, loops: LibraryPlace): string {
   const { cpu, memory } = d.machine;
   const rows: [string, string][] = [
     ['backend', d.backend === null ? 'none runs' : d.backend === 'native' ? `native TensorFlow ${d.tensorflow.version}` : 'WebAssembly (slower)'],
@@ -27,6 +29,7 @@ function describe(d: Diagnosis): string {
     ['Python', d.python ? `${d.python.version}, pip ${d.python.pip} (${d.python.program})` : 'none found'],
     ['C++ compiler', d.compiler?.version ?? 'none found'],
     ['fused kernels', d.kernels.isBuilt ? 'compiled for this processor' : 'not compiled yet: the next setup or run on the CPU does it'],
+    ['loader loops', loops.isBuilt ? 'compiled for this processor' : d.compiler && process.platform === 'linux' ? 'not compiled yet: the next setup or run does it' : 'WebAssembly (slower)'],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const table = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);

@@ -12,14 +12,28 @@ export const setup = defineVerb<{ gpu: boolean; force: boolean; optional: boolea
       .option('optional', { type: 'boolean', default: false, describe: 'where it cannot be had, say why and end well: the WebAssembly backend runs without' }),
   async run({ gpu, force, optional }, { progress, signal }) {
     const { setUpNative } = await import('../../runtime/native/setup.js');
+    const loops = await compileLoops(signal);
     try {
-      return described(await setUpNative({ variant: gpu ? 'cuda' : 'cpu', isForced: force, progress, signal }));
+      const { json, text } = await described(await setUpNative({ variant: gpu ? 'cuda' : 'cpu', isForced: force, progress, signal }));
+      return { json: { ...json, ...loops.json }, text: [text, loops.text].filter(Boolean).join('\n') };
     } catch (error) {
       if (!optional || !(error instanceof SetupError)) throw error;
-      return { json: { backend: 'wasm', reason: error.message }, text: `no native TensorFlow, the slower WebAssembly backend will be used: ${error.message}` };
+      return { json: { backend: 'wasm', reason: error.message, ...loops.json }, text: `no native TensorFlow, the slower WebAssembly backend will be used: ${error.message}` };
     }
   },
 });
+
+/** The loader's threads do without, slower: where they have to, that is said. */
+async function compileLoops(signal: AbortSignal): Promise<VerbResult> {
+  const { buildBatchAddon } = await import('../../data/loader/batch-addon.js');
+  try {
+    await buildBatchAddon({ signal });
+    return { json: { compiledLoops: true }, text: '' };
+  } catch (error) {
+    if (!(error instanceof SetupError)) throw error;
+    return { json: { compiledLoops: false }, text: `the loader will use WebAssembly, slower: ${error.message}` };
+  }
+}
 
 async function described({ folder, isReused, mended, variant, version, hasGpu }: SetUp): Promise<VerbResult> {
   const { nvidiaGpus } = await import('../../runtime/native/gpu.js');

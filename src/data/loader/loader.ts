@@ -1,14 +1,16 @@
 import { Rng } from '../../rng.js';
 import type { BatchPart, CellBatch, CellBatches } from '../batch.js';
 import { RowReader } from '../corpus/row-reader.js';
+import { loadBatchAddon } from './batch-addon.js';
+import { BatchCrew, isForCrew } from './batch-crew.js';
 import { BatchMaker, type BatchMakerOptions, type UnlabelledBatch } from './batch-maker.js';
 import { BatchPlan } from './batch-plan.js';
+import { inOrder, type BatchRequest, type BatchSource } from './batch-source.js';
 import { checkPart, partOf } from './batch-part.js';
 import type { DepthCorruption, LoaderConfig, Preprocessing } from './config.js';
 import { checkDepth } from './depth.js';
 import type { CellSource } from './mixture.js';
 import { passRows } from './sampling.js';
-import type { WorkerRequest } from './worker.js';
 import { WorkerPool } from './worker-pool.js';
 
 export interface LoaderOptions {
@@ -50,35 +52,39 @@ export function createLoader(corpus: CellSource, options: LoaderOptions): CellBa
   const rows = rng ? passRows(corpus, options.rows, options.loader.sampling, rng) : options.rows;
   const plan = new BatchPlan({ rows, batchSize: options.batchSize, rng, length, sortWindow: options.loader.sortWindow });
 
-  function* requests(): Generator<WorkerRequest> {
+  function* requests(): Generator<BatchRequest> {
     for (let index = skipBatches; index < plan.numBatches; index++) {
       const rows = partOf(plan.rowsOf(index), options.part);
       yield { rows, longest: rows.reduce((longest, row) => Math.max(longest, length(row)), 0) };
     }
   }
 
-  const { numWorkers } = options.loader;
-  let pool: WorkerPool | undefined;
+  let maker: BatchMaker | undefined;
+  const makeHere = ({ rows, longest }: BatchRequest): UnlabelledBatch => (maker ??= new BatchMaker(makerOptions)).make(rows, longest, (row) => reader.read(row));
+
+  async function startThreads(): Promise<BatchSource | undefined> {
+    const numThreads = Math.min(options.loader.numWorkers, Math.max(1, plan.numBatches - skipBatches));
+    if (numThreads === 0) return undefined;
+    const addon = options.loader.compiledLoops && isForCrew(makerOptions, corpus.layouts) ? await loadBatchAddon() : undefined;
+    return addon ? new BatchCrew(addon, makerOptions, corpus.layouts, numThreads, makeHere) : new WorkerPool({ ...makerOptions, layouts: corpus.layouts }, numThreads);
+  }
+
+  let threads: BatchSource | undefined;
   async function close(): Promise<void> {
     reader.close();
-    await pool?.close();
-    pool = undefined;
+    await threads?.close();
+    threads = undefined;
   }
   async function* batches(): AsyncGenerator<CellBatch> {
     try {
-      if (numWorkers > 0) pool = new WorkerPool({ ...makerOptions, layouts: corpus.layouts }, Math.min(numWorkers, Math.max(1, plan.numBatches - skipBatches)));
-      const source: AsyncIterable<UnlabelledBatch> | Iterable<UnlabelledBatch> = pool ? pool.batches(requests()) : makeHere(requests(), new BatchMaker(makerOptions), reader);
+      threads = await startThreads();
+      const source = threads ? threads.batches(requests()) : inOrder(requests(), 1, async (request) => makeHere(request));
       for await (const batch of source) yield { ...batch, labels: Object.fromEntries(labels.map(([key, codes]) => [key, batch.cellIndex.map((row) => codes[row]!)])) };
     } finally {
       await close();
     }
   }
   return { numBatches: plan.numBatches, close, [Symbol.asyncIterator]: batches };
-}
-
-
-function* makeHere(requests: Iterable<WorkerRequest>, maker: BatchMaker, reader: RowReader): Generator<UnlabelledBatch> {
-  for (const { rows, longest } of requests) yield maker.make(rows, longest, (row) => reader.read(row));
 }
 
 /** A seed can be handed to a thread, a stream cannot. */

@@ -19,8 +19,10 @@ import { Ranker } from './rank.js';
  */
 const LARGEST_WEIGHT = 1.1;
 
-/** [V] what a gene's value is multiplied with to rank it; 1 throughout but for 'entropy'. */
+/** [V] what a gene's value is multiplied with to rank it; 1 throughout but for 'entropy'. @throws DataError for an entropy that is none */
 export function rankingWeights({ serialisation }: Pick<Preprocessing, 'serialisation'>, entropy: Float32Array): Float32Array {
+  const wrong = entropy.findIndex((h) => !(h >= 0 && h <= 1));
+  if (wrong >= 0) throw new DataError({ key: `entropy of gene id ${wrong}`, found: String(entropy[wrong]), expected: 'a number from 0 to 1' });
   return entropy.map((h) => (serialisation === 'entropy' ? LARGEST_WEIGHT - h : 1));
 }
 
@@ -48,8 +50,6 @@ export class Serializer {
   constructor({ preprocessing, scale, entropy }: SerializerOptions) {
     this.preprocessing = preprocessing;
     this.scale = scale;
-    const wrong = entropy.findIndex((h) => !(h >= 0 && h <= 1));
-    if (wrong >= 0) throw new DataError({ key: `entropy of gene id ${wrong}`, found: String(entropy[wrong]), expected: 'a number from 0 to 1' });
     this.ranker = new Ranker(rankingWeights(preprocessing, entropy));
   }
 

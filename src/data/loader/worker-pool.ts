@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import { revivedError } from '../../thread-errors.js';
 import type { UnlabelledBatch } from './batch-maker.js';
-import type { WorkerInput, WorkerReply, WorkerRequest } from './worker.js';
+import { inOrder, type BatchRequest, type BatchSource } from './batch-source.js';
+import type { WorkerInput, WorkerReply } from './worker.js';
 
 /** Batches each thread may be ahead: one being made, one ready. */
 const AHEAD = 2;
@@ -13,10 +14,9 @@ interface Pending {
 
 /**
  * Makes batches in threads, in the order of the requests and whatever the number of threads: request k goes to thread
- * k mod n, which answers in order. At most AHEAD requests a thread are under way, so that memory stays bounded when the
- * consumer is slower. Typed arrays change owner instead of being copied.
+ * k mod n, which answers in order. Typed arrays change owner instead of being copied.
  */
-export class WorkerPool {
+export class WorkerPool implements BatchSource {
   private readonly workers: Worker[];
   private readonly pending: Pending[][];
   private failure: Error | undefined;
@@ -32,19 +32,9 @@ export class WorkerPool {
     });
   }
 
-  /** Yields one batch a request. */
-  async *batches(requests: Iterable<WorkerRequest>): AsyncGenerator<UnlabelledBatch> {
-    const underWay: Promise<UnlabelledBatch>[] = [];
-    const source = requests[Symbol.iterator]();
-    let numSent = 0;
-    const fill = (): void => {
-      while (underWay.length < AHEAD * this.workers.length) {
-        const next = source.next();
-        if (next.done) return;
-        underWay.push(this.request(numSent++ % this.workers.length, next.value));
-      }
-    };
-    for (fill(); underWay.length > 0; fill()) yield await underWay.shift()!;
+  batches(requests: Iterable<BatchRequest>): AsyncGenerator<UnlabelledBatch> {
+    const { length } = this.workers;
+    return inOrder(requests, AHEAD * length, (request, index) => this.request(index % length, request));
   }
 
   async close(): Promise<void> {
@@ -52,15 +42,12 @@ export class WorkerPool {
     await Promise.all(this.workers.map((worker) => worker.terminate()));
   }
 
-  private request(worker: number, request: WorkerRequest): Promise<UnlabelledBatch> {
-    const promise = new Promise<UnlabelledBatch>((resolve, reject) => {
+  private request(worker: number, request: BatchRequest): Promise<UnlabelledBatch> {
+    return new Promise<UnlabelledBatch>((resolve, reject) => {
       if (this.failure) return reject(this.failure);
       this.pending[worker]!.push({ resolve, reject });
       this.workers[worker]!.postMessage(request, [request.rows.buffer as ArrayBuffer]);
     });
-    // Awaited in order; until then a failure must not count as unhandled.
-    promise.catch(() => {});
-    return promise;
   }
 
   private settle(worker: number, reply: WorkerReply): void {

@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { describeError, type PlainError } from '../../thread-errors.js';
 import { RowReader } from '../corpus/row-reader.js';
 import type { ShardLayout } from '../corpus/shard-layout.js';
+import type { BatchRequest } from './batch-source.js';
 import { BatchMaker, type BatchMakerOptions, type UnlabelledBatch } from './batch-maker.js';
 
 /**
@@ -12,18 +13,13 @@ export interface WorkerInput extends BatchMakerOptions {
   readonly layouts: readonly ShardLayout[];
 }
 
-export interface WorkerRequest {
-  readonly rows: Int32Array;
-  readonly longest: number;
-}
-
 export type WorkerReply = { readonly batch: UnlabelledBatch } | { readonly error: PlainError };
 
 const input = workerData as WorkerInput;
 const reader = new RowReader(input.layouts);
 const maker = new BatchMaker(input);
 
-parentPort!.on('message', ({ rows, longest }: WorkerRequest) => {
+parentPort!.on('message', ({ rows, longest }: BatchRequest) => {
   try {
     const batch = maker.make(rows, longest, (row) => reader.read(row));
     const { geneIds, values, numGenes, cellIndex, cleanValues } = batch;

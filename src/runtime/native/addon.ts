@@ -1,23 +1,13 @@
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { SetupError } from '../../errors.js';
-import { firstLineOf, runCommand } from './command.js';
+import { runCommand } from '../../toolchain/command.js';
 import { napiVersion } from './release.js';
 
 const require = createRequire(import.meta.url);
 
 /** The addon's name inside a staged folder. */
 export const ADDON = 'tfjs_binding.node';
-
-/** The first C++ compiler that answers: $CXX, g++, clang++, c++; with its version line. */
-export async function findCompiler(env: NodeJS.ProcessEnv = process.env): Promise<{ program: string; version: string }> {
-  const named = env['CXX'];
-  for (const program of named ? [named] : ['g++', 'clang++', 'c++']) {
-    const version = await firstLineOf(program, ['--version']);
-    if (version !== null) return { program, version };
-  }
-  throw new SetupError({ key: named, found: 'no C++ compiler', hint: 'install g++ (Debian, Ubuntu: sudo apt install g++; Fedora: sudo dnf install gcc-c++)' });
-}
 
 /**
  * Compiles the addon of @tensorflow/tfjs-node-gpu against the headers and libraries in `folder` (about ten seconds).

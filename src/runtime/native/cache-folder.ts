@@ -1,12 +1,6 @@
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
+import { cacheFolder } from '../../toolchain/cache-folder.js';
 import { napiVersion, tensorflowVersion, tfjsVersion, type Variant } from './release.js';
-
-/** Where downloads outlive a clone: SCDIVA_CACHE itself, else `scdiva` in the user's cache folder. */
-export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
-  if (env['SCDIVA_CACHE']) return resolve(env['SCDIVA_CACHE']);
-  return join(env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'scdiva');
-}
 
 /** Raised when the layout of a staged folder changes, so that an older one is staged anew and never half understood. */
 const LAYOUT = 1;

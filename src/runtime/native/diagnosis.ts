@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module';
 import { ScDivaError, SetupError } from '../../errors.js';
 import { kernelLibrary } from '../kernels/build.js';
-import { findCompiler } from './addon.js';
-import { cacheFolder, stageKey, stagedFolder } from './cache-folder.js';
+import { cacheFolder } from '../../toolchain/cache-folder.js';
+import { findCompiler } from '../../toolchain/compiler.js';
+import { stageKey, stagedFolder } from './cache-folder.js';
 import { hasNvidiaDriver, nvidiaGpus } from './gpu.js';
 import { findStaged } from './load.js';
 import { freeBytes, thisMachine, type Machine } from './machine.js';

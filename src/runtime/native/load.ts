@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { ConfigError, SetupError, type ErrorFacts } from '../../errors.js';
-import { cacheFolder, stageKey, stagedFolder } from './cache-folder.js';
+import { cacheFolder } from '../../toolchain/cache-folder.js';
+import { stageKey, stagedFolder } from './cache-folder.js';
 import { hasNvidiaDriver } from './gpu.js';
 import { glance } from './marker.js';
 import { obstacle, thisPlatform } from './platform.js';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import os from 'node:os';
 import { dirname } from 'node:path';
-import { instructionSets, hasFastBf16, parseCpuInfo } from './cpu-info.js';
+import { instructionSets, hasFastBf16, parseCpuInfo } from '../../toolchain/cpu-info.js';
 
 export interface Machine {
   readonly cpu: {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ErrorFacts } from '../../errors.js';
-import { parseCpuInfo } from './cpu-info.js';
+import { parseCpuInfo } from '../../toolchain/cpu-info.js';
 import { compareVersions } from './requirements.js';
 
 /** What the wheels ask of a machine: their platform tag names Linux, x86-64 and a GNU C library of at least this version. */

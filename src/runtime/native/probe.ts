@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { SetupError } from '../../errors.js';
-import { runCommand } from './command.js';
+import { runCommand } from '../../toolchain/command.js';
 
 /** What a staged library says of itself once loaded. */
 export interface Probed {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { SetupError } from '../../errors.js';
 import { sha256File, temporaryName } from '../../files.js';
 import { silentProgress, type Progress } from '../../progress.js';
-import { firstLineOf, runCommand } from './command.js';
+import { firstLineOf, runCommand } from '../../toolchain/command.js';
 import type { WheelPin } from './release.js';
 
 export interface Python {

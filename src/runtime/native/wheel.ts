@@ -1,6 +1,6 @@
 import { SetupError } from '../../errors.js';
 import { silentProgress } from '../../progress.js';
-import { runCommand } from './command.js';
+import { runCommand } from '../../toolchain/command.js';
 import { findPython, toMegabytes, type DownloadOptions } from './python.js';
 
 /**

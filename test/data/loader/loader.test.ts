@@ -95,6 +95,13 @@ describe('a pass over a corpus', () => {
     for (const numWorkers of [1, 2]) expect(await pass({ ...options, loader: { ...inProcess, numWorkers } })).toEqual(here);
   });
 
+  it.each(['entropy', 'expression'] as const)('gives the same batches by compiled loops as by WebAssembly, ranked by %s', async (serialisation) => {
+    const options = { preprocessing: { ...preprocessing, serialisation } };
+    const here = await pass(options);
+    for (const loader of [{ numWorkers: 1 }, { numWorkers: 3 }, { numWorkers: 2, compiledLoops: false }]) expect(await pass({ ...options, loader: { ...inProcess, ...loader } })).toEqual(here);
+    expect(await pass({ ...options, skipBatches: 4, part: { rank: 7, worldSize: 8 }, loader: { ...inProcess, numWorkers: 2 } })).toEqual(await pass({ ...options, skipBatches: 4, part: { rank: 7, worldSize: 8 } }));
+  });
+
   it('can be left early, and closed without having begun', async () => {
     const loader = createLoader(corpus, { rows: corpus.splitRows('train'), batchSize: 4, preprocessing, rng: null, loader: { ...inProcess, numWorkers: 2 } });
     for await (const batch of loader) {
@@ -107,11 +114,15 @@ describe('a pass over a corpus', () => {
     await unused.close();
   });
 
-  it.each([0, 1])('names a shard that fails under it, with %i threads', async (numWorkers) => {
+  it.each([
+    [0, true],
+    [1, true],
+    [1, false],
+  ])('names a shard that fails under it, with %i threads, compiled loops %s', async (numWorkers, compiledLoops) => {
     const broken = await smallCorpus(await newFolder(), randomCells(1, 30, 20), { shardCells: 10 });
     expect(broken.layouts).toHaveLength(3);
     await truncate(join(broken.path, 'shard-00002.arrow'), 900);
-    const loader = createLoader(broken, { rows: Int32Array.of(0, 1, 25), batchSize: 2, preprocessing, rng: null, loader: { ...inProcess, numWorkers } });
+    const loader = createLoader(broken, { rows: Int32Array.of(0, 1, 25), batchSize: 2, preprocessing, rng: null, loader: { ...inProcess, numWorkers, compiledLoops } });
     const read = async (): Promise<void> => {
       for await (const batch of loader) expect(batch.numCells).toBe(2);
     };

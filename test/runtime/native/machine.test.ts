@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isSupportedNode } from '../../../src/runtime/native/diagnosis.js';
 import { controlGroupLimits, freeBytes } from '../../../src/runtime/native/machine.js';
 import { obstacle, type Platform } from '../../../src/runtime/native/platform.js';
-import { cacheFolder } from '../../../src/runtime/native/cache-folder.js';
+import { cacheFolder } from '../../../src/toolchain/cache-folder.js';
 
 describe('the limits of a control group', () => {
   const limits = (files: Record<string, string>) => controlGroupLimits((path) => files[path] ?? null);

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { InterruptedError } from '../../errors.js';
+import { InterruptedError } from '../errors.js';
 
 export interface CommandResult {
   /** null = ended by a signal. */
