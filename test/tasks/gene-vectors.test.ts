@@ -33,7 +33,7 @@ describe('placeGenes', () => {
   const fallback = Float32Array.from({ length: 5 * 4 }, () => rng.normal());
 
   it('puts genes where their correlations are, at the size of random vectors, and leaves silent genes alone', () => {
-    const table = placeGenes([sparse(cells(400, rng))], 4, Rng.fromSeed(1), fallback);
+    const table = placeGenes([sparse(cells(400, rng))], { dim: 4, deviationFloor: 0.1 }, Rng.fromSeed(1), fallback);
     expect(cosine(table, 4, 0, 1)).toBeCloseTo(1, 3);
     expect(cosine(table, 4, 0, 2)).toBeCloseTo(-1, 3);
     expect(Math.abs(cosine(table, 4, 0, 3))).toBeLessThan(0.15);
@@ -42,7 +42,7 @@ describe('placeGenes', () => {
   });
 
   it('takes no difference between studies for a correlation', () => {
-    const table = placeGenes([sparse(cells(400, rng)), sparse(cells(400, rng, 5))], 4, Rng.fromSeed(1), fallback);
+    const table = placeGenes([sparse(cells(400, rng)), sparse(cells(400, rng, 5))], { dim: 4, deviationFloor: 0.1 }, Rng.fromSeed(1), fallback);
     expect(cosine(table, 4, 0, 2)).toBeCloseTo(-1, 3);
   });
 });

@@ -76,8 +76,7 @@ export async function openFinetuning<C extends FinetuneConfig, R>(request: Finet
     const isHelper = context.cluster !== undefined && context.cluster.rank > 0;
     const folder = isHelper ? RunFolder.of(out) : isResumed ? RunFolder.open(out) : await RunFolder.create(out);
     try {
-      const loaded = await loadCheckpoint(config.checkpoint);
-      const pretrained = config.cellState === null ? loaded : { ...loaded, modelConfig: { ...loaded.modelConfig, cellState: config.cellState } };
+      const pretrained = readAs(config, await loadCheckpoint(config.checkpoint));
       requireVocabulary(pretrained, corpus);
       const backend = await loadTensorFlow({ notice: context.say });
       const seeds = Array.from({ length: numSeeds }, (_, i) => config.train.seed + i);
@@ -88,6 +87,15 @@ export async function openFinetuning<C extends FinetuneConfig, R>(request: Finet
   } finally {
     corpus.close();
   }
+}
+
+/** The checkpoint with cells read as the config says. @throws ConfigError for more genes than the blocks have seen, where blocks read them */
+function readAs({ cellState, maxGenes }: FinetuneConfig, checkpoint: Checkpoint): Checkpoint {
+  const { modelConfig, preprocessing } = checkpoint;
+  const read = { cellState: cellState ?? modelConfig.cellState, maxGenes: maxGenes ?? modelConfig.maxGenes };
+  if (read.cellState === 'latent' && read.maxGenes > modelConfig.maxGenes)
+    throw new ConfigError({ key: 'maxGenes', found: `${read.maxGenes}, but the checkpoint was trained on ${modelConfig.maxGenes} genes a cell`, hint: `set at most ${modelConfig.maxGenes}, or cellState: genes` });
+  return { ...checkpoint, modelConfig: { ...modelConfig, ...read }, preprocessing: { ...preprocessing, maxGenes: maxGenes ?? preprocessing.maxGenes } };
 }
 
 /** Does something once for each seed, one after the other; the first has the run folder itself. */

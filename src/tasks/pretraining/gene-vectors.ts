@@ -8,9 +8,6 @@ import type { Rng } from '../../rng.js';
 import type { HostTensors } from '../../runtime/program/program.js';
 import type { PretrainingConfig } from './config.js';
 
-/** Added to a gene's standard deviation before it is divided by: keeps genes that few cells express from being blown up into noise. */
-const SMALLEST_DEVIATION = 0.1;
-
 /**
  * Eigenpairs are wanted to this share of the largest eigenvalue. What is left over is far below the noise of any one gene, and the
  * trailing directions are nearly alike: telling them apart exactly would take many more products and change no dot product.
@@ -22,7 +19,7 @@ const TABLE = 'gene_embedding.weight';
 
 /**
  * With `geneVectors.kind: expression` a gene starts not as a random vector but where training cells put it: the dot product of two genes'
- * vectors is their correlation over those cells, as far as D dimensions can say it.
+ * vectors is their correlation over those cells (damped for genes that vary little), as far as D dimensions can say it.
  *
  * The mean over a cell's genes, which the [LAT] token is made from, then begins as principal components of what the cell expresses rather
  * than as a random projection of it, in which D dimensions cannot keep thousands of genes apart. With some ten thousand cells to learn
@@ -38,7 +35,7 @@ export async function placedGeneVectors(config: PretrainingConfig, corpus: CellS
   const matrices: SparseMatrix[] = [];
   for (const group of splitAt(cells, corpus.firstRows ?? [0])) matrices.push(await expressionOf(config, corpus, group));
   const { shape, data: drawn } = initialParameters(config.model, corpus.vocabulary.size, rng)[TABLE]!;
-  return { [TABLE]: { dtype: 'float32', shape, data: placeGenes(matrices, hiddenDim, rng.fork('gene-vectors'), drawn as Float32Array) } };
+  return { [TABLE]: { dtype: 'float32', shape, data: placeGenes(matrices, { dim: hiddenDim, deviationFloor: config.geneVectors.deviationFloor }, rng.fork('gene-vectors'), drawn as Float32Array) } };
 }
 
 /**
@@ -46,15 +43,17 @@ export async function placedGeneVectors(config: PretrainingConfig, corpus: CellS
  * U √Λ R. R is a random rotation: an optimiser that looks at each coordinate by itself is best served when none is larger than the others.
  * Scaled to a mean square of 1 over all entries, as random vectors have.
  * @param groups log-normalised expression, cells × genes; each is centred by itself, so that what tells studies apart is no correlation
+ * @param deviationFloor added to a gene's standard deviation before it is divided by: 0 makes all genes count alike, those that few cells
+ *   express included, which are mostly noise; far above the deviations (log-normalised values seldom have more than 2) correlations become covariances
  * @param fallback [V, D] rows for genes that no cell expresses
  * @returns [V, D]
  */
-export function placeGenes(groups: readonly SparseMatrix[], dim: number, rng: Rng, fallback: Float32Array): Float32Array {
+export function placeGenes(groups: readonly SparseMatrix[], { dim, deviationFloor }: { readonly dim: number; readonly deviationFloor: number }, rng: Rng, fallback: Float32Array): Float32Array {
   const numGenes = groups[0]!.numColumns;
   const means = groups.map(columnMeans);
   const numCells = groups.reduce((sum, { numRows }) => sum + numRows, 0);
   const deviation = deviations(groups, means, numCells);
-  const weight = deviation.map((sd) => (sd > 0 ? 1 / (sd + SMALLEST_DEVIATION) : 0));
+  const weight = deviation.map((sd) => (sd > 0 ? 1 / (sd + deviationFloor) : 0));
   const covariance = (v: Float64Array): Float64Array => {
     const scaled = v.map((x, g) => x * weight[g]!);
     const out = new Float64Array(numGenes);

@@ -129,6 +129,19 @@ describe('freezing', () => {
   });
 });
 
+describe('cells read as the mean of their genes', () => {
+  it('may be longer than those the blocks were trained on, and the checkpoint says so', async () => {
+    const { out } = await finetune('genes', { kind: 'head' }, {}, { cellState: 'genes', maxGenes: 40 });
+    const { modelConfig, preprocessing } = await loadCheckpoint(out);
+    expect([modelConfig.cellState, modelConfig.maxGenes, preprocessing.maxGenes]).toEqual(['genes', 40, 40]);
+  });
+
+  it('are the only ones that may', async () => {
+    await expect(finetune('too long', { kind: 'head' }, {}, { maxGenes: 40 })).rejects.toThrow(/maxGenes: 40, but the checkpoint was trained on 32 genes a cell \(set at most 32, or cellState: genes\)/);
+    expect(existsSync(join(folder, 'too long'))).toBe(false);
+  });
+});
+
 describe('embeddings computed once', () => {
   it('give the head what running the frozen backbone each time would give it', async () => {
     const once = await finetune('once', { kind: 'head' }, { epochs: 2 }, { baselines: false });
