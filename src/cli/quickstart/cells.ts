@@ -3,7 +3,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ConfigError, DataError } from '../../errors.js';
 import { inspectFile, type FileInspection } from '../../data/inspect/inspect.js';
-import type { LabelCandidate } from '../../data/inspect/labels.js';
+import { namesOfNone, type LabelCandidate } from '../../data/inspect/labels.js';
 import { openCellFile } from '../../data/readers/open.js';
 import type { VerbContext } from '../context.js';
 import { fetchCarriedFile, PBMC68K } from './fetch.js';
@@ -16,6 +16,8 @@ export interface CellChoice {
   readonly label: string | undefined;
   /** Smaller classes lose their label. */
   readonly minClassCells: number;
+  /** Classes that are none: their cells lose their label, too. */
+  readonly unlabelled: readonly string[];
 }
 
 /** The file a quickstart works on, before anybody has looked into it. */
@@ -48,22 +50,28 @@ export async function chooseSource({ data, label }: CellChoice, { progress, sign
  * @throws DataError, ConfigError in one line: no such label (naming those there are), too few cells or classes, a class of one
  *   cell, values that cannot be used
  */
-export async function inspectCells(file: string, { label, minClassCells }: { label: string | undefined; minClassCells: number }, { progress }: VerbContext): Promise<FileInspection> {
+export async function inspectCells(file: string, choice: Omit<CellChoice, 'data'>, { progress }: VerbContext): Promise<FileInspection> {
   const inspection = await inspectFile(file, { progress });
-  await checkLabel(file, label, minClassCells, inspection);
+  await checkLabel(file, choice, inspection);
   const { matrix, problems } = inspection;
   if (matrix === null) throw new DataError({ file, found: problems[0] ?? 'no matrix that a model can read', hint: `scdiva data inspect ${file} says more` });
   return inspection;
 }
 
-async function checkLabel(file: string, label: string | undefined, minClassCells: number, { labels }: FileInspection): Promise<void> {
+/** What to bear in mind of the labels, before hours are spent on them. */
+export function remarksOnLabel({ labels }: FileInspection, labelKey: string, unlabelled: readonly string[]): string[] {
+  const names = labels.filter(({ key }) => key === labelKey).flatMap(namesOfNone).filter((name) => !unlabelled.includes(name));
+  return names.map((name) => `class '${name}' of obs['${labelKey}'] reads like no label and is learned as one; --unlabelled '${name}' keeps its cells without`);
+}
+
+async function checkLabel(file: string, { label, minClassCells, unlabelled }: Omit<CellChoice, 'data'>, { labels }: FileInspection): Promise<void> {
   const expected = labels.length > 0 ? `a column with cell types, such as ${labels.slice(0, 5).map(describeCandidate).join(', ')}` : 'a column with cell types; this file has none';
   if (label === undefined) throw new ConfigError({ file, key: '--label', found: 'missing', expected });
   const place = { file, key: `obs['${label}']` };
   const candidate = labels.find(({ key }) => key === label);
   if (!candidate) throw new DataError({ ...place, found: (await hasColumn(file, label)) ? 'no column of 2 to 200 classes' : 'no such column', expected, hint: 'pass --label KEY' });
   const kept = minClassCells > 1 ? ` in classes of ${minClassCells} and more` : '';
-  const classes = candidate.classes.filter(({ size }) => size >= minClassCells);
+  const classes = candidate.classes.filter(({ name, size }) => size >= minClassCells && !unlabelled.includes(name));
   const numLabelled = classes.reduce((sum, { size }) => sum + size, 0);
   if (numLabelled < FEWEST_CELLS) throw new DataError({ ...place, found: `${numLabelled} labelled cells${kept}`, expected: `at least ${FEWEST_CELLS}, to train, validate and test`, hint: 'use a larger file' });
   if (classes.length < 2) throw new DataError({ ...place, found: `one class only${kept}`, expected: 'at least 2', hint: 'choose another --label' });

@@ -18,7 +18,7 @@ import { pretrain } from '../../tasks/pretraining/pretrain.js';
 import { describeHost, describeVersions, type RunManifest } from '../../train/run-manifest.js';
 import type { VerbContext } from '../context.js';
 import { mapCells } from './cell-map.js';
-import { chooseSource, inspectCells, type CellChoice } from './cells.js';
+import { chooseSource, inspectCells, remarksOnLabel, type CellChoice } from './cells.js';
 import { quickstartMetrics, type QuickstartMetrics } from './metrics.js';
 import { notesOf } from './notes.js';
 import { NUM_SEEDS, planRun } from './plan.js';
@@ -73,25 +73,26 @@ async function takeSteps({ cells, configs, out, seed, backend, version, command 
   await steps.run({
     name: 'cells',
     title: `look at the cells of ${source.name}`,
-    inputs: { version, identity: source.identity, label: cells.label, minClassCells: cells.minClassCells },
+    inputs: { version, identity: source.identity, label: cells.label, minClassCells: cells.minClassCells, unlabelled: cells.unlabelled },
     outputs: [REPORT_FILES.inspection],
     work: async () => {
       file = await source.locate();
-      await writeJson(join(out, REPORT_FILES.inspection), await inspectCells(file, { label: source.labelKey, minClassCells: cells.minClassCells }, context));
+      await writeJson(join(out, REPORT_FILES.inspection), await inspectCells(file, { ...cells, label: source.labelKey }, context));
     },
   });
   const cellFile = file ?? (await source.locate());
   const labelKey = source.labelKey!; // inspectCells refuses a file without
   const inspection = await readJson<FileInspection>(join(out, REPORT_FILES.inspection));
+  for (const remark of remarksOnLabel(inspection, labelKey, cells.unlabelled)) context.say(remark);
   const plan = await planRun({ configs, seed, numCells: inspection.numCells, corpus, pretrained, labelKey });
 
   await steps.run({
     name: 'corpus',
     title: 'build a corpus, split into train, validation and test cells',
-    inputs: { version, identity: source.identity, labelKey, minClassCells: cells.minClassCells, fractions: plan.fractions, seed },
+    inputs: { version, identity: source.identity, labelKey, minClassCells: cells.minClassCells, unlabelled: cells.unlabelled, fractions: plan.fractions, seed },
     outputs: ['corpus/corpus.json'],
     folder: REPORT_FILES.corpus,
-    work: async () => void (await buildCorpus([cellFile], { out: corpus, label: labelKey, obsKeys: [labelKey], minClassCells: cells.minClassCells, fractions: plan.fractions, seed, progress, signal })),
+    work: async () => void (await buildCorpus([cellFile], { out: corpus, label: labelKey, obsKeys: [labelKey], minClassCells: cells.minClassCells, unlabelled: cells.unlabelled, fractions: plan.fractions, seed, progress, signal })),
   });
   const fingerprint = await fingerprintOf(corpus);
 

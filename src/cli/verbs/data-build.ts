@@ -20,6 +20,7 @@ export const dataBuild = defineVerb({
       .option('obs', { type: 'string', array: true, nargs: 1, describe: 'obs field to keep, repeatable; default: all that look like labels' })
       .option('label', { type: 'string', requiresArg: true, describe: 'obs field whose classes are spread evenly over the split' })
       .option('min-class-cells', { type: 'number', requiresArg: true, default: 1, describe: 'cells of smaller classes are kept without a label' })
+      .option('unlabelled', { type: 'string', array: true, requiresArg: true, describe: 'class of --label that is none, such as unknown: its cells are kept without a label; repeatable' })
       .option('split', { type: 'string', requiresArg: true, default: '0.8/0.1/0.1', describe: 'shares of train/validation/test' })
       .option('split-by', { type: 'string', requiresArg: true, describe: 'obs field whose groups (donors) stay together, or that says train, validation, test' })
       .option('min-genes', { type: 'number', requiresArg: true, default: 1, describe: 'drop cells with fewer genes of the vocabulary' })
@@ -59,6 +60,7 @@ export const dataBuild = defineVerb({
       obsKeys: flags.obs,
       label: flags.label,
       minClassCells: wholeNumber('--min-class-cells', flags.minClassCells, 1),
+      unlabelled: flags.unlabelled,
       fractions: splitShares(flags.split),
       splitBy: flags.splitBy,
       minGenes: wholeNumber('--min-genes', flags.minGenes, 0),

@@ -21,7 +21,7 @@ import { findDuplicates } from './duplicates.js';
 import { FilePool } from './file-pool.js';
 import { isOurs, readJournal, removeFiles } from './journal.js';
 import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, readManifest, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
-import { joinObs, labelLikeKeys, refuseReserved } from './obs-columns.js';
+import { joinObs, labelLikeKeys, refuseReserved, refuseUnknownNames } from './obs-columns.js';
 import { checkShare, PART_FILE, readPart, shardsOf, UNREAD_SOURCE, type Share } from './part.js';
 import type { DictionaryColumn } from './shard-writer.js';
 import { SourceHashes } from './source-hashes.js';
@@ -49,6 +49,8 @@ export interface BuildOptions {
   readonly label?: string | undefined;
   /** Smaller classes lose their label; default 1: none does. */
   readonly minClassCells?: number | undefined;
+  /** Classes of the label that are none: `unknown`, `Unassigned`. Their cells are kept without a label. */
+  readonly unlabelled?: readonly string[] | undefined;
   /** Default 0.8, 0.1, 0.1. */
   readonly fractions?: Fractions | undefined;
   /** Obs field whose groups are not torn apart, or that says train, validation, test. */
@@ -147,6 +149,7 @@ export async function buildFrom(given: readonly CellFile[], options: BuildOption
   const obsKeys = [...new Set([...(options.obsKeys ?? labelLikeKeys(files)), ...(options.label === undefined ? [] : [options.label])])];
   obsKeys.forEach(refuseReserved);
   const obs = obsKeys.map((key) => joinObs(files, key, options.obsKeys?.includes(key) === true || key === options.label));
+  refuseUnknownNames(options.unlabelled ?? [], obs.find(({ key }) => key === options.label));
   const splitBy = options.splitBy === undefined ? undefined : joinObs(files, options.splitBy, true);
   const { keep = {}, drop = {} } = options;
   const filterKeys = [...new Set([...Object.keys(keep), ...Object.keys(drop)])];
@@ -168,6 +171,7 @@ export async function buildFrom(given: readonly CellFile[], options: BuildOption
     obsKeys,
     label: options.label ?? null,
     minClassCells: options.minClassCells ?? 1,
+    unlabelled: [...(options.unlabelled ?? [])],
     fractions: normalised(options.fractions ?? [0.8, 0.1, 0.1]),
     splitBy: options.splitBy ?? null,
     seed: options.seed ?? 0,

@@ -1,4 +1,4 @@
-import { DataError } from '../../errors.js';
+import { ConfigError, DataError } from '../../errors.js';
 import type { CellFile, ObsColumn } from '../readers/reader.js';
 import { fittingCodes, newCodes } from './codes.js';
 import { RESERVED_COLUMNS, type DictionaryColumn } from './shard-writer.js';
@@ -91,17 +91,18 @@ function encode<T extends string | number>(values: readonly (T | null)[], compar
 /**
  * Takes the label from classes with fewer than `minCells` cells and forgets those classes.
  * @param isExcluded rows that are not in the corpus
+ * @param unlabelled classes whose name means that a cell has none
  */
-export function dropSmallClasses(label: DictionaryColumn, minCells: number, isExcluded: (row: number) => boolean): { label: DictionaryColumn; unlabelledClasses: Record<string, number> } {
+export function dropSmallClasses(label: DictionaryColumn, minCells: number, isExcluded: (row: number) => boolean, unlabelled: readonly string[] = []): { label: DictionaryColumn; unlabelledClasses: Record<string, number> } {
   const sizes = classSizes(label, isExcluded);
-  const kept = label.categories.flatMap((_, code) => (sizes[code]! >= minCells ? [code] : []));
+  const kept = label.categories.flatMap((name, code) => (sizes[code]! >= minCells && !unlabelled.includes(name) ? [code] : []));
   const newCode = new Map(kept.map((code, i) => [code, i]));
   const codes = newCodes(kept.length, label.codes.length);
   label.codes.forEach((code: number, row: number) => (codes[row] = newCode.get(code) ?? -1));
-  const unlabelled = label.categories.flatMap((name, code) => (newCode.has(code) || sizes[code] === 0 ? [] : [[name, sizes[code]!] as const]));
+  const lost = label.categories.flatMap((name, code) => (newCode.has(code) || sizes[code] === 0 ? [] : [[name, sizes[code]!] as const]));
   return {
     label: { key: label.key, categories: kept.map((code) => label.categories[code]!), codes },
-    unlabelledClasses: Object.fromEntries(unlabelled),
+    unlabelledClasses: Object.fromEntries(lost),
   };
 }
 
@@ -113,6 +114,14 @@ export function refuseSingletons(label: DictionaryColumn, isExcluded: (row: numb
   if (single.length === 0) return;
   const others = single.length > 1 ? ` (and ${single.length - 1} more such classes)` : '';
   throw new DataError({ file, key: `obs['${label.key}']`, found: `class '${single[0]}' has one cell${others}`, expected: 'at least 2 cells a class', hint: 'pass --min-class-cells 2 to keep such cells without a label' });
+}
+
+/** @throws ConfigError for a name that no cell has: a slip would leave the class in */
+export function refuseUnknownNames(unlabelled: readonly string[], label: DictionaryColumn | undefined): void {
+  const [first] = unlabelled;
+  if (first !== undefined && !label) throw new ConfigError({ key: '--unlabelled', found: `'${first}' without --label`, expected: 'the obs field it is a value of' });
+  const slip = unlabelled.find((name) => !label!.categories.includes(name));
+  if (slip !== undefined) throw new ConfigError({ key: '--unlabelled', found: `'${slip}', which no cell is`, expected: `some of ${label!.categories.slice(0, 12).join(', ')}` });
 }
 
 function classSizes(label: DictionaryColumn, isExcluded: (row: number) => boolean): number[] {

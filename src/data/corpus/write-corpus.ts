@@ -120,7 +120,7 @@ class Pass {
     const excluded = new Set(knowledge.excludedRows);
     const isExcluded = (row: number): boolean => plan.leftOut[row] !== NOT_LEFT_OUT || excluded.has(row);
     const whole = obs.find(({ key }) => key === build.label);
-    const { label, unlabelledClasses } = whole ? dropSmallClasses(whole, build.minClassCells, isExcluded) : { label: undefined, unlabelledClasses: {} };
+    const { label, unlabelledClasses } = whole ? dropSmallClasses(whole, build.minClassCells, isExcluded, build.unlabelled) : { label: undefined, unlabelledClasses: {} };
     if (label) refuseSingletons(label, isExcluded, sources[0]!.file.path);
     this.label = label;
     this.unlabelledClasses = unlabelledClasses;

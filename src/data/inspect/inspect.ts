@@ -8,7 +8,7 @@ import type { Vocabulary } from '../genes/vocabulary.js';
 import { openCellFile } from '../readers/open.js';
 import type { CellFile, GeneNames, MatrixInfo, MatrixKey } from '../readers/reader.js';
 import { chooseAmong, judgeMatrices, type ChosenMatrix, type JudgedMatrix } from './choose-matrix.js';
-import { findLabels, type LabelCandidate } from './labels.js';
+import { findLabels, namesOfNone, type LabelCandidate } from './labels.js';
 import { fullStatistics } from './statistics.js';
 import { thousands } from './format.js';
 import { guessValueKind, type ValueKind } from './value-kind.js';
@@ -140,6 +140,7 @@ async function inspect(file: CellFile, { progress = silentProgress, vocabulary, 
       ...geneProblems(genes, ids),
       ...cellProblems(file, read),
       ...labels.flatMap(({ key, classes }) => (classes.at(-1)!.size === 1 ? [`obs['${key}']: class '${classes.at(-1)!.name}' has one cell only, which cannot be both learned and tested`] : [])),
+      ...labels.flatMap((label) => namesOfNone(label).map((name) => `obs['${label.key}']: class '${name}' reads like no label; --unlabelled '${name}' keeps its cells without one`)),
     ],
     notes: file.notes,
   };

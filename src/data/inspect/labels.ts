@@ -18,6 +18,13 @@ const MOST_INTEGER_CLASSES = 50;
 const BATCH_NAME = /batch|donor|sample|library|lane|patient|subject|individual|channel|plate|chip|dataset|study|assay|chemistry|sequenc|protocol|tech|orig\.?ident|(^|_)(run|site|replicate|rep|pool|gem)(_|$)/i;
 const LABEL_NAME = /cell.?type|cell.?class|annot|label|celltype|subclass/i;
 
+const NO_LABEL = /^(unknown|unassigned|un-?labell?ed|unclassified|unannotated|undefined|not (available|assigned)|n[/.]?a\.?|nan|none|null|-|\?)$/i;
+
+/** Classes whose name reads as if their cells had no label. */
+export function namesOfNone({ classes }: LabelCandidate): string[] {
+  return classes.flatMap(({ name }) => (NO_LABEL.test(name.trim()) ? [name] : []));
+}
+
 /** Columns of 2 to 200 classes, those named like cell types first, then the others in file order. */
 export function findLabels(file: CellFile): LabelCandidate[] {
   const candidates = file.obsKeys.flatMap((key) => candidate(key, file.obs(key), file.numCells) ?? []);

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { chooseSource, inspectCells } from '../../../src/cli/quickstart/cells.js';
+import { chooseSource, inspectCells, remarksOnLabel } from '../../../src/cli/quickstart/cells.js';
 import { createContext } from '../../../src/cli/context.js';
 import { separableCells } from '../../support/annotated-cells.js';
 import { temporaryFolder } from '../../support/small-corpus.js';
@@ -20,7 +20,7 @@ async function file(name: string, content: Partial<SmallH5ad> = {}, numCells = 6
   return path;
 }
 const refuse = async (path: string, label: string | undefined, minClassCells = 1): Promise<string> => {
-  const error = await inspectCells(path, { label, minClassCells }, context).then(() => new Error('not refused'), (e: Error & { exitCode?: number }) => e);
+  const error = await inspectCells(path, { label, minClassCells, unlabelled: [] }, context).then(() => new Error('not refused'), (e: Error & { exitCode?: number }) => e);
   expect((error as { exitCode?: number }).exitCode).toBe(2);
   expect(error.message).not.toContain('\n');
   return error.message;
@@ -28,7 +28,7 @@ const refuse = async (path: string, label: string | undefined, minClassCells = 1
 
 describe('the cells of a quickstart', () => {
   it('are taken when they have the label', async () => {
-    expect(await inspectCells(await file('good.h5ad'), { label: 'cell_type', minClassCells: 1 }, context)).toMatchObject({ numCells: 60, matrix: 'X', valueKind: 'counts' });
+    expect(await inspectCells(await file('good.h5ad'), { label: 'cell_type', minClassCells: 1, unlabelled: [] }, context)).toMatchObject({ numCells: 60, matrix: 'X', valueKind: 'counts' });
   });
 
   it('are refused without the label, naming the columns that could be meant', async () => {
@@ -49,8 +49,19 @@ describe('the cells of a quickstart', () => {
     const types = [...separableCells(1, 60).types.slice(0, 59), 'Mast'];
     const path = await file('single.h5ad', { obs: { cell_type: types } });
     expect(await refuse(path, 'cell_type')).toMatch(/class 'Mast' has 1 cell.*--min-class-cells 3/);
-    await expect(inspectCells(path, { label: 'cell_type', minClassCells: 3 }, context)).resolves.toBeDefined();
+    await expect(inspectCells(path, { label: 'cell_type', minClassCells: 3, unlabelled: [] }, context)).resolves.toBeDefined();
     expect(await refuse(path, 'cell_type', 30)).toMatch(/0 labelled cells in classes of 30 and more/);
+  });
+
+  it('may have a class that is none, which is remarked on until it is named', async () => {
+    const types = separableCells(1, 60).types.map((type, i) => (i % 6 === 0 ? 'Unknown' : type));
+    const path = await file('unknown.h5ad', { obs: { cell_type: types } });
+    const choice = { label: 'cell_type', minClassCells: 1, unlabelled: ['Unknown'] };
+    const inspection = await inspectCells(path, choice, context);
+    expect(inspection.problems).toEqual(["obs['cell_type']: class 'Unknown' reads like no label; --unlabelled 'Unknown' keeps its cells without one"]);
+    expect(remarksOnLabel(inspection, 'cell_type', [])).toEqual([expect.stringMatching(/^class 'Unknown' of obs\['cell_type'\] reads like no label/)]);
+    expect(remarksOnLabel(inspection, 'cell_type', choice.unlabelled)).toEqual([]);
+    await expect(inspectCells(path, { ...choice, unlabelled: ['Unknown', 'B', 'NK'] }, context)).rejects.toThrow(/one class only|labelled cells/);
   });
 
   it('are refused when their values are scaled and no others are there', async () => {
@@ -62,13 +73,13 @@ describe('the cells of a quickstart', () => {
 
 describe('chooseSource', () => {
   it('takes the example without flags, and refuses a label without a file', async () => {
-    expect(await chooseSource({ data: undefined, label: undefined, minClassCells: 1 }, context)).toMatchObject({ name: 'pbmc68k', labelKey: 'bulk_labels' });
-    await expect(chooseSource({ data: undefined, label: 'x', minClassCells: 1 }, context)).rejects.toThrow(/--label: 'x' without a file/);
+    expect(await chooseSource({ data: undefined, label: undefined, minClassCells: 1, unlabelled: [] }, context)).toMatchObject({ name: 'pbmc68k', labelKey: 'bulk_labels' });
+    await expect(chooseSource({ data: undefined, label: 'x', minClassCells: 1, unlabelled: [] }, context)).rejects.toThrow(/--label: 'x' without a file/);
   });
 
   it('names the cells after the file and sees when it changes', async () => {
     const path = await file('my.cells.h5ad');
-    const choice = { data: path, label: 'cell_type', minClassCells: 1 };
+    const choice = { data: path, label: 'cell_type', minClassCells: 1, unlabelled: [] };
     const before = await chooseSource(choice, context);
     expect(before.name).toBe('my.cells');
     await writeFile(path, 'others');

@@ -302,6 +302,20 @@ describe('building', () => {
     expect(corpus.manifest.unlabelledClasses).toEqual({ platelet: 1 });
   });
 
+  it('keeps cells of a class that means none, without a label', async () => {
+    const content = randomCells(1, 30, 20);
+    const cell_type = (content.obs!['cell_type'] as string[]).map((type, i) => (i % 5 === 0 ? 'unknown' : type));
+    const { file, out } = await start({ ...content, obs: { cell_type } });
+    await expect(buildCorpus([file], { out, label: 'cell_type', unlabelled: ['Unknown'] })).rejects.toThrow(/--unlabelled: 'Unknown', which no cell is \(expected some of .*unknown/);
+    await expect(buildCorpus([file], { out, unlabelled: ['unknown'] })).rejects.toThrow(/--unlabelled: 'unknown' without --label/);
+    await buildCorpus([file], { out, label: 'cell_type', unlabelled: ['unknown'] });
+    const corpus = await openCorpus(out);
+    expect(corpus.numCells).toBe(30);
+    expect(corpus.labelNames('cell_type')).toEqual(['B', 'NK', 'T']);
+    expect(Array.from(corpus.labelCodes('cell_type')).filter((code) => code < 0).length).toBe(6);
+    expect(corpus.manifest.unlabelledClasses).toEqual({ unknown: 6 });
+  });
+
   it('deals the cells again when those it counted on turn out to be empty', async () => {
     // 'rare' has 4 cells, two of which train before it is known that one of the others is empty.
     const content = randomCells(1, 30, 10);
