@@ -13,6 +13,8 @@ declare function log(x: f64): f64;
 /** Counts below this have their logarithms looked up. */
 const TABLE_SIZE: u32 = 1024;
 const LARGEST_COUNT: u32 = 65535;
+/** Entries of a row whose counts add up in four sums of 32 bits. */
+const MOST_IN_FOURS: usize = 1 << 18;
 
 // Bits of an entry of `table`, above the vocabulary id plus one (0: the gene is in none).
 const ID_MASK: u32 = 0x00ff_ffff;
@@ -141,12 +143,37 @@ export function translate(R: u32): u32 {
     let toCount = counts + (place << 1);
     let last: u32 = 0;
     let isDescending: u32 = 0;
-    for (let i = start << 2; i < end << 2; i += 4) {
+    let fours = i32x4.splat(0);
+    for (let i = start << 2; i < end << 2; ) {
+      // Four at a time, as long as each is of one gene of the vocabulary and of nothing else.
+      if (i + 16 <= end << 2 && end - start < MOST_IN_FOURS) {
+        const four = v128.load(firstValue + i);
+        const countOfFour = i32x4.trunc_sat_f32x4_u(four);
+        // NaN and what is below zero come out as 0, which is not what they were.
+        const isBad = v128.or(v128.or(f32x4.ne(f32x4.convert_i32x4_u(countOfFour), four), i32x4.gt_u(countOfFour, i32x4.splat(LARGEST_COUNT))), i32x4.ge_u(v128.load(firstColumn + i), i32x4.splat(C)));
+        if (!v128.any_true(isBad)) {
+          const id0 = load<u32>(firstEntry + (<usize>load<u32>(firstColumn + i) << 2));
+          const id1 = load<u32>(firstEntry + (<usize>load<u32>(firstColumn + i, 4) << 2));
+          const id2 = load<u32>(firstEntry + (<usize>load<u32>(firstColumn + i, 8) << 2));
+          const id3 = load<u32>(firstEntry + (<usize>load<u32>(firstColumn + i, 12) << 2));
+          const isInOrder = u32(id0 > last) & u32(id1 > id0) & u32(id2 > id1) & u32(id3 > id2) & u32((id0 | id1 | id2 | id3) <= ID_MASK);
+          if (isInOrder & u32(i32x4.all_true(countOfFour))) {
+            last = id3;
+            store<u64>(toId, <u64>(id0 - 1) | (<u64>(id1 - 1) << 16) | (<u64>(id2 - 1) << 32) | (<u64>(id3 - 1) << 48));
+            v128.store64_lane(toCount, i16x8.narrow_i32x4_u(countOfFour, countOfFour), 0);
+            fours = i32x4.add(fours, countOfFour);
+            toId += 8;
+            toCount += 8;
+            i += 16;
+            continue;
+          }
+        }
+      }
       const column = load<u32>(firstColumn + i);
       const value = load<f32>(firstValue + i);
-      // NaN and what is below zero come out as 0, which is not what they were.
       const count = <u32>value;
       if (u32(<f32>count != value) | u32(count > LARGEST_COUNT) | u32(column >= C)) return <u32>row;
+      i += 4;
       const entry = load<u32>(firstEntry + (<usize>column << 2));
       if (entry > ID_MASK) {
         if (entry & IS_LEFT_OUT) continue;
@@ -166,6 +193,8 @@ export function translate(R: u32): u32 {
       toId += 2;
       toCount += 2;
     }
+    const pairs = i64x2.add(i64x2.extend_low_i32x4_u(fours), i64x2.extend_high_i32x4_u(fours));
+    total += i64x2.extract_lane(pairs, 0) + i64x2.extract_lane(pairs, 1);
     let at = (toId - geneIds) >> 1;
     if (isDescending != 0) {
       at = inOrder(place, at);
