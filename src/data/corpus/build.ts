@@ -25,6 +25,7 @@ import { joinObs, labelLikeKeys, refuseReserved, refuseUnknownNames } from './ob
 import { checkShare, PART_FILE, readPart, shardsOf, UNREAD_SOURCE, type Share } from './part.js';
 import type { DictionaryColumn } from './shard-writer.js';
 import { SourceHashes } from './source-hashes.js';
+import { rowsInPlace } from './stored-counts.js';
 import type { Fractions } from './split.js';
 import { LEFT_OUT_AS_DUPLICATE, NOT_LEFT_OUT, writeCorpus, type CorpusSource } from './write-corpus.js';
 
@@ -205,8 +206,9 @@ export async function buildFrom(given: readonly CellFile[], options: BuildOption
     for (const row of duplicates) leftOut[row] = LEFT_OUT_AS_DUPLICATE;
   }
   for (const { path, notes } of files) if (notes.length > 0) options.onNotes?.(path, notes);
-  const numThreads = await buildThreads(matrices, { vocabularySize: vocabulary.size, shardCells: build.shardCells, asked: options.numWorkers, memoryBytes: options.memoryBytes });
-  if (numThreads > 0 || storages.every((storage) => storage !== undefined)) await around.rest?.();
+  const isInPlace = sources.every((source) => rowsInPlace(source) !== undefined);
+  const numThreads = await buildThreads(matrices, { vocabularySize: vocabulary.size, shardCells: build.shardCells, asked: options.numWorkers, memoryBytes: options.memoryBytes, isInPlace });
+  if (numThreads > 0 || isInPlace) await around.rest?.();
   await makeFolder(out);
   try {
     return await writeCorpus({ folder: out, build, record, numThreads, sync: options.sync ?? true, share, valueType: options.valueType, sources, vocabulary, scale, obs, splitBy, leftOut, progress: options.progress, signal: options.signal }, earlier);

@@ -17,7 +17,7 @@ import { encodeShard } from './shard-writer.js';
 import { BlockRows, CountRows, type RowMeaning, type SourceRows } from './source-rows.js';
 import { TRAIN } from './split.js';
 import { GeneAccumulator, type GeneSums } from './statistics.js';
-import { canReadCounts, StoredCounts } from './stored-counts.js';
+import { rowsInPlace, StoredCounts } from './stored-counts.js';
 
 /** What every shard of a build has in common. Plain data: threads get it. */
 export interface ShardContext {
@@ -184,8 +184,9 @@ export class ShardMaker {
   private storedRows(row: number, end: number): SourceRows | undefined {
     const s = this.sourceOf(row);
     const { statistics: loops, context: { filters, sources } } = this;
-    const { storage, conversion, scale, vocabularyIds, isMitochondrial, isRenamed } = sources[s]!;
-    if (!(loops instanceof CountLoops) || !storage || conversion || scale.kind !== 'counts' || !canReadCounts(storage)) return undefined;
+    const { vocabularyIds, isMitochondrial, isRenamed } = sources[s]!;
+    const storage = rowsInPlace(sources[s]!);
+    if (!(loops instanceof CountLoops) || !storage) return undefined;
     if (this.stored?.s !== s) {
       this.close();
       this.stored = { s, counts: new StoredCounts(storage, { vocabularyIds, isMitochondrial, isRenamed }, loops) };

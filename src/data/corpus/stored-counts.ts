@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import type { ValueScale } from '../loader/config.js';
 import { STORED_BYTES } from '../readers/dataset-storage.js';
 import type { CsrStorage } from '../readers/reader.js';
 import { StoredElements } from '../readers/stored-elements.js';
@@ -7,6 +8,18 @@ import { BLOCK_ENTRIES, knowsTypes, type ColumnMeaning, type CountLoops } from '
 const MOST_ROWS = 1024;
 /** Row offsets read at once. */
 const OFFSETS_READ = 1 << 13;
+
+/** What is known of the rows of a source. */
+interface StoredSource {
+  readonly storage?: CsrStorage | undefined;
+  readonly scale: ValueScale;
+  readonly conversion?: unknown;
+}
+
+/** Where the rows of a source lie, if they can be read from there; undefined where its reader must be asked. */
+export function rowsInPlace({ storage, scale, conversion }: StoredSource): CsrStorage | undefined {
+  return storage && !conversion && scale.kind === 'counts' && canReadCounts(storage) ? storage : undefined;
+}
 
 /** Whether rows stored like this can be read here. */
 export function canReadCounts({ indptr, indices, values }: CsrStorage): boolean {

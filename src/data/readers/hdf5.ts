@@ -5,7 +5,7 @@ import { ArrayStore, type StoredArray } from './array-store.js';
 import { decodeBooleans, decodeNumbers, decodeStrings, decodeText, numpyDtype, type ElementKind, elementKind, type NumberArray } from './hdf5-decode.js';
 import { diagnoseHdf5 } from './hdf5-diagnosis.js';
 import { loadHdf5 } from './hdf5-library.js';
-import { checkDeclared, elsewhere } from './hdf5-limits.js';
+import { checkDeclared } from './declared-limits.js';
 import { fileSize, findPackedTexts, findStorage, isStoredElsewhere } from './hdf5-storage.js';
 import { readPackedTexts } from './packed-texts.js';
 import type { DatasetStorage } from './dataset-storage.js';
@@ -20,6 +20,8 @@ const PLUGIN_FILTERS = [307, 32000, 32001, 32004, 32008, 32015, 32026];
 const READABLE_FILTERS = new Set([...BUILT_IN_FILTERS, ...PLUGIN_FILTERS]);
 const LZF = 32000;
 const FILTER_NAMES: Record<number, string> = { [LZF]: 'lzf', 4: 'szip', 32013: 'zfp', 32017: 'sz', 32019: 'jpeg' };
+/** HDF5's class of strings, and of records: tables of old AnnData. */
+const TEXT_CLASSES = [3, 6];
 /** Strings are read this many at a time: the library keeps a copy of each in its own memory meanwhile. */
 const STRINGS_PER_READ = 1 << 16;
 
@@ -83,7 +85,11 @@ export class Hdf5File extends ArrayStore {
   dataset(at: string): Hdf5Dataset {
     if (this.kind(at) !== 'dataset') throw new DataError({ file: this.path, key: at, found: 'no such dataset', expected: `one of ${this.keys(parentOf(at)).join(', ') || 'none there'}` });
     const metadata = refusing(this.path, at, () => this.library.get_dataset_metadata(this.file.file_id, absolute(at)));
-    checkDeclared(this.path, at, metadata, this.sizeBytes);
+    const { type, shape, chunks, size, virtual_sources: sources } = metadata;
+    const foreign = sources?.find(({ file_name: name }) => name !== '.');
+    if (foreign) throw elsewhere(this.path, at, foreign.file_name);
+    const chunkBytes = (chunks ?? []).reduce((product, n) => product * n, chunks?.length ? size : 0);
+    checkDeclared(this.path, at, { shape: shape ?? [], isText: TEXT_CLASSES.includes(type), chunkBytes }, { name: 'file', size: () => this.sizeBytes });
     if (isStoredElsewhere(this.path, this.addressOf(at))) throw elsewhere(this.path, at, 'external storage');
     return new Hdf5Dataset(this.path, at, this.file.file_id, metadata, this.library);
   }
@@ -317,6 +323,11 @@ export class Hdf5Dataset implements StoredArray {
   private place(field?: string): { file: string; key: string } {
     return { file: this.file, key: field === undefined ? this.path : `${this.path}['${field}']` };
   }
+}
+
+/** What is in another file is not read: a file that was sent must not say which of the receiver's own are opened. */
+function elsewhere(file: string, key: string, other: string): DataError {
+  return new DataError({ file, key, found: `lies in another file, ${JSON.stringify(other.slice(0, 100))}`, expected: 'all data in the file itself', hint: 'write it again as one file' });
 }
 
 function hasVariableStrings(metadata: Metadata): boolean {

@@ -84,6 +84,9 @@ interface Features {
 /** Lines of `id, name, type` (Cell Ranger 3 on), `id, name` (before) or names alone. */
 function readFeatures(file: string, rows: readonly (readonly string[])[]): Features {
   if (rows.length === 0) throw new DataError({ file, found: 'is empty', expected: 'one line a feature' });
+  const numFields = Math.min(3, Math.max(...new Set(rows.map((row) => row.length))));
+  const short = rows.findIndex((row) => row.length < numFields);
+  if (short >= 0) throw new DataError({ file, key: `line ${short + 1}`, found: `'${rows[short]!.join(' ').slice(0, 60)}', ${rows[short]!.length} of ${numFields} fields`, expected: 'fields with tabulators between them, as in the other lines', hint: 'the file is damaged: copy or download it again' });
   const types = rows.map((row) => row[2] ?? TENX_FEATURE_TYPES.gene);
   const isGene = types.map((type) => type === TENX_FEATURE_TYPES.gene);
   if (!isGene.includes(true)) throw new DataError({ file, found: `no feature of type '${TENX_FEATURE_TYPES.gene}'`, hint: 'this folder holds no gene expression' });

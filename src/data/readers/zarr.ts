@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { opendirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { open as openFile, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as zarrita from 'zarrita';
 import { DataError } from '../../errors.js';
+import { checkDeclared } from './declared-limits.js';
 import { asBooleans, wideIntegers, type ElementKind, type NumberArray } from './hdf5-decode.js';
 import type { HostedArray, HostedStore } from './store-worker.js';
 
@@ -55,6 +56,10 @@ export class ZarrFolder implements HostedStore {
     const node = this.node(at);
     if (!node?.array) throw new DataError({ file: this.path, key: at, found: 'no such array' });
     const parent = at.slice(0, Math.max(0, at.lastIndexOf('/')));
+    const { shape, chunks, dtype } = node.array;
+    // What is in it is asked of the whole folder, and only where much is declared: an array of zeros needs no chunk at all.
+    const container = { name: 'folder', size: (enough: number) => (enough <= NEVER_MUCH ? enough : folderSize(this.path, enough)) } as const;
+    checkDeclared(this.path, at, { shape, isText: dtype === 'str', chunkBytes: chunks.reduce((product, n) => product * n, bytesOf(dtype)) }, container);
     const isSparse = /^cs[rc]_matrix$/.test(String(this.attribute(parent, 'encoding-type')));
     // A chunk that is not there stands for one full of the fill value. Stored values of a sparse matrix are no zeros.
     return new ZarrArray(this.path, at, this.folder(at), node.array, isSparse && basename(at) === 'data');
@@ -107,6 +112,30 @@ export class ZarrFolder implements HostedStore {
     }
     throw new DataError({ file: path, found: 'is no JSON object', hint: 'the metadata are damaged: copy or write the folder again' });
   }
+}
+
+/** Bytes that any folder of cells may be taken to have. */
+const NEVER_MUCH = 2 ** 16;
+
+/** Bytes of all files below a folder; counting ends where there are enough. */
+function folderSize(path: string, enough: number): number {
+  let bytes = 0;
+  const folder = opendirSync(path);
+  try {
+    for (let entry = folder.readSync(); entry && bytes < enough; entry = folder.readSync()) {
+      const below = join(path, entry.name);
+      if (entry.isDirectory()) bytes += folderSize(below, enough - bytes);
+      else if (entry.isFile()) bytes += statSync(below).size;
+    }
+  } finally {
+    folder.closeSync();
+  }
+  return bytes;
+}
+
+/** Of one element; a text is taken for a reference to one. */
+function bytesOf(dtype: string): number {
+  return Number(/\d+$/.exec(dtype)?.[0] ?? 64) / 8;
 }
 
 /** What is unpacked at a time: of an array in shards the chunks within them. */

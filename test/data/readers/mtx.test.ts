@@ -46,6 +46,12 @@ describe('a 10x matrix folder', () => {
     expect(await read(join(path, 'matrix.mtx.gz'))).toEqual(cells.rows);
   });
 
+  it('is refused where a line of features lacks a field that the others have', async () => {
+    const path = write({ isPacked: false });
+    writeFileSync(join(path, 'features.tsv'), readFileSync(join(path, 'features.tsv'), 'utf8').replace('MS4A1\t', 'MS4A1 '));
+    await expect(openCellFile(path)).rejects.toThrow(/features\.tsv: line 2: 'ENSG00000000001 MS4A1 Gene Expression', 2 of 3 fields \(expected fields with tabulators between them/);
+  });
+
   it('leaves features that are no genes out, and says so', async () => {
     const path = write({ isPacked: false });
     writeFileSync(join(path, 'features.tsv'), readFileSync(join(path, 'features.tsv'), 'utf8').replace(/Gene Expression/, 'Antibody Capture'));

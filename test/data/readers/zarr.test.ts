@@ -39,6 +39,17 @@ describe('a Zarr folder', () => {
     }
   });
 
+  it.each([
+    ['a billion cells', 'obs/_index', { shape: [1e9], chunks: [1e6] }, /obs\/_index: 1000000000 entries declared in a folder of \d+ bytes \(the folder is damaged or made to mislead\)/],
+    ['a billion values', 'X/data', { shape: [1e9], chunks: [1e6] }, /X\/data: 1000000000 entries declared in a folder of/],
+    ['a chunk far larger than the folder', 'layers/dense', { chunks: [1e5, 1e5] }, /layers\/dense: chunks of \d+ bytes declared in a folder of/],
+  ])('of some bytes that declares %s is refused before memory is asked for it', async (_, at, declared, message) => {
+    const path = await write({ version: 2 });
+    const metadata = join(path, at, '.zarray');
+    writeFileSync(metadata, JSON.stringify({ ...(JSON.parse(readFileSync(metadata, 'utf8')) as object), ...declared }));
+    await expect(openCellFile(path)).rejects.toThrow(message);
+  });
+
   it('in shards is read chunk by chunk', async () => {
     const path = await write({ version: 3 });
     const metadata = join(path, 'X/data/zarr.json');
