@@ -1,15 +1,6 @@
-import type { MethodColumn } from '../../tasks/finetune/methods.js';
 import { CELL_FLAGS, readingOf } from '../cell-flags.js';
 import { defineVerb } from '../verb.js';
-
-const COLUMNS: readonly MethodColumn[] = [
-  ['generatedMeanR2', 'R² of means'],
-  ['generatedMeanPearson', 'r of means'],
-  ['generatedSdPearson', 'r of sd'],
-  ['generatedGenesRatio', 'genes shown'],
-  ['twoSampleAuc', 'AUC neighbours'],
-  ['twoSampleAucLinear', 'AUC linear'],
-];
+import { GENERATION_COLUMNS } from './generation-columns.js';
 
 export const evaluateVariational = defineVerb({
   command: 'variational',
@@ -43,7 +34,7 @@ export const evaluateVariational = defineVerb({
             `${scores.numActiveUnits} of ${scores.latentDim} latent dimensions are used; ${(100 * scores.reconstructionR2).toFixed(1)} % of the variance around the genes' means comes back`,
             '',
             `made cells against ${scores.numCompared} of the file; an AUC of 0.5 means that they cannot be told apart`,
-            ...methodLines(methods, COLUMNS),
+            ...methodLines(methods, GENERATION_COLUMNS),
             ...source.notes,
           ].join('\n'),
         };

@@ -1,6 +1,7 @@
 import type { VariationalConfig } from '../../tasks/variational/config.js';
 import type { VariationalResult } from '../../tasks/variational/finetune.js';
 import { defineFinetune } from './finetune-verb.js';
+import { GENERATION_COLUMNS } from './generation-columns.js';
 
 export const finetuneVariational = defineFinetune<VariationalConfig, VariationalResult>({
   task: 'variational',
@@ -12,12 +13,7 @@ export const finetuneVariational = defineFinetune<VariationalConfig, Variational
     ['klLoss', 'KL'],
     ['numActiveUnits', 'active'],
     ['reconstructionR2', 'R² rebuilt'],
-    ['generatedMeanR2', 'R² of means'],
-    ['generatedMeanPearson', 'r of means'],
-    ['generatedSdPearson', 'r of sd'],
-    ['generatedGenesRatio', 'genes shown'],
-    ['twoSampleAuc', 'AUC neighbours'],
-    ['twoSampleAucLinear', 'AUC linear'],
+    ...GENERATION_COLUMNS,
   ],
   optionalColumns: [
     ['macroF1', 'macro-F1'],

@@ -14,12 +14,12 @@ import { filledUp } from './filled-up.js';
 import { networkGenes, type NetworkGenes } from './genes.js';
 import { knockoutNetwork } from './knockout-network.js';
 import { isPerturbationModel, perturbationNetwork, touchedRegulators } from './perturbation-network.js';
-import { vectorNetwork } from './vector-network.js';
+import { vectorNetworks } from './vector-network.js';
 
 /**
  * How the strength of an edge is told:
  * - `perturbation`: what a model that was fine-tuned on perturbations predicts of the target when the regulator is perturbed; of regulators it
- *   never saw perturbed, `vectors` on the same scale
+ *   never saw perturbed, the cosines of gene vectors on the same scale
  * - `vectors`: what the regulator's vector tells of the target's beside those of the other regulators
  * - `dosage`: how the value expected of the target changes when the regulator is raised from low to high in the cells
  * - `removal`: how it changes when the regulator is hidden
@@ -92,12 +92,12 @@ export async function inferNetworks(checkpoint: Checkpoint, executor: Executor, 
   const weights: Partial<Record<NetworkMethod, Float64Array>> = {};
   let attention: AttentionNetwork | undefined;
   let uncorrected: AttentionNetwork | undefined;
-  const vectors = vectorNetwork(checkpoint, genes);
-  if (methods.includes('vectors')) weights.vectors = vectors;
+  const { cosines, conditional } = vectorNetworks(checkpoint, genes);
+  if (methods.includes('vectors')) weights.vectors = conditional;
   if (methods.includes('perturbation')) {
-    const { weights: predicted, numTrained } = await tracked(options.progress, 'Perturb regulators', genes.regulators.length, 'regulators', (done) => perturbationNetwork(checkpoint, executor, genes, vectors, file, whole!, { ...options, maxCells: knockoutCells, batchSize: 2 * batchSize, onRegulators: done }));
+    const { weights: predicted, numTrained } = await tracked(options.progress, 'Perturb regulators', genes.regulators.length, 'regulators', (done) => perturbationNetwork(checkpoint, executor, genes, cosines, file, whole!, { ...options, maxCells: knockoutCells, batchSize: 2 * batchSize, onRegulators: done }));
     weights.perturbation = predicted;
-    if (numTrained < genes.regulators.length) notes.push(`${numTrained} of ${genes.regulators.length} regulators were perturbed in training; edges of the others are what gene vectors tell, on the same scale`);
+    if (numTrained < genes.regulators.length) notes.push(`${numTrained} of ${genes.regulators.length} regulators were perturbed in training; edges of the others are cosines of gene vectors, on the same scale`);
   }
   if (methods.includes('dosage') || methods.includes('removal')) {
     const most = Math.min(knockoutCells, numCells);
@@ -142,7 +142,7 @@ function simpleNetworks(checkpoint: Checkpoint, file: CellFile, whole: FileCells
   const pearson = coExpressionNetwork(columns, genes, 'pearson');
   const networks = new Map([['co-expression', pearson], ['co-expression, Spearman', coExpressionNetwork(columns, genes, 'spearman')]]);
   const done = isPerturbationModel(checkpoint) ? touchedRegulators(checkpoint, file, whole, genes, options) : undefined;
-  if (!done) return networks;
+  if (!done?.touched.some((regulator) => regulator >= 0)) return networks;
   const differential = differentialNetwork(columns, genes, done.touched, done.isKnockout);
   const seen = new Set(done.touched);
   return networks.set('differential expression', differential).set('the same, co-expression elsewhere', filledUp(differential, pearson, genes.regulators.map((_, r) => seen.has(r))));

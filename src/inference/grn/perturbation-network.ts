@@ -37,12 +37,12 @@ export interface PerturbationNetwork {
  * the model predicts of each gene is the edge. It asks the question a network answers: of a gene that is named and in sight, what becomes of it when the
  * regulator is gone.
  *
- * Of a regulator that no training cell had perturbed such a prediction tells next to nothing of single genes (docs/results.md). Its edges are what the
- * vectors of genes tell, on the same scale (`filledUp`).
- * @param vectors [R, G] network of the gene vectors
+ * Of a regulator that no training cell had perturbed such a prediction tells next to nothing of single genes (docs/results.md). Its edges are the
+ * cosines of gene vectors, on the same scale (`filledUp`).
+ * @param cosines [R, G] of gene vectors
  * @throws DataError when none of the cells is a control cell
  */
-export async function perturbationNetwork(checkpoint: Checkpoint, executor: Executor, genes: NetworkGenes, vectors: Float64Array, file: CellFile, cells: FileCells, options: PerturbationNetworkOptions): Promise<PerturbationNetwork> {
+export async function perturbationNetwork(checkpoint: Checkpoint, executor: Executor, genes: NetworkGenes, cosines: Float64Array, file: CellFile, cells: FileCells, options: PerturbationNetworkOptions): Promise<PerturbationNetwork> {
   const predictor = await createPredictor(executor, checkpoint, { batchSize: options.batchSize });
   try {
     const { info, panel } = predictor;
@@ -64,7 +64,7 @@ export async function perturbationNetwork(checkpoint: Checkpoint, executor: Exec
       if (options.signal?.aborted) throw new InterruptedError({ file: file.path, found: 'interrupted while regulators were perturbed', hint: 'nothing was written' });
       options.onRegulators?.(r + 1);
     }
-    return { weights: filledUp(weights, vectors, isTrained), numTrained: isTrained.filter(Boolean).length };
+    return { weights: filledUp(weights, cosines, isTrained), numTrained: isTrained.filter(Boolean).length };
   } finally {
     predictor.dispose();
   }

@@ -4,7 +4,7 @@ import { coExpressionNetwork, differentialNetwork, expressionColumns } from '../
 import { filledUp } from '../../../src/inference/grn/filled-up.js';
 import { networkGenes } from '../../../src/inference/grn/genes.js';
 import { PairSums, PositionExpectation } from '../../../src/inference/grn/pair-sums.js';
-import { vectorNetwork } from '../../../src/inference/grn/vector-network.js';
+import { vectorNetworks } from '../../../src/inference/grn/vector-network.js';
 import { pearson, spearman } from '../../../src/metrics/correlation.js';
 import { differenceOf, networkEdges, regulons, signed } from '../../../src/inference/grn/regulons.js';
 
@@ -63,18 +63,19 @@ describe('vectors', () => {
   const table = Float32Array.from([[0, 0, 0], [0, 0, 0], ...Object.values(axes), [0, 0, 0], [0, 0, 0]].flat());
   const network = (regulators: string[]) => {
     const of = networkGenes([2, 3, 4, 5], vocabulary, regulators, 'tf.txt');
-    return { of, weights: vectorNetwork({ modelConfig: { hiddenDim: 3 }, parameters: { 'gene_embedding.weight': { dtype: 'float32', shape: [table.length / 3, 3], data: table } } } as never, of) };
+    return { of, ...vectorNetworks({ modelConfig: { hiddenDim: 3 }, parameters: { 'gene_embedding.weight': { dtype: 'float32', shape: [table.length / 3, 3], data: table } } } as never, of) };
   };
 
   it('share a target among its regulators, and ask none about itself', () => {
-    const { weights } = network(['A', 'D']);
+    const { conditional, cosines } = network(['A', 'D']);
     // Orthogonal regulators: cosine / (1 + λ).
-    expect(Array.from(weights).map((w) => Math.round(w * 1e6) / 1e6)).toEqual([0, 0.353553, 0, 0, 0, 0.353553, 0, 0]);
+    expect(Array.from(cosines).map((w) => Math.round(w * 1e6) / 1e6)).toEqual([0, 0.707107, 0, 0, 0, 0.707107, 0, 0]);
+    expect(Array.from(conditional).map((w) => Math.round(w * 1e6) / 1e6)).toEqual([0, 0.353553, 0, 0, 0, 0.353553, 0, 0]);
   });
 
   it('leave a regulator out where it is the target, as if it were not there', () => {
-    const { of, weights } = network(['A', 'B', 'D']);
-    const alone = network(['A', 'D']).weights;
+    const { of, conditional: weights } = network(['A', 'B', 'D']);
+    const alone = network(['A', 'D']).conditional;
     // Of B, which regulates too: what A and D tell without it.
     expect(of.regulators.map((gene) => of.genes[gene])).toEqual(['A', 'B', 'D']);
     expect([weights[1], weights[4 + 1], weights[8 + 1]]).toEqual([expect.closeTo(alone[1]!, 6), 0, expect.closeTo(alone[4 + 1]!, 6)]);
