@@ -93,20 +93,32 @@ void Ranker::deal(int32_t n) {
     uint32_t level = keys[i] >> (32 - LEVEL_BITS);
     levels[i] = ((level % ROWS) << LANE_BITS) | (level / ROWS);
   }
+  // In two halves side by side: where most genes are on one level, each waits for the place of the one before.
   memset(places, 0, sizeof(places));
-  for (int32_t i = 0; i < n; i++) places[levels[i]]++;
+  int32_t half = n / 2;
+  auto &[first, second] = places;
+  for (int32_t i = 0; i < half; i++) {
+    first[levels[i]]++;
+    second[levels[half + i]]++;
+  }
+  if (n % 2) second[levels[n - 1]]++;
   sumPlaces();
-  for (int32_t i = 0; i < n; i++) sorted[places[levels[i]]++] = keys[i];
+  for (int32_t i = 0; i < half; i++) {
+    sorted[first[levels[i]]++] = keys[i];
+    sorted[second[levels[half + i]]++] = keys[half + i];
+  }
+  if (n % 2) sorted[second[levels[n - 1]]++] = keys[n - 1];
 }
 
 /**
  * Turns the sizes of levels into where each of them begins. The levels of a lane follow each other, row by row, and those of the next
- * lane follow them: so all lanes are summed side by side.
+ * lane follow them: so all lanes are summed side by side. On each level the genes of the first half come first.
  */
 void Ranker::sumPlaces() {
+  auto &[first, second] = places;
   uint16_t sums[LANES] = {};
   for (int row = 0; row < ROWS; row++)
-    for (int lane = 0; lane < LANES; lane++) sums[lane] += places[row * LANES + lane];
+    for (int lane = 0; lane < LANES; lane++) sums[lane] += first[row * LANES + lane] + second[row * LANES + lane];
   uint16_t before = 0;
   for (int lane = 0; lane < LANES; lane++) {
     uint16_t size = sums[lane];
@@ -115,9 +127,11 @@ void Ranker::sumPlaces() {
   }
   for (int row = 0; row < ROWS; row++) {
     for (int lane = 0; lane < LANES; lane++) {
-      uint16_t size = places[row * LANES + lane];
-      places[row * LANES + lane] = sums[lane];
-      sums[lane] += size;
+      uint16_t &begin = first[row * LANES + lane], &middle = second[row * LANES + lane];
+      uint16_t firstSize = begin, secondSize = middle;
+      begin = sums[lane];
+      middle = begin + firstSize;
+      sums[lane] = middle + secondSize;
     }
   }
 }
@@ -151,7 +165,11 @@ void Ranker::settleEqualKeys(int32_t n, int32_t wanted) {
     uint32_t numEqual = 0;
     for (int32_t k = piece; k < piece + PIECE; k++) numEqual += ((sorted[k] ^ sorted[k + 1]) >> indexBits) == 0;
     if (numEqual == 0) continue;
-    for (int32_t k = piece; k < std::min(n - 1, piece + PIECE); k++) {
+    int32_t end = std::min(n - 1, piece + PIECE);
+    bool isWrong = false;
+    for (int32_t k = piece; k < end; k++) isWrong |= scoreOf(sorted[k]) < scoreOf(sorted[k + 1]);
+    if (!isWrong) continue;
+    for (int32_t k = piece; k < end; k++) {
       if (!(scoreOf(sorted[k]) < scoreOf(sorted[k + 1]))) continue;
       uint32_t level = sorted[k] >> indexBits;
       int32_t from = k, to = k + 2;

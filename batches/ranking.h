@@ -35,7 +35,7 @@ class Ranker {
   alignas(64) uint32_t keys[ROOM];
   alignas(64) uint32_t sorted[ROOM];
   alignas(64) uint16_t levels[ROOM];
-  alignas(64) uint16_t places[ROWS * LANES];
+  alignas(64) uint16_t places[2][ROWS * LANES]; // of each half of the genes
   int indexBits = 0;
 
   bool score(int32_t n, double factor, const float *weights);

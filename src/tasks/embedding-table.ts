@@ -45,6 +45,7 @@ export class EmbeddingTable {
       for await (const batch of batches) {
         const embedded = await encoder.encode(batch);
         batch.cellIndex.forEach((row, i) => table.view(row).set(embedded.subarray(i * table.embeddingDim, (i + 1) * table.embeddingDim)));
+        batches.recycle?.(batch);
         bar.update((done += batch.numCells));
         if (signal.aborted) throw new InterruptedError({ found: 'interrupted while cells were embedded', hint: options.afterInterrupt });
       }

@@ -36,5 +36,7 @@ export function readCodes(fd: number, layout: ShardLayout, key: string): Int32Ar
   const { buffer } = readRegion(fd, { offset: column.codes.offset, bytes: layout.numCells * column.bytesPerCode });
   const stored = column.bytesPerCode === 1 ? new Int8Array(buffer) : column.bytesPerCode === 2 ? new Int16Array(buffer) : new Int32Array(buffer);
   const isPresent = readRegion(fd, column.validity);
-  return Int32Array.from(stored, (code, i) => (isPresent.length === 0 || (isPresent[i >> 3]! >> (i & 7)) & 1 ? code : -1));
+  const codes = new Int32Array(stored.length);
+  for (let i = 0; i < codes.length; i++) codes[i] = isPresent.length === 0 || (isPresent[i >> 3]! >> (i & 7)) & 1 ? stored[i]! : -1;
+  return codes;
 }

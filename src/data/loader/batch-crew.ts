@@ -18,6 +18,8 @@ export function isForCrew({ depth, preprocessing, scale }: BatchMakerOptions, la
  */
 export class BatchCrew implements BatchSource {
   private readonly crew: object;
+  /** Memory that consumers gave back. */
+  private readonly spare: ArrayBuffer[] = [];
   private isClosed = false;
 
   constructor(
@@ -35,9 +37,20 @@ export class BatchCrew implements BatchSource {
     return inOrder(requests, AHEAD * this.numThreads, (request) => this.make(request));
   }
 
+  recycle({ geneIds }: Pick<UnlabelledBatch, 'geneIds'>): void {
+    const buffer = geneIds.buffer as ArrayBuffer;
+    if (this.spare.length < AHEAD * this.numThreads && !this.spare.includes(buffer)) this.spare.push(buffer);
+  }
+
   async close(): Promise<void> {
     this.isClosed = true;
     this.addon.stop(this.crew);
+  }
+
+  /** Not filled with zeros: every entry is written. */
+  private memory(bytes: number): ArrayBuffer {
+    const spare = this.spare.pop();
+    return spare && spare.byteLength >= bytes ? spare : (Buffer.allocUnsafeSlow(bytes).buffer as ArrayBuffer);
   }
 
   private make(request: BatchRequest): Promise<UnlabelledBatch> {
@@ -45,8 +58,7 @@ export class BatchCrew implements BatchSource {
     const { preprocessing } = this.options;
     const B = rows.length;
     const L = paddedLength(longest, preprocessing);
-    // Not filled with zeros: every entry is written.
-    const { buffer } = Buffer.allocUnsafeSlow((2 * B * L + B) * 4);
+    const buffer = this.memory((2 * B * L + B) * 4);
     const geneIds = new Int32Array(buffer, 0, B * L);
     const values = new Float32Array(buffer, B * L * 4, B * L);
     const numGenes = new Int32Array(buffer, 2 * B * L * 4, B);

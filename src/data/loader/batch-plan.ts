@@ -60,8 +60,10 @@ export class BatchPlan {
     const first = window * sortWindow;
     const numBatches = Math.min(sortWindow, numWhole - first);
     const rows = this.order.subarray(first * batchSize, (first + numBatches) * batchSize);
-    const lengths = Float64Array.from(rows, (row, i) => length(row) * rows.length + i); // ties keep their order
-    const sorted = lengths.sort().map((key) => rows[key % rows.length]!);
+    const n = rows.length;
+    const keys = new Float64Array(n);
+    for (let i = 0; i < n; i++) keys[i] = length(rows[i]!) * n + i; // ties keep their order
+    const sorted = Int32Array.from(keys.sort(), (key) => rows[key % n]!);
     const batches = rng.fork(`window/${window}`).permutation(numBatches);
     const out = new Int32Array(rows.length);
     batches.forEach((from, to) => out.set(sorted.subarray(from * batchSize, (from + 1) * batchSize), to * batchSize));

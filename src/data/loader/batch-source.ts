@@ -11,6 +11,8 @@ export interface BatchRequest {
 export interface BatchSource {
   batches(requests: Iterable<BatchRequest>): AsyncGenerator<UnlabelledBatch>;
   close(): Promise<void>;
+  /** See CellBatches. */
+  recycle?(batch: Pick<UnlabelledBatch, 'geneIds'>): void;
 }
 
 /**

@@ -52,10 +52,15 @@ export function createLoader(corpus: CellSource, options: LoaderOptions): CellBa
   const rows = rng ? passRows(corpus, options.rows, options.loader.sampling, rng) : options.rows;
   const plan = new BatchPlan({ rows, batchSize: options.batchSize, rng, length, sortWindow: options.loader.sortWindow });
 
+  function longestOf(rows: Int32Array): number {
+    let longest = 0;
+    for (const row of rows) longest = Math.max(longest, length(row));
+    return longest;
+  }
   function* requests(): Generator<BatchRequest> {
     for (let index = skipBatches; index < plan.numBatches; index++) {
       const rows = partOf(plan.rowsOf(index), options.part);
-      yield { rows, longest: rows.reduce((longest, row) => Math.max(longest, length(row)), 0) };
+      yield { rows, longest: longestOf(rows) };
     }
   }
 
@@ -84,7 +89,7 @@ export function createLoader(corpus: CellSource, options: LoaderOptions): CellBa
       await close();
     }
   }
-  return { numBatches: plan.numBatches, close, [Symbol.asyncIterator]: batches };
+  return { numBatches: plan.numBatches, close, recycle: (batch) => threads?.recycle?.(batch), [Symbol.asyncIterator]: batches };
 }
 
 /** A seed can be handed to a thread, a stream cannot. */

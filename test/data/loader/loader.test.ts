@@ -102,6 +102,22 @@ describe('a pass over a corpus', () => {
     expect(await pass({ ...options, skipBatches: 4, part: { rank: 7, worldSize: 8 }, loader: { ...inProcess, numWorkers: 2 } })).toEqual(await pass({ ...options, skipBatches: 4, part: { rank: 7, worldSize: 8 } }));
   });
 
+  it.each([true, false])('gives the same batches in memory that is handed back, compiled loops %s', async (compiledLoops) => {
+    const here = await pass();
+    const rows = Int32Array.from({ length: corpus.numCells }, (_, row) => row);
+    const loader = createLoader(corpus, { rows, batchSize: 8, preprocessing, rng: Rng.fromSeed(5), labelKeys: ['cell_type'], loader: { ...inProcess, numWorkers: 2, compiledLoops } });
+    const buffers = new Set<unknown>();
+    let index = 0;
+    for await (const batch of loader) {
+      expect(batch).toEqual(here[index++]);
+      buffers.add(batch.geneIds.buffer);
+      loader.recycle!(batch);
+      loader.recycle!(batch);
+    }
+    expect(index).toBe(here.length);
+    if (compiledLoops && process.platform === 'linux') expect(buffers.size).toBeLessThan(here.length);
+  });
+
   it('can be left early, and closed without having begun', async () => {
     const loader = createLoader(corpus, { rows: corpus.splitRows('train'), batchSize: 4, preprocessing, rng: null, loader: { ...inProcess, numWorkers: 2 } });
     for await (const batch of loader) {
