@@ -7,7 +7,7 @@ const WORTH_THREADS = 20_000;
 /** The process without what it reads and makes: the engine, libraries, a file of some cells while it is opened. */
 const BASE_BYTES = 200e6;
 /** Of the largest file while it is opened: names and offsets of its rows. */
-const ROW_BYTES = 100;
+const ROW_BYTES = 170;
 /** A thread before it makes anything: the engine and blocks on their way; where readers bring them, the HDF5 library, too. */
 const THREAD_BYTES = { inPlace: 60e6, byReaders: 150e6 };
 /** An id and a value, in arrays that may have grown. */

@@ -12,7 +12,7 @@ import type { Vocabulary } from '../genes/vocabulary.js';
 import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
 import { valueScale } from '../loader/value-scale.js';
-import type { CellFile, CsrStorage, GeneNames } from '../readers/reader.js';
+import type { CellFile, CellMatrix, CsrStorage, GeneNames } from '../readers/reader.js';
 import { parseReference } from '../readers/reference.js';
 import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
 import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
@@ -112,31 +112,54 @@ export async function buildCorpus(files: readonly string[], options: BuildOption
   try {
     // A process that makes a share of the shards reads some of the files alone: which, their tables of contents tell.
     if (!options.share) for (const path of files) void hashes.of(path);
-    const opened: CellFile[] = [];
-    for (const path of files) opened.push(await pool.open(path, { keys: new Set(asked), labels: obsKeys === undefined }));
-    return await buildFrom(opened, options, { hashes, rest: () => pool.rest() });
+    const judged: JudgedFile[] = [];
+    for (const path of files) judged.push(await judgeFile(await pool.open(path, { keys: new Set(asked), labels: obsKeys === undefined }), options));
+    return await buildFromJudged(judged, options, hashes, () => pool.rest());
   } finally {
     await hashes.close();
     await pool.close();
   }
 }
 
-/**
- * As buildCorpus, from open files; the caller closes them.
- * @param around hashes: of the sources, perhaps under way. rest: called once names and labels were read, where other threads read the rows, or no
- *   reader does
- */
-export async function buildFrom(given: readonly CellFile[], options: BuildOptions, around: { readonly hashes?: SourceHashes; readonly rest?: () => Promise<void> } = {}): Promise<CorpusManifest> {
-  const { out, orthologs } = options;
-  const files = orthologs ? given.map((file) => withOrthologs(file, orthologs)) : given;
+/** As buildCorpus, from open files; the caller closes them. */
+export async function buildFrom(files: readonly CellFile[], options: BuildOptions): Promise<CorpusManifest> {
+  const hashes = new SourceHashes();
+  try {
+    const judged: JudgedFile[] = [];
+    for (const file of files) judged.push(await judgeFile(file, options));
+    return await buildFromJudged(judged, options, hashes);
+  } finally {
+    await hashes.close();
+  }
+}
+
+/** A file and which of its matrices is read. */
+interface JudgedFile {
+  readonly file: CellFile;
+  readonly chosen: ChosenMatrix;
+  readonly matrix: CellMatrix;
+  readonly storage: CsrStorage | undefined;
+}
+
+/** Looks at all that has to be read of a file before its rows: it may be closed afterwards. @throws DataError as chooseMatrix */
+async function judgeFile(given: CellFile, { orthologs, matrix: asked, valueKind }: BuildOptions): Promise<JudgedFile> {
+  const file = orthologs ? withOrthologs(given, orthologs) : given;
+  const chosen = await chooseMatrix(file, { ...(asked !== undefined && { matrix: asked }), ...(valueKind !== undefined && { valueKind }) });
+  const matrix = file.matrix(chosen.key);
+  return { file, chosen, matrix, storage: await matrix.storedRows?.() };
+}
+
+/** @param rest called once no row is read here any more: by other threads, or by no reader */
+async function buildFromJudged(judged: readonly JudgedFile[], options: BuildOptions, hashes: SourceHashes, rest?: () => Promise<void>): Promise<CorpusManifest> {
+  const { out } = options;
+  const files = judged.map(({ file }) => file);
+  const chosen = judged.map((each) => each.chosen);
+  const matrices = judged.map(({ matrix }) => matrix);
   const existing = await stateOf(out);
   const share = options.share && checkShare(options.share);
   refuseRepeats(files.map(({ path }) => resolve(path)), files);
-  const chosen: ChosenMatrix[] = [];
-  for (const file of files) chosen.push(await chooseMatrix(file, { ...(options.matrix !== undefined && { matrix: options.matrix }), ...(options.valueKind !== undefined && { valueKind: options.valueKind }) }));
   const fileScales = chosen.map(valueScale);
   const scale = options.convert === undefined ? commonScale(files, chosen, fileScales) : convertedScale(files, chosen, fileScales, options.convert);
-  const matrices = files.map((file, i) => file.matrix(chosen[i]!.key));
   const { geneTable } = options;
   const vocabulary = options.vocabulary ?? vocabularyFromGenes(matrices.map(({ genes }) => genes), geneTable);
   const map = geneMapper(vocabulary, geneTable);
@@ -157,11 +180,9 @@ export async function buildFrom(given: readonly CellFile[], options: BuildOption
   const numRows = matrices.reduce((n, { numCells }) => n + numCells, 0);
   const leftOut = ruledOutByObs(numRows, filterKeys.map((key) => joinObs(files, key, true)), keep, drop);
   if (splitBy) refuseMissing(splitBy, files, leftOut);
-  const storages: (CsrStorage | undefined)[] = [];
-  for (const matrix of matrices) storages.push(await matrix.storedRows?.());
   const sources = files.map((file, i): CorpusSource => {
     const from = fileScales[i]!;
-    return { file, matrix: matrices[i]!, storage: storages[i], ...mappings[i]!, scale: from, cellTotal: chosen[i]!.cellTotal, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
+    return { file, matrix: matrices[i]!, storage: judged[i]!.storage, ...mappings[i]!, scale: from, cellTotal: chosen[i]!.cellTotal, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
   });
   const build: BuildChoices = {
     version: FORMAT_VERSION,
@@ -186,7 +207,6 @@ export async function buildFrom(given: readonly CellFile[], options: BuildOption
   };
   for (const { scale: from, file, matrix } of sources) new CellFilter(build, from, file, matrix); // refuses what it cannot answer before anything is read
   // A new build does not wait for the hashes.
-  const { hashes = new SourceHashes() } = around;
   const isRead = sourcesRead(matrices.map(({ numCells }) => numCells), build.shardCells, share);
   const record = Promise.all(files.map(({ path }, i) => (isRead[i] ? hashes.of(path) : UNREAD_SOURCE))).then((hashes): BuildRecord => {
     if (!build.dropDuplicates) refuseRepeats(hashes.map((hash, i) => (isRead[i] ? hash : files[i]!.path)), files);
@@ -208,7 +228,7 @@ export async function buildFrom(given: readonly CellFile[], options: BuildOption
   for (const { path, notes } of files) if (notes.length > 0) options.onNotes?.(path, notes);
   const isInPlace = sources.every((source) => rowsInPlace(source) !== undefined);
   const numThreads = await buildThreads(matrices, { vocabularySize: vocabulary.size, shardCells: build.shardCells, asked: options.numWorkers, memoryBytes: options.memoryBytes, isInPlace });
-  if (numThreads > 0 || isInPlace) await around.rest?.();
+  if (numThreads > 0 || isInPlace) await rest?.();
   await makeFolder(out);
   try {
     return await writeCorpus({ folder: out, build, record, numThreads, sync: options.sync ?? true, share, valueType: options.valueType, sources, vocabulary, scale, obs, splitBy, leftOut, progress: options.progress, signal: options.signal }, earlier);

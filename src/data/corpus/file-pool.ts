@@ -8,6 +8,8 @@ import { MAX_CATEGORIES } from './obs-columns.js';
 
 /** Files that stay open at once: each holds a thread and some 25 MB. */
 export const MOST_OPEN_FILES = 8;
+/** Rows of files that stay open while another one is opened: each holds its names, a hundred bytes a row. */
+const MOST_OPEN_ROWS = 200_000;
 
 /** Which obs columns of a file are kept in memory: those asked for, and with `labels` all that could be labels. */
 export interface WantedObs {
@@ -48,6 +50,7 @@ export class FilePool {
 
   /** Opens the file and keeps it open until what is returned is called. */
   async hold(path: string): Promise<() => Promise<void>> {
+    if (!this.entries.has(path)) await this.makeRoom(this.mostOpen - 1, MOST_OPEN_ROWS);
     const entry = this.entries.get(path) ?? { file: openCellFile(path), numUsers: 0 };
     this.entries.delete(path);
     this.entries.set(path, entry);
@@ -86,12 +89,17 @@ export class FilePool {
     this.names.close();
   }
 
-  private async makeRoom(mostOpen = this.mostOpen): Promise<void> {
+  /** Closes those used longest ago until so many files, of so many rows, are open at most. */
+  private async makeRoom(mostOpen = this.mostOpen, mostRows = Infinity): Promise<void> {
+    let numRows = 0;
+    for (const { numUsers, file } of mostRows < Infinity ? this.entries.values() : []) if (numUsers === 0) numRows += (await file).numCells;
     for (const [path, { file, numUsers }] of this.entries) {
-      if (this.entries.size <= mostOpen) return;
+      if (this.entries.size <= mostOpen && numRows <= mostRows) return;
       if (numUsers > 0) continue;
       this.entries.delete(path);
-      (await file).close();
+      const opened = await file;
+      numRows -= opened.numCells;
+      opened.close();
     }
   }
 }
