@@ -1,29 +1,27 @@
-import { readdir, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { ConfigError, DataError, OutputError } from '../../errors.js';
-import { asOutputError, makeFolder } from '../../files.js';
+import { ConfigError, DataError } from '../../errors.js';
+import { makeFolder } from '../../files.js';
 import type { Progress } from '../../progress.js';
 import { vocabularyFromGenes } from '../genes/build-vocabulary.js';
-import { geneIdKind } from '../genes/gene-ids.js';
 import type { GeneTable } from '../genes/gene-table.js';
-import { checkCoverage, geneMapper, LOWEST_COVERAGE, type GeneMapping } from '../genes/mapping.js';
+import { checkCoverage, geneMapper, type GeneMapping } from '../genes/mapping.js';
 import { withOrthologs, type OrthologTable } from '../genes/orthologs.js';
 import type { Vocabulary } from '../genes/vocabulary.js';
 import { chooseMatrix, type ChosenMatrix } from '../inspect/choose-matrix.js';
 import type { ValueScale } from '../loader/config.js';
 import { valueScale } from '../loader/value-scale.js';
 import type { CellFile, CellMatrix, CsrStorage, GeneNames } from '../readers/reader.js';
-import { parseReference } from '../readers/reference.js';
 import { CellFilter, ruledOutByObs, type ObsValues } from './cell-filter.js';
-import { needsConversion, scaleOfTarget, whyNotConvertible, type ConversionTarget } from './convert-values.js';
+import { needsConversion, type ConversionTarget } from './convert-values.js';
+import { commonScale, convertedScale, refuseForeignNames, refuseMissing, refuseRepeats } from './build-checks.js';
+import { removeUnfinished, sameBuild, sameShare, stateOf } from './build-folder.js';
 import { buildThreads } from './build-threads.js';
 import { findDuplicates } from './duplicates.js';
 import { FilePool } from './file-pool.js';
-import { isOurs, readJournal, removeFiles } from './journal.js';
-import { FORMAT_VERSION, GENES_FILE, MANIFEST_FILE, readManifest, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
+import { removeFiles } from './journal.js';
+import { FORMAT_VERSION, GENES_FILE, type BuildChoices, type BuildRecord, type CorpusManifest } from './manifest.js';
 import { joinObs, labelLikeKeys, refuseReserved, refuseUnknownNames } from './obs-columns.js';
-import { checkShare, PART_FILE, readPart, shardsOf, UNREAD_SOURCE, type Share } from './part.js';
-import type { DictionaryColumn } from './shard-writer.js';
+import { checkShare, shardsOf, UNREAD_SOURCE, type Share } from './part.js';
 import { SourceHashes } from './source-hashes.js';
 import { rowsInPlace } from './stored-counts.js';
 import type { Fractions } from './split.js';
@@ -239,136 +237,12 @@ async function buildFromJudged(judged: readonly JudgedFile[], options: BuildOpti
   }
 }
 
-type FolderState =
-  | { readonly kind: 'free' }
-  | { readonly kind: 'finished'; readonly manifest: CorpusManifest; readonly share: Share | null }
-  | ({ readonly kind: 'unfinished'; readonly share: Share | null } & NonNullable<Awaited<ReturnType<typeof readJournal>>>);
-
-/** @throws OutputError for a folder with other things in it: a corpus does not mix with them */
-async function stateOf(out: string): Promise<FolderState> {
-  const names = await readdir(out).catch((error: NodeJS.ErrnoException): string[] => {
-    if (error.code === 'ENOENT') return [];
-    throw asOutputError(out, error);
-  });
-  if (names.includes(MANIFEST_FILE)) return { kind: 'finished', manifest: (await readManifest(out)).manifest, share: null };
-  if (names.includes(PART_FILE)) return { kind: 'finished', ...(await readPart(out)) };
-  const journal = await readJournal(out);
-  if (journal) return { kind: 'unfinished', share: journal.header.share, ...journal };
-  const foreign = names.find((name) => !isOurs(name));
-  if (foreign !== undefined) throw new OutputError({ file: out, found: `holds other files (${foreign})`, expected: 'a new or empty folder', hint: 'choose another --out' });
-  return { kind: 'free' };
-}
-
-async function removeUnfinished(out: string): Promise<void> {
-  await removeFiles(out, []);
-  if ((await readdir(out)).length === 0) await rm(out, { recursive: true });
-}
-
-const OTHER_INPUT: Partial<Record<keyof BuildRecord, string>> = { sources: 'of other files', vocabularyHash: 'over another vocabulary', geneTableHash: 'with another gene table', orthologsHash: 'with another table of orthologs' };
-
 /** Which files rows of this process's shards are from. */
 function sourcesRead(numCells: readonly number[], shardCells: number, share: Share | undefined): boolean[] {
   const numRows = numCells.reduce((a, b) => a + b, 0);
   const [first, end] = share ? shardsOf(share, Math.ceil(numRows / shardCells)) : [0, Infinity];
   let row = 0;
   return numCells.map((n) => (row += n) > first * shardCells && row - n < end * shardCells);
-}
-
-/** @throws DataError where the folder holds another rank's part, or a part where a corpus is wanted */
-function sameShare(out: string, there: Share | null, asked: Share | undefined): void {
-  const words = (share: Share | null | undefined): string => (share ? `part ${share.rank} of ${share.world}` : 'a whole corpus');
-  if (words(there) !== words(asked)) throw new DataError({ file: out, found: words(there), expected: words(asked), hint: 'choose another --out or delete the folder' });
-}
-
-/** @returns `value` where both builds are the same @throws DataError naming what differs */
-function sameBuild<T>(out: string, there: BuildRecord, asked: BuildRecord, value: T): T {
-  const differing = (Object.keys(asked) as (keyof BuildRecord)[]).filter((key) => JSON.stringify(there[key]) !== JSON.stringify(asked[key]));
-  if (differing.length === 0) return value;
-  const [key] = differing;
-  const show = (record: BuildRecord): string => JSON.stringify(record[key!]);
-  const words = OTHER_INPUT[key!];
-  throw new DataError({ file: out, key: differing.join(', '), found: words ? `a corpus ${words}` : `a corpus built with ${key} ${show(there)}`, expected: words ? 'the same input' : show(asked), hint: 'choose another --out or delete the folder' });
-}
-
-/** @throws DataError for a file that is given twice: each of its cells would be learned twice, or learned and tested */
-function refuseRepeats(names: readonly string[], files: readonly CellFile[]): void {
-  // Two parts of one file, modalities of MuData or genomes of Cell Ranger, are two sources.
-  const parts = files.map(({ path }) => parseReference(path).part);
-  const isSame = (i: number, j: number): boolean => names[i] === names[j] && (parts[i] === undefined || parts[j] === undefined || parts[i] === parts[j]);
-  const indices = new Map<string, number[]>();
-  names.forEach((name, i) => {
-    const others = indices.get(name) ?? [];
-    const before = others.find((j) => isSame(i, j));
-    if (before !== undefined) throw new DataError({ file: files[i]!.path, found: `the same file as ${files[before]!.path}`, expected: 'each file once', hint: 'leave one out' });
-    indices.set(name, [...others, i]);
-  });
-}
-
-/** @throws DataError naming a cell that a split by groups could not place */
-function refuseMissing(splitBy: DictionaryColumn, files: readonly CellFile[], leftOut: Uint8Array): void {
-  let offset = 0;
-  for (const file of files) {
-    for (let row = 0; row < file.numCells; row++) {
-      if (splitBy.codes[offset + row]! >= 0 || leftOut[offset + row] !== NOT_LEFT_OUT) continue;
-      throw new DataError({ file: file.path, key: `obs['${splitBy.key}']`, found: `cell '${file.cellIds[row]}' has no value`, expected: 'one for every cell, to split by', hint: `fill it in, split by another field, or keep only cells that have one: --keep ${splitBy.key}=…` });
-    }
-    offset += file.numCells;
-  }
-}
-
-/** @throws DataError where the files hold different kinds of values */
-function commonScale(files: readonly CellFile[], chosen: readonly ChosenMatrix[], scales: readonly ValueScale[]): ValueScale {
-  const kind = scales[0]!.kind;
-  const other = scales.findIndex((scale) => scale.kind !== kind);
-  if (other >= 0) {
-    const convert = scales.every((scale) => whyNotConvertible(scale, scaleOfTarget('log1p')) === undefined) ? ', or pass --convert log1p to bring all to one kind' : '';
-    throw new DataError({ file: files[other]!.path, key: chosen[other]!.key, found: chosen[other]!.valueKind, expected: `${kind}, as in ${files[0]!.path}`, hint: `choose --matrix so that all files hold the same kind of values${convert || ', or build two corpora'}` });
-  }
-  const targets = scales.map(({ targetSum }) => targetSum);
-  const known = targets.findIndex((target) => target !== undefined);
-  const different = targets.findIndex((target) => target !== undefined && target !== targets[known]);
-  if (different >= 0) {
-    throw new DataError({ file: files[different]!.path, key: chosen[different]!.key, found: `log1p of cells scaled to ${targets[different]}`, expected: `${targets[known]}, as in ${files[known]!.path}`, hint: 'pass --convert log1p to bring all to one total, or build from counts' });
-  }
-  // Where one file does not tell its target sum, the values of all are taken as they are.
-  return targets.includes(undefined) ? { kind } : { kind, targetSum: targets[0]! };
-}
-
-/** @throws DataError for a file whose values cannot be converted without guessing */
-function convertedScale(files: readonly CellFile[], chosen: readonly ChosenMatrix[], scales: readonly ValueScale[], target: ConversionTarget): ValueScale {
-  const to = scaleOfTarget(target);
-  scales.forEach((from, i) => {
-    const reason = whyNotConvertible(from, to);
-    if (reason !== undefined) throw new DataError({ file: files[i]!.path, key: chosen[i]!.key, found: `${from.kind}, which cannot become ${target}: ${reason}`, hint: from.kind === 'counts' ? undefined : 'choose a --matrix of counts, or leave this file out' });
-  });
-  return to;
-}
-
-const KIND_WORDS = { symbol: 'symbols', ensembl: 'Ensembl ids', 'ensembl-version': 'Ensembl ids', mixed: 'symbols and Ensembl ids', unknown: 'other names' };
-
-/**
- * Without a given vocabulary the files' genes are joined, and files that name theirs differently would stand side by side
- * without a gene in common.
- * @throws DataError for a file that shares next to nothing with those before it
- */
-function refuseForeignNames(files: readonly CellFile[], genes: readonly GeneNames[], mappings: readonly GeneMapping[], table: GeneTable | undefined): void {
-  const before = new Set(mappings[0]!.vocabularyIds);
-  for (let i = 1; i < files.length; i++) {
-    const here = new Set(mappings[i]!.vocabularyIds);
-    const smaller = Math.min(here.size, before.size);
-    let numShared = 0;
-    for (const id of here) if (id >= 0 && before.has(id)) numShared++;
-    for (const id of here) before.add(id);
-    if (numShared > 0 && numShared >= LOWEST_COVERAGE * smaller) continue;
-    const kinds = [genes[0]!, genes[i]!].map(({ names }) => KIND_WORDS[geneIdKind(names).kind]);
-    throw new DataError({
-      file: files[i]!.path,
-      key: 'genes',
-      found: `${numShared} of ${genes[i]!.names.length} genes are in ${i === 1 ? files[0]!.path : 'the files before it'} (${kinds[1]} here, ${kinds[0]} there)`,
-      expected: 'files that share genes',
-      hint: table ? 'is it the same species?' : 'pass a table of symbols and Ensembl ids with --gene-table (scdiva data genes makes one)',
-    });
-  }
 }
 
 function copied(values: ObsValues): Record<string, string[]> {

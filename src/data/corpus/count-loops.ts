@@ -68,13 +68,6 @@ export interface ColumnMeaning {
   readonly isLeftOut?: Uint8Array | undefined;
 }
 
-/** One row after `translate`. Views that the next block overwrites. */
-export interface TranslatedCounts extends RawCell {
-  readonly matched: number;
-  readonly mitochondrial: number;
-  readonly renamed: number;
-}
-
 /**
  * Rows of counts in the memory of the WebAssembly loops: checked, brought to the vocabulary, counted. Takes what it is sure of (whole numbers up
  * to 65,535 in columns that exist); for the rest the readers have words. Also collects the gene statistics of a shard, cell by cell.
@@ -87,7 +80,8 @@ export class CountLoops {
   private numCells = 0;
   private starts!: Int32Array;
   private places!: Int32Array;
-  /** [R] of the rows of the block: genes, and sums as in TranslatedCounts. Views that move as blocks grow. */
+  // [R] genes of each row of the block after `translate`, and sums over it: of all columns, of those in the vocabulary, the mitochondrial, the renamed.
+  // Views that the next block overwrites or moves.
   numGenes!: Int32Array;
   totals!: Float64Array;
   matched!: Float64Array;
@@ -117,16 +111,11 @@ export class CountLoops {
     return { columns: new Uint8Array(memory.buffer, columns.value, numEntries * columnBytes), values: new Uint8Array(memory.buffer, values.value, numEntries * valueBytes) };
   }
 
-  /** @returns how many of the block's rows, from the first on, can be had with `row` */
+  /** @returns how many of the block's rows, from the first on, are as they should be */
   translate(numRows: number, columns: StoredType, values: StoredType): number {
     const numEntries = this.starts[numRows]!;
     for (const widen of [COLUMN_TYPES[columns], VALUE_TYPES[values]]) if (widen) (this.loops[widen] as (n: number) => void)(numEntries);
     return this.loops.translate(numRows);
-  }
-
-  row(r: number): TranslatedCounts {
-    const [from, to] = [this.places[r]!, this.places[r]! + this.numGenes[r]!];
-    return { geneIds: this.geneIds.subarray(from, to), values: this.counts.subarray(from, to), total: this.totals[r]!, matched: this.matched[r]!, mitochondrial: this.mitochondrial[r]!, renamed: this.renamed[r]! };
   }
 
   /** Genes and counts of the rows [from, to) of the block, which lie one after the other. */
