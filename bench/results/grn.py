@@ -1,7 +1,7 @@
 """Cells with a known network, for the gene-network tables of docs/results.md.
 
     python3 bench/results/grn.py cells DATA OUT         OUT/<set>/{cells.h5ad,truth.csv,tf.txt}
-    python3 bench/results/grn.py forest OUT/<set> [--cells CELLS.h5ad]
+    python3 bench/results/grn.py forest OUT/<set> [--seeds 3]
 
 DATA holds grn_beeline (Murali-group/Beeline), grn_sergio (PayamDiba/SERGIO, 100 genes without noise, brought to 10,000 a cell) and sim_perturb_grn as its folders. `forest` scores regression by trees in
 the manner of GENIE3: each gene on all regulators, 100 extremely randomised trees, weight = importance. Needs anndata, pandas and scikit-learn.
@@ -43,11 +43,11 @@ def cells(data, out):
     (out / "knockdowns" / "tf.txt").write_text("".join(f"{name}\n" for name in sorted(set(pd.read_csv(source / "refNetwork.csv").Gene1))))
 
 
-def forest(folder, file):
+def forest(folder, num_seeds):
     from sklearn.ensemble import ExtraTreesRegressor
     from sklearn.metrics import auc, precision_recall_curve
 
-    table = ad.read_h5ad(file or folder / "cells.h5ad")
+    table = ad.read_h5ad(folder / "cells.h5ad")
     x = np.asarray(table.X.todense() if hasattr(table.X, "todense") else table.X, dtype="float64")
     if np.allclose(x, np.round(x)):
         x = np.log1p(x / x.sum(1, keepdims=True) * 1e4)
@@ -56,7 +56,7 @@ def forest(folder, file):
     genes = sorted({name for edge in truth for name in edge})
     factors = [name for name in (folder / "tf.txt").read_text().split() if name in at]
     ratios = []
-    for seed in range(3):
+    for seed in range(num_seeds):
         labels, scores = [], []
         for target in genes:
             others = [name for name in factors if name != target]
@@ -65,7 +65,7 @@ def forest(folder, file):
             scores += list(trees.feature_importances_)
         precision, recall, _ = precision_recall_curve(labels, scores)
         ratios.append(auc(recall, precision) / np.mean(labels))
-    print(folder, f"{np.mean(ratios):.3f} ± {np.std(ratios, ddof=1):.3f} over chance")
+    print(folder, f"{np.mean(ratios):.3f}{f' ± {np.std(ratios, ddof=1):.3f}' if num_seeds > 1 else ''} over chance")
 
 
 parser = argparse.ArgumentParser()
@@ -75,6 +75,6 @@ verb.add_argument("data", type=Path)
 verb.add_argument("out", type=Path)
 verb = verbs.add_parser("forest")
 verb.add_argument("folder", type=Path)
-verb.add_argument("--cells", type=Path)
+verb.add_argument("--seeds", type=int, default=3)
 args = parser.parse_args()
-cells(args.data, args.out) if args.verb == "cells" else forest(args.folder, args.cells)
+cells(args.data, args.out) if args.verb == "cells" else forest(args.folder, args.seeds)

@@ -14,7 +14,7 @@ import { filledUp } from './filled-up.js';
 import { networkGenes, type NetworkGenes } from './genes.js';
 import { knockoutNetwork } from './knockout-network.js';
 import { isPerturbationModel, perturbationNetwork, touchedRegulators } from './perturbation-network.js';
-import { vectorNetworks } from './vector-network.js';
+import { vectorNetwork } from './vector-network.js';
 
 /**
  * How the strength of an edge is told:
@@ -92,9 +92,9 @@ export async function inferNetworks(checkpoint: Checkpoint, executor: Executor, 
   const weights: Partial<Record<NetworkMethod, Float64Array>> = {};
   let attention: AttentionNetwork | undefined;
   let uncorrected: AttentionNetwork | undefined;
-  const { cosines, conditional } = vectorNetworks(checkpoint, genes);
-  if (methods.includes('vectors')) weights.vectors = conditional;
+  if (methods.includes('vectors')) weights.vectors = vectorNetwork(checkpoint, genes, 'conditional');
   if (methods.includes('perturbation')) {
+    const cosines = vectorNetwork(checkpoint, genes, 'cosine');
     const { weights: predicted, numTrained } = await tracked(options.progress, 'Perturb regulators', genes.regulators.length, 'regulators', (done) => perturbationNetwork(checkpoint, executor, genes, cosines, file, whole!, { ...options, maxCells: knockoutCells, batchSize: 2 * batchSize, onRegulators: done }));
     weights.perturbation = predicted;
     if (numTrained < genes.regulators.length) notes.push(`${numTrained} of ${genes.regulators.length} regulators were perturbed in training; edges of the others are cosines of gene vectors, on the same scale`);

@@ -4,7 +4,8 @@ import { coExpressionNetwork, differentialNetwork, expressionColumns } from '../
 import { filledUp } from '../../../src/inference/grn/filled-up.js';
 import { networkGenes } from '../../../src/inference/grn/genes.js';
 import { PairSums, PositionExpectation } from '../../../src/inference/grn/pair-sums.js';
-import { vectorNetworks } from '../../../src/inference/grn/vector-network.js';
+import { vectorNetwork } from '../../../src/inference/grn/vector-network.js';
+import type { ModelConfig } from '../../../src/model/config.js';
 import { pearson, spearman } from '../../../src/metrics/correlation.js';
 import { differenceOf, networkEdges, regulons, signed } from '../../../src/inference/grn/regulons.js';
 
@@ -63,7 +64,8 @@ describe('vectors', () => {
   const table = Float32Array.from([[0, 0, 0], [0, 0, 0], ...Object.values(axes), [0, 0, 0], [0, 0, 0]].flat());
   const network = (regulators: string[]) => {
     const of = networkGenes([2, 3, 4, 5], vocabulary, regulators, 'tf.txt');
-    return { of, ...vectorNetworks({ modelConfig: { hiddenDim: 3 }, parameters: { 'gene_embedding.weight': { dtype: 'float32', shape: [table.length / 3, 3], data: table } } } as never, of) };
+    const model = { modelConfig: { hiddenDim: 3 } as ModelConfig, parameters: { 'gene_embedding.weight': { dtype: 'float32' as const, shape: [table.length / 3, 3], data: table } } };
+    return { of, conditional: vectorNetwork(model, of, 'conditional'), cosines: vectorNetwork(model, of, 'cosine') };
   };
 
   it('share a target among its regulators, and ask none about itself', () => {
