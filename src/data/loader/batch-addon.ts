@@ -31,7 +31,7 @@ export interface BatchAddon {
   stop(crew: Crew): void;
 }
 
-/** batches/: reading, scoring and ranking of a batch's cells. Its logarithms are exact to the last bit only where products and sums may not be reordered, which they are not. */
+/** batches/: reading, scoring and ranking of a batch's cells. */
 const BATCHES: Library = { name: 'batches', flags: ['-I', (createRequire(import.meta.url)('node-api-headers') as { include_dir: string }).include_dir], without: 'loader.compiledLoops: false does without' };
 
 export const batchLibrary = (cache?: string): Promise<LibraryPlace> => libraryPlace(BATCHES, cache);
@@ -49,7 +49,7 @@ let loading: Promise<BatchAddon | undefined> | undefined;
 
 /**
  * The addon, loaded once a thread, compiled first where that has not been done. Without it batches are the same, made by WebAssembly at
- * two to three times the cost, and that is said.
+ * twice the cost, and that is said.
  * @param notice told in one line why there is none
  */
 export function loadBatchAddon(notice: (line: string) => void = (line) => process.emitWarning(line, 'ScDiva')): Promise<BatchAddon | undefined> {
