@@ -31,7 +31,7 @@ export class FilePool {
   private readonly entries = new Map<string, PoolEntry>();
   private readonly names = new NameSpool();
 
-  constructor(private readonly mostOpen = MOST_OPEN_FILES) {}
+  constructor(private readonly mostOpen = MOST_OPEN_FILES, private readonly mostRows = MOST_OPEN_ROWS) {}
 
   /** @throws DataError as openCellFile */
   async open(path: string, wanted: WantedObs): Promise<CellFile> {
@@ -50,7 +50,7 @@ export class FilePool {
 
   /** Opens the file and keeps it open until what is returned is called. */
   async hold(path: string): Promise<() => Promise<void>> {
-    if (!this.entries.has(path)) await this.makeRoom(this.mostOpen - 1, MOST_OPEN_ROWS);
+    if (!this.entries.has(path)) await this.makeRoom(this.mostOpen - 1, this.mostRows);
     const entry = this.entries.get(path) ?? { file: openCellFile(path), numUsers: 0 };
     this.entries.delete(path);
     this.entries.set(path, entry);

@@ -43,6 +43,27 @@ describe('a pool of files', () => {
     expect(pool.numOpen).toBe(0);
   });
 
+  it('keeps fewer open where they are large, and none once it rests; names, labels and rows are there all the same', async () => {
+    const { paths } = await writeFiles(3);
+    const pool = new FilePool(8, 10);
+    const files: CellFile[] = [];
+    const numOpen: number[] = [];
+    for (const path of paths) {
+      files.push(await pool.open(path, all));
+      numOpen.push(pool.numOpen);
+    }
+    expect(numOpen).toEqual([1, 2, 2]);
+    await pool.rest();
+    expect(pool.numOpen).toBe(0);
+    for (const [i, file] of files.entries()) {
+      const content = randomCells(i, 6, 20);
+      expect(file.cellIds).toEqual(content.cellIds);
+      expect(file.obs('cell_type')).toMatchObject({ kind: 'categorical' });
+      for await (const block of file.matrix('X').rowBlocks({ start: 2, end: 3 })) expect([...block.values]).toEqual(content.x!.rows[2]!.filter((value) => value > 0));
+    }
+    await pool.close();
+  });
+
   it('does not close a file that is being read', async () => {
     const { paths } = await writeFiles(4);
     const pool = new FilePool(1);
