@@ -27,7 +27,7 @@ export interface LibraryPlace {
  * No -ffast-math: it would let the compiler assume that there is no NaN, and NaN is how a broken run is noticed. Sums are reordered only
  * where the sources say so (omp simd). Never unloaded (nodelete): whoever loaded it keeps pointers into it until the process ends.
  */
-const FLAGS = ['-std=c++17', '-O3', '-march=native', '-fno-math-errno', '-fno-trapping-math', '-fopenmp-simd', '-mprefer-vector-width=512', '-shared', '-fPIC', '-Wl,-z,nodelete', '-w'];
+const FLAGS = ['-std=c++17', '-O3', '-march=native', '-fno-math-errno', '-fno-trapping-math', '-fopenmp-simd', ...(process.arch === 'x64' ? ['-mprefer-vector-width=512'] : []), '-shared', '-fPIC', '-Wl,-z,nodelete', '-w'];
 
 /** Where the library of this version for this kind of processor is, built or not. */
 export async function libraryPlace(library: Library, cache = cacheFolder()): Promise<LibraryPlace> {
