@@ -55,7 +55,7 @@ export { MODEL_PRESETS } from './model/presets.js';
 export { describeCheckpoint, type CheckpointDescription } from './inference/describe-checkpoint.js';
 export { importCheckpoint } from './inference/import-checkpoint.js';
 export { cachedModels, removeCached, type CachedModel } from './hub/snapshot.js';
-export { inferNetworks, type InferOptions, type InferredNetworks, type NetworkMethod } from './inference/grn/infer.js';
+export { inferNetworks, NETWORK_METHODS, type InferOptions, type InferredNetworks, type NetworkMethod } from './inference/grn/infer.js';
 export { evaluatePerturbationFile, perturbCells, perturbFile, type PerturbOptions, type PerturbReport } from './inference/perturb.js';
 export { readSafetensors, writeSafetensors } from './model/safetensors.js';
 export { planTraining, type Plan, type PlanOptions } from './plan/plan.js';
