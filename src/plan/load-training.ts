@@ -28,8 +28,8 @@ export async function loadTraining(path: string, overrides: readonly string[]): 
   const isThere = (key: string): boolean => (key.startsWith('data.') ? data?.[key.slice('data.'.length)] !== undefined : key in others);
   const other = OTHERS.find(({ keys }) => keys.some(isThere));
   if (!other) return { task: 'annotation', config: await loadConfig(AnnotationConfig, path, overrides) };
-  const { task, data: own, loader, lora, train, checkpoint: from } = await loadConfig<(typeof OTHERS)[number]['schema']>(other.schema, path, overrides);
+  const { task, data: own, loader, lora, train, checkpoint: from, cellState, maxGenes } = await loadConfig<(typeof OTHERS)[number]['schema']>(other.schema, path, overrides);
   // Its labels are never read: what is tried out is the encoder under a small head.
-  const config = AnnotationConfig.parse({ data: { corpus: own.corpus, labelKey: task }, checkpoint: from, tune: { kind: 'whole' }, loader, lora, train });
+  const config = AnnotationConfig.parse({ data: { corpus: own.corpus, labelKey: task }, checkpoint: from, tune: { kind: 'whole' }, loader, lora, train, cellState, maxGenes });
   return { task: 'annotation', standsFor: task, config };
 }

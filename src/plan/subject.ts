@@ -49,8 +49,7 @@ export async function planSubject(training: Training, assumed: Assumed = {}): Pr
   const assumptions: string[] = [];
   if (training.task === 'annotation' && training.standsFor) assumptions.push(`tried out as a fine-tuning of the whole encoder under a classifier: what ${training.standsFor} adds (its own head, losses and validation) comes on top`);
   const checkpoint = training.task === 'annotation' ? await readCheckpoint(training.config.checkpoint, assumptions) : undefined;
-  const model = training.task === 'pretraining' ? training.config.model : (checkpoint?.config ?? MODEL_PRESETS.ScDiVa);
-  const preprocessing = training.task === 'pretraining' ? { ...training.config.preprocessing, maxGenes: model.maxGenes } : (checkpoint?.preprocessing ?? Preprocessing.parse({ maxGenes: model.maxGenes }));
+  const { model, preprocessing } = readAs(training, checkpoint);
   const { corpus: choice } = training.config.data;
   const paths = typeof choice === 'string' ? [choice] : choice.map(({ path }) => path);
   const missing = paths.filter((path) => !existsSync(join(path, MANIFEST_FILE)));
@@ -70,6 +69,16 @@ export async function planSubject(training: Training, assumed: Assumed = {}): Pr
   const seqLen = paddedLength(preprocessing.maxGenes, preprocessing);
   const numCells = assumed.numCells === undefined ? null : { train: assumed.numCells, validation: 0, test: 0 };
   return { model, numGenes, numClasses: ASSUMED_CLASSES, numCells, lengths: [{ seqLen, share: 1 }], meanGenes: seqLen, assumptions };
+}
+
+/** The sizes of the model and of its cells, as the training reads them. */
+function readAs(training: Training, checkpoint: { config: ModelConfig; preprocessing: Preprocessing } | undefined): { model: ModelConfig; preprocessing: Preprocessing } {
+  if (training.task === 'pretraining') return { model: training.config.model, preprocessing: { ...training.config.preprocessing, maxGenes: training.config.model.maxGenes } };
+  const given = checkpoint?.config ?? MODEL_PRESETS.ScDiVa;
+  const { cellState, maxGenes } = training.config;
+  const model = { ...given, cellState: cellState ?? given.cellState, maxGenes: maxGenes ?? given.maxGenes };
+  const preprocessing = checkpoint?.preprocessing ?? Preprocessing.parse({ maxGenes: given.maxGenes });
+  return { model, preprocessing: { ...preprocessing, maxGenes: maxGenes ?? preprocessing.maxGenes } };
 }
 
 async function readCheckpoint(path: string, assumptions: string[]): Promise<{ config: ModelConfig; numGenes: number; preprocessing: Preprocessing } | undefined> {

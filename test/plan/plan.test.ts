@@ -86,6 +86,12 @@ describe('a plan', () => {
     expect(describePlan(plan)).toMatch(/time to finish/);
   });
 
+  it('is of cells as they are read', async () => {
+    const genes = await loadTraining(join(configs, 'variational.yaml'), ['data.corpus=not/there', 'checkpoint=not/there', 'cellState=genes', 'maxGenes=96']);
+    expect(genes).toMatchObject({ standsFor: 'variational', config: { cellState: 'genes', maxGenes: 96 } });
+    expect((await planSubject(genes, { numCells: 5000, numGenes: 2000 })).lengths).toEqual([{ seqLen: 96, share: 1 }]);
+  });
+
   it('does not invent a number of cells', async () => {
     const training = await loadTraining(join(configs, 'pretrain.yaml'), ['data.corpus=not/there']);
     const subject = await planSubject(training);

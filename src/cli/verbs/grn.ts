@@ -14,7 +14,7 @@ export const grn = defineVerb({
       .option('out', { type: 'string', demandOption: true, requiresArg: true, describe: 'edges as .csv: regulator, target, weight (negative represses); regulons beside it' })
       .option('tf', { type: 'string', describe: 'file of transcription factors, one a line: only they regulate [every gene may]' })
       .option('method', { choices: ['perturbation', 'vectors', 'dosage', 'removal', 'attention'] as const, describe: 'what ranks the edges [perturbation for a model fine-tuned on perturbations, else vectors, which also tell the sign of attention]' })
-      .option('perturbation-key', { type: 'string', describe: 'obs column that says what was done to a cell: perturbations are predicted from its control cells [the one of the training, if the file has it]' })
+      .option('perturbation-key', { alias: 'key', type: 'string', describe: 'obs column that says what was done to a cell: perturbations are predicted from its control cells [the one of the training, if the file has it]' })
       .option('control', { type: 'string', describe: 'its value for control cells [control, ctrl or non-targeting]' })
       .option('truth', { type: 'string', describe: 'true edges (Gene1, Gene2, Type): scores every method, beside co-expression over all cells and chance' })
       .option('group-key', { type: 'string', describe: 'obs column whose groups get networks of their own; with two groups, also their difference' })
