@@ -14,7 +14,10 @@ export default defineConfig({
   test: {
     projects: [
       { resolve: { alias: [shippedCode] }, test: { ...shared, name: 'fast', include: ['test/**/*.test.ts'], exclude: ['test/**/*.slow.test.ts'] } },
-      { resolve: { alias: [shippedCode] }, test: { ...shared, name: 'slow', include: ['test/**/*.slow.test.ts'], testTimeout: 600_000, fileParallelism: false } },
+      {
+        resolve: { alias: [shippedCode] },
+        test: { ...shared, name: 'slow', include: ['test/**/*.slow.test.ts'], testTimeout: 600_000, fileParallelism: false },
+      },
     ],
   },
 });

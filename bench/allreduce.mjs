@@ -21,8 +21,17 @@ const text = (value) => ({ type: 'string', default: String(value) });
 const { values: flags } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
-    layers: text(12), hidden: text(512), heads: text(8), ffn: text(2048), vocab: text(41818), genes: text(1200), cells: text(1),
-    precision: text('bf16'), wire: text('f32'), bucket: text(16), steps: text(4),
+    layers: text(12),
+    hidden: text(512),
+    heads: text(8),
+    ffn: text(2048),
+    vocab: text(41818),
+    genes: text(1200),
+    cells: text(1),
+    precision: text('bf16'),
+    wire: text('f32'),
+    bucket: text(16),
+    steps: text(4),
     hosts: { type: 'boolean', default: false },
     rate: { type: 'string' },
     role: { type: 'string' },
@@ -39,29 +48,56 @@ async function measure(addresses, command) {
   const together = await round1('together', 2);
   const slowest = (of, key) => Math.max(...of.map((one) => one[key]));
   const [aloneMs, apartMs, togetherMs, reduceMs] = [alone.stepMs, slowest(apart, 'stepMs'), slowest(together, 'stepMs'), slowest(together, 'reduceMs')];
-  print({
-    parameters: alone.numParameters, megabytes: round((alone.numParameters * (flags.wire === 'bf16' ? 2 : 4)) / 1e6), buffers: together[0].numBuckets,
-    wire: flags.wire, cable: flags.hosts ? (flags.rate ?? 'unlimited') : 'loopback',
-    alone_ms: round(aloneMs), apart_ms: round(apartMs), together_ms: round(togetherMs), reduce_ms: round(reduceMs),
-    overlapped: round(1 - (togetherMs - apartMs) / reduceMs, 2), efficiency: round(aloneMs / togetherMs, 2),
-    // What it changes of the sum to send it so, by the norm of the difference.
-    wire_error: Number(together[0].wireError.toExponential(2)),
-  }, flags.json);
+  print(
+    {
+      parameters: alone.numParameters,
+      megabytes: round((alone.numParameters * (flags.wire === 'bf16' ? 2 : 4)) / 1e6),
+      buffers: together[0].numBuckets,
+      wire: flags.wire,
+      cable: flags.hosts ? (flags.rate ?? 'unlimited') : 'loopback',
+      alone_ms: round(aloneMs),
+      apart_ms: round(apartMs),
+      together_ms: round(togetherMs),
+      reduce_ms: round(reduceMs),
+      overlapped: round(1 - (togetherMs - apartMs) / reduceMs, 2),
+      efficiency: round(aloneMs / togetherMs, 2),
+      // What it changes of the sum to send it so, by the norm of the difference.
+      wire_error: Number(together[0].wireError.toExponential(2)),
+    },
+    flags.json,
+  );
 
   async function round1(role, count) {
     const ports = [25_117, 25_118];
     const worker = addresses.map((address, i) => `${address}:${ports[i]}`);
     const processes = Array.from({ length: count }, (_, i) => {
-      const [file, args] = command(i, process.execPath, fileURLToPath(import.meta.url), ...process.argv.slice(2).filter((arg) => !['--json', '--hosts'].includes(arg)), '--role', role);
-      return spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, TF_NUM_INTRAOP_THREADS: '1', OMP_NUM_THREADS: '1', ...(role === 'together' && { TF_CONFIG: JSON.stringify({ cluster: { worker }, task: { type: 'worker', index: i } }) }) } });
+      const [file, args] = command(
+        i,
+        process.execPath,
+        fileURLToPath(import.meta.url),
+        ...process.argv.slice(2).filter((arg) => !['--json', '--hosts'].includes(arg)),
+        '--role',
+        role,
+      );
+      return spawn(file, args, {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: {
+          ...process.env,
+          TF_NUM_INTRAOP_THREADS: '1',
+          OMP_NUM_THREADS: '1',
+          ...(role === 'together' && { TF_CONFIG: JSON.stringify({ cluster: { worker }, task: { type: 'worker', index: i } }) }),
+        },
+      });
     });
-    return Promise.all(processes.map(async (child) => {
-      let last = '';
-      createInterface(child.stdout).on('line', (line) => (last = line));
-      const [code] = await once(child, 'close');
-      if (code !== 0) throw new Error(`a worker ended with exit code ${code}`);
-      return JSON.parse(last);
-    }));
+    return Promise.all(
+      processes.map(async (child) => {
+        let last = '';
+        createInterface(child.stdout).on('line', (line) => (last = line));
+        const [code] = await once(child, 'close');
+        if (code !== 0) throw new Error(`a worker ended with exit code ${code}`);
+        return JSON.parse(last);
+      }),
+    );
   }
 }
 
@@ -83,7 +119,14 @@ async function work() {
   const members = membersOf(process.env);
   const config = PretrainingConfig.parse({
     data: { corpus: 'none' },
-    model: { numLayers: Number(flags.layers), hiddenDim: Number(flags.hidden), numHeads: Number(flags.heads), ffnDim: Number(flags.ffn), maxGenes: L, dropout: 0 },
+    model: {
+      numLayers: Number(flags.layers),
+      hiddenDim: Number(flags.hidden),
+      numHeads: Number(flags.heads),
+      ffnDim: Number(flags.ffn),
+      maxGenes: L,
+      dropout: 0,
+    },
     train: { steps: 1000, batchSize: 2 * B, precision: flags.precision, cluster: { wire: flags.wire, bucketMb: Number(flags.bucket), joinSeconds: 60 } },
   });
   await loadTensorFlow({ backend: 'native' });
@@ -96,12 +139,24 @@ async function work() {
   const variables = await createTrainVariables(executor, task, config.train);
   const setup = { task, executor, variables, config: config.train, totalSteps: 1000 };
   const step = team ? createTeamStep(setup, team) : createTrainStep(setup);
-  const batch = { numCells: B, seqLen: L, geneIds: Int32Array.from({ length: B * L }, () => 2 + rng.int(V - 5)), values: Float32Array.from({ length: B * L }, () => 5 * rng.uniform()), numGenes: new Int32Array(B).fill(L), cellIndex: Int32Array.from({ length: B }, (_, b) => b), labels: {} };
+  const batch = {
+    numCells: B,
+    seqLen: L,
+    geneIds: Int32Array.from({ length: B * L }, () => 2 + rng.int(V - 5)),
+    values: Float32Array.from({ length: B * L }, () => 5 * rng.uniform()),
+    numGenes: new Int32Array(B).fill(L),
+    cellIndex: Int32Array.from({ length: B }, (_, b) => b),
+    labels: {},
+  };
   const inputs = task.inputs(batch, Rng.fromSeed(7), 'train'); // the same number of masked genes each step: one graph
   const times = [];
   for (let i = 0; i < steps + 2; i++) times.push(await timed(() => step.run([inputs], i, { epoch: 0, batchIndex: i })));
   const buckets = gradientBuckets(task.parameters, task.trainable, Number(flags.bucket) * 1e6);
-  const result = { stepMs: median(times.slice(2)), numParameters: task.trainable.reduce((sum, name) => sum + task.parameters[name].data.length, 0), numBuckets: buckets.length };
+  const result = {
+    stepMs: median(times.slice(2)),
+    numParameters: task.trainable.reduce((sum, name) => sum + task.parameters[name].data.length, 0),
+    numBuckets: buckets.length,
+  };
   if (team) {
     // Weights stand in for gradients: all workers hold the same ones, so every sum is known.
     const key = cluster.reserveKeys(2 * buckets.length);

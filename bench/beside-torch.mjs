@@ -8,7 +8,13 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const { values: flags } = parseArgs({
-  options: { script: { type: 'string' }, python: { type: 'string', default: 'python3' }, rounds: { type: 'string', default: '3' }, precision: { type: 'string', default: 'bf16' }, compile: { type: 'boolean', default: false } },
+  options: {
+    script: { type: 'string' },
+    python: { type: 'string', default: 'python3' },
+    rounds: { type: 'string', default: '3' },
+    precision: { type: 'string', default: 'bf16' },
+    compile: { type: 'boolean', default: false },
+  },
   strict: false,
 });
 if (typeof flags.script !== 'string') {
@@ -22,7 +28,10 @@ const own = () => runJson(process.execPath, [fileURLToPath(new URL('run.mjs', im
 const peer = () => runJson(flags.python, ['-W', 'ignore', flags.script, '--mode', flags.compile ? `${flags.precision}-compile` : flags.precision, ...pairs]);
 const runs = { scdiva: [], pytorch: [] };
 for (let round = 0; round < Number(flags.rounds); round++)
-  for (const [name, run] of [['scdiva', own], ['pytorch', peer]]) {
+  for (const [name, run] of [
+    ['scdiva', own],
+    ['pytorch', peer],
+  ]) {
     const result = run();
     runs[name].push(result);
     console.log(JSON.stringify(result));
@@ -34,7 +43,15 @@ const middle = (values) => {
 const median = (name, field) => middle(runs[name].map((run) => run[field]));
 // Of each round's two runs: what slows the machine for a while slows both.
 const ratio = (field) => Number(middle(runs.scdiva.map((run, round) => run[field] / runs.pytorch[round][field])).toFixed(3));
-console.log(JSON.stringify({ rounds: runs.scdiva.length, scdiva_step_ms: median('scdiva', 'step_ms'), pytorch_step_ms: median('pytorch', 'step_ms'), time_ratio: ratio('step_ms'), memory_ratio: ratio('peak_rss_mb') }));
+console.log(
+  JSON.stringify({
+    rounds: runs.scdiva.length,
+    scdiva_step_ms: median('scdiva', 'step_ms'),
+    pytorch_step_ms: median('pytorch', 'step_ms'),
+    time_ratio: ratio('step_ms'),
+    memory_ratio: ratio('peak_rss_mb'),
+  }),
+);
 
 /** The flags that are not this bench's own, with their values. */
 function pairUp(args) {
@@ -50,6 +67,8 @@ function pairUp(args) {
 }
 
 function runJson(program, args) {
-  const lines = execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim().split('\n');
+  const lines = execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+    .trim()
+    .split('\n');
   return JSON.parse(lines.at(-1));
 }

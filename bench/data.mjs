@@ -64,7 +64,9 @@ function measureAll() {
 
 function inProcess(task, given) {
   const options = { ...flags, ...given, only: task };
-  const args = Object.entries(options).flatMap(([key, value]) => (value === undefined || value === false ? [] : value === true ? [`--${key}`] : [`--${key}`, String(value)]));
+  const args = Object.entries(options).flatMap(([key, value]) =>
+    value === undefined || value === false ? [] : value === true ? [`--${key}`] : [`--${key}`, String(value)],
+  );
   const { status } = spawnSync(process.execPath, [...process.execArgv, fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' });
   if (status !== 0) process.exit(status ?? 1);
 }
@@ -78,7 +80,9 @@ async function convert() {
   const { buildCorpus } = await import('../dist/data/corpus/build.js');
   const numWorkers = Number(flags.workers);
   const sync = flags.sync === 'true';
-  const [manifest, ...times] = await timed(() => buildCorpus([flags.h5ad], { out: flags.corpus, numWorkers, sync, ...(flags.memory && { memoryBytes: 1e6 * Number(flags.memory) }) }));
+  const [manifest, ...times] = await timed(() =>
+    buildCorpus([flags.h5ad], { out: flags.corpus, numWorkers, sync, ...(flags.memory && { memoryBytes: 1e6 * Number(flags.memory) }) }),
+  );
   report('convert', manifest.numCells, times, { workers: numWorkers, sync, ...(flags.memory && { memory: flags.memory }), valueType: manifest.valueType });
 }
 
@@ -102,7 +106,14 @@ async function stream() {
   const { DepthCorruption, LoaderConfig, Preprocessing } = await import('../dist/data/loader/config.js');
   const { Rng } = await import('../dist/rng.js');
   const corpus = await openCorpus(flags.corpus);
-  const settings = { workers: Number(flags.workers), batch: Number(flags.batch), serialisation: flags.serialisation, depth: flags.depth, compiled: flags.compiled === 'true', shuffle: 'rows' };
+  const settings = {
+    workers: Number(flags.workers),
+    batch: Number(flags.batch),
+    serialisation: flags.serialisation,
+    depth: flags.depth,
+    compiled: flags.compiled === 'true',
+    shuffle: 'rows',
+  };
   // As with the peers, neither imports nor opening are in the clock: that is reading where columns lie, and loading the compiled loops.
   const { loadBatchAddon } = await import('../dist/data/loader/batch-addon.js');
   if (settings.compiled) await loadBatchAddon();
@@ -157,10 +168,35 @@ async function starve() {
   const sum = (key, from) => from.reduce((total, line) => total + line[key], 0);
   const [first, ...later] = steps;
   const [wait, step] = [sum('waitMs', later), sum('stepMs', later)];
-  print({ peer: 'scdiva', task: 'starve', waiting_percent: round((100 * wait) / (wait + step), 3), wait_ms: round(wait / later.length, 2), step_ms: round(step / later.length), first_wait_ms: round(first.waitMs), rss_mb: Math.round(peakRssMb() * 1.048576), settings: flags.json ? settings : JSON.stringify(settings) }, flags.json);
+  print(
+    {
+      peer: 'scdiva',
+      task: 'starve',
+      waiting_percent: round((100 * wait) / (wait + step), 3),
+      wait_ms: round(wait / later.length, 2),
+      step_ms: round(step / later.length),
+      first_wait_ms: round(first.waitMs),
+      rss_mb: Math.round(peakRssMb() * 1.048576),
+      settings: flags.json ? settings : JSON.stringify(settings),
+    },
+    flags.json,
+  );
 }
 
 function report(task, cells, [seconds, cpuSeconds], settings) {
   const bytes = readdirSync(flags.corpus).reduce((sum, name) => sum + statSync(join(flags.corpus, name)).size, 0);
-  print({ peer: 'scdiva', task, cells_per_s: round(cells / seconds), rss_mb: Math.round(peakRssMb() * 1.048576), bytes, cells, wall_s: round(seconds, 3), cpu_s: round(cpuSeconds, 3), settings: flags.json ? settings : JSON.stringify(settings) }, flags.json);
+  print(
+    {
+      peer: 'scdiva',
+      task,
+      cells_per_s: round(cells / seconds),
+      rss_mb: Math.round(peakRssMb() * 1.048576),
+      bytes,
+      cells,
+      wall_s: round(seconds, 3),
+      cpu_s: round(cpuSeconds, 3),
+      settings: flags.json ? settings : JSON.stringify(settings),
+    },
+    flags.json,
+  );
 }

@@ -50,14 +50,24 @@ try {
   await writeSyntheticCells(join(folder, 'cells.h5ad'), { numCells: 240, numGenes: 120, medianLibrary: 400 });
   await buildCorpus([join(folder, 'cells.h5ad')], { out: corpus });
   const verb = (out) => [
-    'pretrain', '--config', join(folder, 'config.yaml'), '--out', join(folder, out),
-    '--set', `train.cluster.timeoutSeconds=${timeout}`, '--set', 'train.cluster.joinSeconds=60',
+    'pretrain',
+    '--config',
+    join(folder, 'config.yaml'),
+    '--out',
+    join(folder, out),
+    '--set',
+    `train.cluster.timeoutSeconds=${timeout}`,
+    '--set',
+    'train.cluster.joinSeconds=60',
   ];
-  writeFileSync(join(folder, 'config.yaml'), JSON.stringify({
-    data: { corpus },
-    model: { hiddenDim: 32, numLayers: 2, numHeads: 4, ffnDim: 64, maxGenes: 64 },
-    train: { steps: STEPS, batchSize: 12, optimizer: { lr: 2e-3 }, evaluateEvery: 20, checkpointEvery: CHECKPOINT_EVERY, keepCheckpoints: 2 },
-  }));
+  writeFileSync(
+    join(folder, 'config.yaml'),
+    JSON.stringify({
+      data: { corpus },
+      model: { hiddenDim: 32, numLayers: 2, numHeads: 4, ffnDim: 64, maxGenes: 64 },
+      train: { steps: STEPS, batchSize: 12, optimizer: { lr: 2e-3 }, evaluateEvery: 20, checkpointEvery: CHECKPOINT_EVERY, keepCheckpoints: 2 },
+    }),
+  );
   const rows = [];
   for (const kind of flags.kinds.split(',')) {
     if (kind === 'link' && !canMakeHosts()) {
@@ -78,8 +88,13 @@ try {
     }
   }
   const summary = Object.fromEntries([...new Set(rows.map(({ kind }) => kind))].map((kind) => [kind, summarise(rows.filter((row) => row.kind === kind))]));
-  if (flags.json) console.log(JSON.stringify({ workers: numWorkers, timeoutS: timeout, steps: STEPS, checkpointEvery: CHECKPOINT_EVERY, summary, trials: rows }));
-  else for (const [kind, s] of Object.entries(summary)) console.log(`${kind}: ${s.trials} moments; noticed in ${s.detectedS.join(' to ')} s; at most ${s.maxStepsLost} steps taken again; ${s.corruptFiles} corrupt files; ${s.identical} of ${s.trials} identical to the undisturbed run`);
+  if (flags.json)
+    console.log(JSON.stringify({ workers: numWorkers, timeoutS: timeout, steps: STEPS, checkpointEvery: CHECKPOINT_EVERY, summary, trials: rows }));
+  else
+    for (const [kind, s] of Object.entries(summary))
+      console.log(
+        `${kind}: ${s.trials} moments; noticed in ${s.detectedS.join(' to ')} s; at most ${s.maxStepsLost} steps taken again; ${s.corruptFiles} corrupt files; ${s.identical} of ${s.trials} identical to the undisturbed run`,
+      );
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -102,10 +117,14 @@ async function breakWorker(kind, workers, args, out, { step, delayMs, victim }) 
 async function breakLink(args, out, { step, delayMs }) {
   return withHosts({}, async (hosts) => {
     const worker = hosts.addresses.map((_, i) => ({ type: 'worker', index: i }));
-    const start = () => worker.map((task, i) => {
-      const [command, rest] = hosts.command(i, process.execPath, bin, ...args, '--auto-resume');
-      return run(command, rest, { TF_CONFIG: JSON.stringify({ cluster: { worker: hosts.addresses.map((address) => `${address}:24000`) }, task }), TF_NUM_INTRAOP_THREADS: '1' });
-    });
+    const start = () =>
+      worker.map((task, i) => {
+        const [command, rest] = hosts.command(i, process.execPath, bin, ...args, '--auto-resume');
+        return run(command, rest, {
+          TF_CONFIG: JSON.stringify({ cluster: { worker: hosts.addresses.map((address) => `${address}:24000`) }, task }),
+          TF_NUM_INTRAOP_THREADS: '1',
+        });
+      });
     const first = start();
     await reached(out, step, first[0]);
     await pause(delayMs);
@@ -136,32 +155,36 @@ function run(command, args, env) {
   alive.add(child.pid);
   let text = '';
   const watchers = new Set();
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => {
-    text += data;
-    for (const watcher of watchers) watcher();
-  });
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (data) => {
+      text += data;
+      for (const watcher of watchers) watcher();
+    });
   const timer = setTimeout(() => endGroup(child.pid), LIMIT_MS);
-  const ended = new Promise((resolve) => child.on('close', (code) => {
-    clearTimeout(timer);
-    alive.delete(child.pid);
-    for (const watcher of watchers) watcher();
-    resolve(code);
-  }));
+  const ended = new Promise((resolve) =>
+    child.on('close', (code) => {
+      clearTimeout(timer);
+      alive.delete(child.pid);
+      for (const watcher of watchers) watcher();
+      resolve(code);
+    }),
+  );
   return {
     child,
     ended,
     text: () => text,
     /** When the last of so many different lines of a kind has come. */
-    told: (line, count) => new Promise((resolve) => {
-      const look = () => {
-        const found = new Set([...text.matchAll(new RegExp(line, 'g'))].map((match) => match[1]));
-        if (found.size < count && child.exitCode === null) return;
-        watchers.delete(look);
-        resolve(performance.now());
-      };
-      watchers.add(look);
-      look();
-    }),
+    told: (line, count) =>
+      new Promise((resolve) => {
+        const look = () => {
+          const found = new Set([...text.matchAll(new RegExp(line, 'g'))].map((match) => match[1]));
+          if (found.size < count && child.exitCode === null) return;
+          watchers.delete(look);
+          resolve(performance.now());
+        };
+        watchers.add(look);
+        look();
+      }),
   };
 }
 
@@ -181,8 +204,12 @@ function stepOf(out) {
 
 /** The worker of a launcher by its rank: a child whose TF_CONFIG says so. */
 function workerPid(launcher, rank) {
-  for (const pid of execFileSync('ps', ['-o', 'pid=', '--ppid', String(launcher)], { encoding: 'utf8' }).split(/\s+/).filter(Boolean)) {
-    const config = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').find((entry) => entry.startsWith('TF_CONFIG='));
+  for (const pid of execFileSync('ps', ['-o', 'pid=', '--ppid', String(launcher)], { encoding: 'utf8' })
+    .split(/\s+/)
+    .filter(Boolean)) {
+    const config = readFileSync(`/proc/${pid}/environ`, 'utf8')
+      .split('\0')
+      .find((entry) => entry.startsWith('TF_CONFIG='));
     if (config && JSON.parse(config.slice('TF_CONFIG='.length)).task.index === rank) return Number(pid);
   }
   throw new Error(`no worker ${rank}`);
@@ -199,8 +226,16 @@ async function compare(out, whole) {
       corruptFiles += 1;
     }
   }
-  const losses = (run) => readFileSync(join(run, 'metrics.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line)).map(({ step, split, loss, gradNorm }) => `${step} ${split} ${loss} ${gradNorm}`).join('\n');
-  const isIdentical = losses(out) === losses(whole) && ['model.safetensors', 'checkpoints/last/optimizer.safetensors'].every((name) => readFileSync(join(out, name)).equals(readFileSync(join(whole, name))));
+  const losses = (run) =>
+    readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .map(({ step, split, loss, gradNorm }) => `${step} ${split} ${loss} ${gradNorm}`)
+      .join('\n');
+  const isIdentical =
+    losses(out) === losses(whole) &&
+    ['model.safetensors', 'checkpoints/last/optimizer.safetensors'].every((name) => readFileSync(join(out, name)).equals(readFileSync(join(whole, name))));
   return { corruptFiles, isIdentical };
 }
 

@@ -14,7 +14,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { peakRssMb, print, round } from './support/measure.mjs';
 
-const { values: flags } = parseArgs({ options: { json: { type: 'boolean', default: false }, checkpoint: { type: 'string' }, rounds: { type: 'string', default: '3' }, only: { type: 'string' } } });
+const { values: flags } = parseArgs({
+  options: { json: { type: 'boolean', default: false }, checkpoint: { type: 'string' }, rounds: { type: 'string', default: '3' }, only: { type: 'string' } },
+});
 
 if (flags.only) {
   process.stdout.write(JSON.stringify(await measure(flags.only, flags.checkpoint)));
@@ -25,26 +27,31 @@ try {
   const runs = { load: [], whole: [] };
   for (let i = 0; i < Number(flags.rounds); i++) for (const name of Object.keys(runs)) runs[name].push(child(name, folder));
   const median = (name, field) => runs[name].map((run) => run[field]).sort((a, b) => a - b)[runs[name].length >> 1];
-  print({
-    bench: 'load',
-    rounds: Number(flags.rounds),
-    weights_mb: round(median('whole', 'weights_mb')),
-    native_ms: round(median('load', 'native_ms'), 0),
-    load_ms: round(median('load', 'ms'), 0),
-    load_held_mb: round(median('load', 'weights_mb')),
-    load_peak_mb: round(median('load', 'peak_mb')),
-    load_ratio: round(median('load', 'peak_mb') / median('load', 'weights_mb'), 2),
-    whole_ms: round(median('whole', 'ms'), 0),
-    whole_peak_mb: round(median('whole', 'peak_mb')),
-    whole_ratio: round(median('whole', 'peak_mb') / median('whole', 'weights_mb'), 2),
-    process_peak_mb: round(median('whole', 'process_peak_mb')),
-  }, flags.json);
+  print(
+    {
+      bench: 'load',
+      rounds: Number(flags.rounds),
+      weights_mb: round(median('whole', 'weights_mb')),
+      native_ms: round(median('load', 'native_ms'), 0),
+      load_ms: round(median('load', 'ms'), 0),
+      load_held_mb: round(median('load', 'weights_mb')),
+      load_peak_mb: round(median('load', 'peak_mb')),
+      load_ratio: round(median('load', 'peak_mb') / median('load', 'weights_mb'), 2),
+      whole_ms: round(median('whole', 'ms'), 0),
+      whole_peak_mb: round(median('whole', 'peak_mb')),
+      whole_ratio: round(median('whole', 'peak_mb') / median('whole', 'weights_mb'), 2),
+      process_peak_mb: round(median('whole', 'process_peak_mb')),
+    },
+    flags.json,
+  );
 } finally {
   if (!flags.checkpoint) rmSync(join(folder, '..'), { recursive: true, force: true });
 }
 
 function child(name, checkpoint) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), '--only', name, '--checkpoint', checkpoint], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--expose-gc', fileURLToPath(import.meta.url), '--only', name, '--checkpoint', checkpoint], {
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout);
 }
@@ -88,7 +95,27 @@ async function randomCheckpoint() {
   const path = join(mkdtempSync(join(tmpdir(), 'scdiva-load-')), 'checkpoint');
   const modelConfig = ModelConfig.parse({});
   const vocabulary = new Vocabulary(Array.from({ length: 41_813 }, (_, i) => ({ symbol: `GENE${i}`, ensemblId: '' })));
-  const state = { task: 'pretraining', step: 0, cursor: { epoch: 0, batchIndex: 0 }, validation: null, best: null, evaluationsWithoutImprovement: 0, seed: 0, dataFingerprint: 'none', config: {}, versions: {} };
-  await saveCheckpoint(path, { modelConfig, vocabulary, entropy: new Float32Array(vocabulary.size).fill(0.5), preprocessing: Preprocessing.parse({}), parameters: initialParameters(modelConfig, vocabulary.size, Rng.fromSeed(0)), optimizer: {}, state, card: '# random\n' });
+  const state = {
+    task: 'pretraining',
+    step: 0,
+    cursor: { epoch: 0, batchIndex: 0 },
+    validation: null,
+    best: null,
+    evaluationsWithoutImprovement: 0,
+    seed: 0,
+    dataFingerprint: 'none',
+    config: {},
+    versions: {},
+  };
+  await saveCheckpoint(path, {
+    modelConfig,
+    vocabulary,
+    entropy: new Float32Array(vocabulary.size).fill(0.5),
+    preprocessing: Preprocessing.parse({}),
+    parameters: initialParameters(modelConfig, vocabulary.size, Rng.fromSeed(0)),
+    optimizer: {},
+    state,
+    card: '# random\n',
+  });
   return path;
 }

@@ -4,7 +4,14 @@
 // time and peak memory of the process, and how many of the true 15 nearest of 500 cells the neighbour search finds.
 import { parseArgs } from 'node:util';
 
-const { values: flags } = parseArgs({ options: { cells: { type: 'string', default: '100000' }, dims: { type: 'string', default: '512' }, json: { type: 'boolean', default: false }, 'no-recall': { type: 'boolean', default: false } } });
+const { values: flags } = parseArgs({
+  options: {
+    cells: { type: 'string', default: '100000' },
+    dims: { type: 'string', default: '512' },
+    json: { type: 'boolean', default: false },
+    'no-recall': { type: 'boolean', default: false },
+  },
+});
 const { Rng } = await import('../dist/rng.js');
 const { integrationScores } = await import('../dist/metrics/integration/scores.js');
 const { nearestNeighbours } = await import('../dist/metrics/neighbours.js');
@@ -46,7 +53,15 @@ const started = performance.now();
 const scores = await integrationScores({ embedding, labels, techBatches, rng: rng.fork('scores'), onPart: mark });
 mark('end');
 const { user, system } = process.cpuUsage(before);
-const result = { cells: n, dims: d, seconds: +((performance.now() - started) / 1000).toFixed(1), cpuSeconds: +((user + system) / 1e6).toFixed(1), parts, peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024), ...(!flags['no-recall'] && { recallAt15: await recall() }) };
+const result = {
+  cells: n,
+  dims: d,
+  seconds: +((performance.now() - started) / 1000).toFixed(1),
+  cpuSeconds: +((user + system) / 1e6).toFixed(1),
+  parts,
+  peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024),
+  ...(!flags['no-recall'] && { recallAt15: await recall() }),
+};
 console.log(flags.json ? JSON.stringify({ ...result, scores }) : JSON.stringify(result, null, 2));
 
 /** Of the exact 15 nearest (and the cell itself) of 500 cells, the share that the search finds. */

@@ -57,7 +57,8 @@ if (flags.json) console.log(JSON.stringify(summary));
 else {
   console.log(`${summary.count} damaged files in ${summary.wall_s} s: ${words(summary.outcomes)}`);
   console.log(`silent, by what differs: ${words(summary.silent) || 'none'}`);
-  for (const name of [...new Set(outcomes.map(({ name }) => name))].sort()) console.log(`  ${name.padEnd(14)} ${words(tally(outcomes.filter((outcome) => outcome.name === name).map(({ outcome }) => outcome)))}`);
+  for (const name of [...new Set(outcomes.map(({ name }) => name))].sort())
+    console.log(`  ${name.padEnd(14)} ${words(tally(outcomes.filter((outcome) => outcome.name === name).map(({ outcome }) => outcome)))}`);
 }
 process.exitCode = failures.length > 0 ? 1 : 0;
 
@@ -68,17 +69,23 @@ function tally(keys) {
 }
 
 function words(counts) {
-  return Object.entries(counts).map(([key, times]) => `${key} ${times}`).join(', ');
+  return Object.entries(counts)
+    .map(([key, times]) => `${key} ${times}`)
+    .join(', ');
 }
 
 /** All seeds in [first, last), going on behind one that took the process with it. */
 async function readMutants(first, last) {
   const out = join(folder, 'outcomes.jsonl');
   const outcomes = [];
-  for (let next = first; next < last; ) {
+  for (let next = first; next < last;) {
     writeFileSync(out, '');
     const end = await runProcess(next, last, out);
-    const lines = readFileSync(out, 'utf8').trim().split('\n').filter(Boolean).map((line) => JSON.parse(line));
+    const lines = readFileSync(out, 'utf8')
+      .trim()
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line));
     outcomes.push(...lines.filter(({ started }) => !started));
     const cut = lines.at(-1);
     if (cut?.started) outcomes.push({ seed: cut.seed, name: cut.name, outcome: end.isHang ? 'hang' : 'crash', message: end.stderr });
@@ -89,7 +96,11 @@ async function readMutants(first, last) {
 }
 
 async function runProcess(first, last, out) {
-  const child = spawn(process.execPath, [fileURLToPath(new URL('support/read-mutants.mjs', import.meta.url)), flags.samples, String(first), String(last), out], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('support/read-mutants.mjs', import.meta.url)), flags.samples, String(first), String(last), out],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  );
   let stderr = '';
   child.stderr.on('data', (text) => (stderr = (stderr + text.toString()).slice(-2000)));
   let isHang = false;

@@ -12,8 +12,19 @@ import { peakRssMb, print, round } from './support/measure.mjs';
 const number = (value) => ({ type: 'string', default: String(value) });
 const { values: flags } = parseArgs({
   options: {
-    json: { type: 'boolean', default: false }, precision: number('bf16'), layers: number(2), hidden: number(256), heads: number(4), ffn: number(1024), vocab: number(5000), genes: number(1200),
-    batch: number(4), cells: number(96), min: number(200), median: number(500), sigma: number(0.5),
+    json: { type: 'boolean', default: false },
+    precision: number('bf16'),
+    layers: number(2),
+    hidden: number(256),
+    heads: number(4),
+    ffn: number(1024),
+    vocab: number(5000),
+    genes: number(1200),
+    batch: number(4),
+    cells: number(96),
+    min: number(200),
+    median: number(500),
+    sigma: number(0.5),
   },
 });
 const { loadTensorFlow } = await import('../dist/runtime/native/load.js');
@@ -30,7 +41,9 @@ const { createTrainStep, createTrainVariables } = await import('../dist/train/st
 
 const [numCells, batchSize, maxGenes, V] = [Number(flags.cells), Number(flags.batch), Number(flags.genes), Number(flags.vocab)];
 const rng = Rng.fromSeed(1);
-const lengths = Int32Array.from({ length: numCells }, () => Math.round(Math.min(maxGenes, Math.max(Number(flags.min), Number(flags.median) * Math.exp(Number(flags.sigma) * rng.normal())))));
+const lengths = Int32Array.from({ length: numCells }, () =>
+  Math.round(Math.min(maxGenes, Math.max(Number(flags.min), Number(flags.median) * Math.exp(Number(flags.sigma) * rng.normal())))),
+);
 const config = PretrainingConfig.parse({
   data: { corpus: 'none' },
   model: { numLayers: Number(flags.layers), hiddenDim: Number(flags.hidden), numHeads: Number(flags.heads), ffnDim: Number(flags.ffn), maxGenes },
@@ -42,7 +55,13 @@ const task = createPretrainingTask(config, { vocabulary, entropy: new Float32Arr
 /** One epoch of inputs. @param lengthMultiple 128 = buckets, maxGenes = everything padded to it */
 function epoch(lengthMultiple) {
   const preprocessing = Preprocessing.parse({ maxGenes, lengthMultiple });
-  const plan = new BatchPlan({ rows: Int32Array.from({ length: numCells }, (_, row) => row), batchSize, rng: rng.fork('epoch'), length: (row) => lengths[row], sortWindow: LoaderConfig.parse({}).sortWindow });
+  const plan = new BatchPlan({
+    rows: Int32Array.from({ length: numCells }, (_, row) => row),
+    batchSize,
+    rng: rng.fork('epoch'),
+    length: (row) => lengths[row],
+    sortWindow: LoaderConfig.parse({}).sortWindow,
+  });
   const seen = new Set();
   const batches = Array.from({ length: plan.numBatches }, (_, index) => {
     const rows = plan.rowsOf(index);
@@ -93,7 +112,14 @@ const bucketed = await train(buckets);
 const flat = await train(padded);
 print(
   {
-    bench: 'ragged', precision: flags.precision, layers: Number(flags.layers), hidden: Number(flags.hidden), vocab: V, cells: numCells, batch: batchSize, mean_genes: round(genes / numCells),
+    bench: 'ragged',
+    precision: flags.precision,
+    layers: Number(flags.layers),
+    hidden: Number(flags.hidden),
+    vocab: V,
+    cells: numCells,
+    batch: batchSize,
+    mean_genes: round(genes / numCells),
     bucket_cells_per_s: round(numCells / bucketed.seconds, 2),
     padded_cells_per_s: round(numCells / flat.seconds, 2),
     speedup: round(flat.seconds / bucketed.seconds, 2),

@@ -41,11 +41,28 @@ for (const maxGenes of flags.genes.split(',').map(Number)) {
       return target.geneIds.slice(0, serializer.serialize(corpus.readCell(row), target, undefined, Rng.fromSeed(row)));
     };
     const predicted = nearest(Array.from(train, geneSet), Array.from(test, geneSet));
-    const { accuracy, macroF1 } = scoreLabels(test.map((row) => codes[row]), predicted, numClasses);
-    lines.push({ bench: 'ranking', serialisation, genes: maxGenes, train_cells: train.length, test_cells: test.length, accuracy: round(accuracy, 3), macro_f1: round(macroF1, 3) });
+    const { accuracy, macroF1 } = scoreLabels(
+      test.map((row) => codes[row]),
+      predicted,
+      numClasses,
+    );
+    lines.push({
+      bench: 'ranking',
+      serialisation,
+      genes: maxGenes,
+      train_cells: train.length,
+      test_cells: test.length,
+      accuracy: round(accuracy, 3),
+      macro_f1: round(macroF1, 3),
+    });
   }
 }
-for (const line of lines) console.log(flags.json ? JSON.stringify(line) : `${String(line.genes).padStart(5)} genes  ${line.serialisation.padEnd(10)}  accuracy ${line.accuracy.toFixed(3)}  macro-F1 ${line.macro_f1.toFixed(3)}`);
+for (const line of lines)
+  console.log(
+    flags.json
+      ? JSON.stringify(line)
+      : `${String(line.genes).padStart(5)} genes  ${line.serialisation.padEnd(10)}  accuracy ${line.accuracy.toFixed(3)}  macro-F1 ${line.macro_f1.toFixed(3)}`,
+  );
 
 /** Class of each query by the vote of its nearest training sets; an inverted index counts the shared genes. */
 function nearest(known, queries) {

@@ -5,7 +5,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const folder = dirname(fileURLToPath(import.meta.url));
 const [name, ...options] = process.argv.slice(2);
-const benches = readdirSync(folder).filter((file) => file.endsWith('.mjs') && file !== 'run.mjs').map((file) => file.slice(0, -4));
+const benches = readdirSync(folder)
+  .filter((file) => file.endsWith('.mjs') && file !== 'run.mjs')
+  .map((file) => file.slice(0, -4));
 
 if (!name || !benches.includes(name)) {
   console.error(`usage: npm run bench -- ${benches.join('|')} [options]`);

@@ -13,7 +13,18 @@ import { writeSyntheticCells } from './support/synthetic-cells.mjs';
 
 const text = (value) => ({ type: 'string', default: String(value) });
 const { values: flags } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, workers: text('1,2,4'), hidden: text(512), layers: text(4), heads: text(8), ffn: text(1024), genes: text(256), cells: text(16), steps: text(8), 'link-gbps': text(4) },
+  options: {
+    json: { type: 'boolean', default: false },
+    workers: text('1,2,4'),
+    hidden: text(512),
+    layers: text(4),
+    heads: text(8),
+    ffn: text(1024),
+    genes: text(256),
+    cells: text(16),
+    steps: text(8),
+    'link-gbps': text(4),
+  },
 });
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'scdiva-bench-scale-'));
@@ -24,13 +35,31 @@ try {
   await writeSyntheticCells(join(folder, 'cells.h5ad'), { numCells: 300, numGenes: 4000 });
   await buildCorpus([join(folder, 'cells.h5ad')], { out: join(folder, 'corpus') });
   const settings = {
-    'data.corpus': join(folder, 'corpus'), 'model.hiddenDim': flags.hidden, 'model.numLayers': flags.layers, 'model.numHeads': flags.heads, 'model.ffnDim': flags.ffn, 'model.maxGenes': flags.genes,
-    'train.batchSize': flags.cells, 'train.steps': flags.steps, 'train.precision': 'bf16', 'train.evaluateEvery': 'null', 'train.checkpointEvery': 'null', 'loader.numWorkers': '1',
+    'data.corpus': join(folder, 'corpus'),
+    'model.hiddenDim': flags.hidden,
+    'model.numLayers': flags.layers,
+    'model.numHeads': flags.heads,
+    'model.ffnDim': flags.ffn,
+    'model.maxGenes': flags.genes,
+    'train.batchSize': flags.cells,
+    'train.steps': flags.steps,
+    'train.precision': 'bf16',
+    'train.evaluateEvery': 'null',
+    'train.checkpointEvery': 'null',
+    'loader.numWorkers': '1',
   };
-  const common = (isSharded) => ['--config', join(root, 'configs/debug/pretrain.yaml'), ...Object.entries({ ...settings, 'train.shardOptimizer': String(isSharded) }).flatMap(([key, value]) => ['--set', `${key}=${value}`])];
+  const common = (isSharded) => [
+    '--config',
+    join(root, 'configs/debug/pretrain.yaml'),
+    ...Object.entries({ ...settings, 'train.shardOptimizer': String(isSharded) }).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
+  ];
   const workers = flags.workers.split(',').map(Number);
   const most = String(Math.max(...workers));
-  const planned = spawnSync(process.execPath, [scdiva, 'plan', ...common(false), '--json', '--workers', flags.workers, '--devices-per-node', most, '--link-gbps', flags['link-gbps']], { encoding: 'utf8', maxBuffer: 1 << 26 });
+  const planned = spawnSync(
+    process.execPath,
+    [scdiva, 'plan', ...common(false), '--json', '--workers', flags.workers, '--devices-per-node', most, '--link-gbps', flags['link-gbps']],
+    { encoding: 'utf8', maxBuffer: 1 << 26 },
+  );
   if (planned.status !== 0) throw new Error(planned.stderr);
   const { rows } = JSON.parse(planned.stdout.trim().split('\n').at(-1)).scale;
 
@@ -43,8 +72,19 @@ try {
       const stepMs = later[later.length >> 1];
       print(
         {
-          bench: 'scale', workers: row.workers, optimizer: isSharded ? 'divided' : 'whole', cells: row.cells, step_ms: round(stepMs), peak_mb_each: peaks.map((bytes) => round(bytes / 1e6)),
-          ...(!isSharded && { planned_step_ms: round(row.step.ms), planned_reduce_ms: round(row.step.reduceMs), step_error: round(row.step.ms / stepMs - 1, 3), planned_peak_mb: round(row.memory.total / 1e6), peak_error: round(row.memory.total / Math.max(...peaks) - 1, 3) }),
+          bench: 'scale',
+          workers: row.workers,
+          optimizer: isSharded ? 'divided' : 'whole',
+          cells: row.cells,
+          step_ms: round(stepMs),
+          peak_mb_each: peaks.map((bytes) => round(bytes / 1e6)),
+          ...(!isSharded && {
+            planned_step_ms: round(row.step.ms),
+            planned_reduce_ms: round(row.step.reduceMs),
+            step_error: round(row.step.ms / stepMs - 1, 3),
+            planned_peak_mb: round(row.memory.total / 1e6),
+            peak_error: round(row.memory.total / Math.max(...peaks) - 1, 3),
+          }),
         },
         flags.json,
       );
@@ -56,7 +96,9 @@ try {
 
 /** Trains, and watches what memory each worker comes to. @returns bytes, largest first */
 async function run(numWorkers, args) {
-  const child = spawn(process.execPath, [scdiva, ...(numWorkers > 1 ? ['launch', '--workers', String(numWorkers), '--'] : []), 'pretrain', ...args], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(process.execPath, [scdiva, ...(numWorkers > 1 ? ['launch', '--workers', String(numWorkers), '--'] : []), 'pretrain', ...args], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let stderr = '';
   child.stderr.on('data', (data) => (stderr += data));
   const peaks = new Map();

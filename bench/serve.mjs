@@ -27,7 +27,9 @@ const { values: flags } = parseArgs({
   },
 });
 if (!flags.checkpoint) {
-  console.error('usage: npm run -s bench -- serve --checkpoint DIR [--clients 1,8,32] [--requests 1000] [--cells 1] [--genes 1200] [--batch-size 32] [--batching on,off] [--json]');
+  console.error(
+    'usage: npm run -s bench -- serve --checkpoint DIR [--clients 1,8,32] [--requests 1000] [--cells 1] [--genes 1200] [--batch-size 32] [--batching on,off] [--json]',
+  );
   process.exit(2);
 }
 const bin = fileURLToPath(new URL('../bin/scdiva.js', import.meta.url));
@@ -42,11 +44,30 @@ const bodies = Array.from({ length: NUM_BODIES }, () => {
   const cells = Array.from({ length: Number(flags.cells) }, () => rng.permutation(genes.length).subarray(0, numExpressed));
   const used = [...new Set(cells.flatMap((ids) => [...ids]))];
   const place = new Map(used.map((id, i) => [id, i]));
-  return Buffer.from(JSON.stringify({ genes: used.map((id) => genes[id]), cells: cells.map((ids) => ({ indices: Array.from(ids, (id) => place.get(id)), values: Array.from(ids, () => 1 + rng.int(20)) })) }));
+  return Buffer.from(
+    JSON.stringify({
+      genes: used.map((id) => genes[id]),
+      cells: cells.map((ids) => ({ indices: Array.from(ids, (id) => place.get(id)), values: Array.from(ids, () => 1 + rng.int(20)) })),
+    }),
+  );
 });
 
 async function start(isBatching) {
-  const child = spawn(process.execPath, [bin, 'serve', '--checkpoint', folder, '--port', '0', '--precision', flags.precision, ...(isBatching ? ['--batch-size', flags['batch-size']] : ['--batch-size', '1', '--batch-delay', '0'])], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(
+    process.execPath,
+    [
+      bin,
+      'serve',
+      '--checkpoint',
+      folder,
+      '--port',
+      '0',
+      '--precision',
+      flags.precision,
+      ...(isBatching ? ['--batch-size', flags['batch-size']] : ['--batch-size', '1', '--batch-delay', '0']),
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   const exit = new Promise((resolve) => child.once('exit', resolve));
   const port = await new Promise((resolve, reject) => {
     let said = '';
@@ -57,16 +78,23 @@ async function start(isBatching) {
     });
     void exit.then((code) => reject(new Error(`the server ended with ${code}`)));
   });
-  return { port, rssMb: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(join('/proc', String(child.pid), 'status'), 'utf8'))[1]) / 1024, stop: () => (child.kill('SIGTERM'), exit) };
+  return {
+    port,
+    rssMb: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(join('/proc', String(child.pid), 'status'), 'utf8'))[1]) / 1024,
+    stop: () => (child.kill('SIGTERM'), exit),
+  };
 }
 
 function ask(agent, port, body) {
   return new Promise((resolve, reject) => {
-    const sent = request({ agent, port, host: '127.0.0.1', path: flags.route, method: 'POST', headers: { 'content-type': 'application/json', 'content-length': body.length } }, (response) => {
-      let numBytes = 0;
-      response.on('data', (piece) => (numBytes += piece.length));
-      response.on('end', () => resolve({ status: response.statusCode, numBytes }));
-    });
+    const sent = request(
+      { agent, port, host: '127.0.0.1', path: flags.route, method: 'POST', headers: { 'content-type': 'application/json', 'content-length': body.length } },
+      (response) => {
+        let numBytes = 0;
+        response.on('data', (piece) => (numBytes += piece.length));
+        response.on('end', () => resolve({ status: response.statusCode, numBytes }));
+      },
+    );
     sent.on('error', reject);
     sent.end(body);
   });
@@ -94,7 +122,16 @@ async function load(server, numClients, numRequests) {
   agent.destroy();
   latencies.sort((a, b) => a - b);
   const at = (share) => round(latencies[Math.min(latencies.length - 1, Math.floor(share * latencies.length))], 2);
-  return { requests: numRequests, lost, p50_ms: at(0.5), p99_ms: at(0.99), max_ms: round(latencies.at(-1), 2), requests_per_s: round(numRequests / seconds), cells_per_s: round((numRequests * Number(flags.cells)) / seconds), rss_mb: rss };
+  return {
+    requests: numRequests,
+    lost,
+    p50_ms: at(0.5),
+    p99_ms: at(0.99),
+    max_ms: round(latencies.at(-1), 2),
+    requests_per_s: round(numRequests / seconds),
+    cells_per_s: round((numRequests * Number(flags.cells)) / seconds),
+    rss_mb: rss,
+  };
 }
 
 for (const batching of flags.batching.split(',')) {

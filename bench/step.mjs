@@ -65,7 +65,12 @@ const { TrainConfig } = await import('../dist/train/config.js');
 
 const [B, L, V, numSteps] = [size('cells'), size('genes'), size('vocab'), size('steps')];
 const config = ModelConfig.parse({
-  hiddenDim: size('hidden'), numLayers: size('layers'), numHeads: size('heads'), ffnDim: size('ffn'), dropout: Number(flags.dropout), maxGenes: L,
+  hiddenDim: size('hidden'),
+  numLayers: size('layers'),
+  numHeads: size('heads'),
+  ffnDim: size('ffn'),
+  dropout: Number(flags.dropout),
+  maxGenes: L,
 });
 const ids = { padId: 0, padFillId: V - 3 };
 const rng = Rng.fromSeed(size('seed'));
@@ -73,7 +78,11 @@ const train = TrainConfig.parse({ steps: numSteps });
 
 const batch = randomBatch();
 const parameters = initialParameters(config, V, rng.fork('parameters'));
-const executor = await createExecutor({ kind: flags.executor, precision: flags.precision, session: { fusedKernels: flags.kernels, optimizeGraph: flags.optimize, interOpThreads: size('inter'), intraOpThreads: size('intra') } });
+const executor = await createExecutor({
+  kind: flags.executor,
+  precision: flags.precision,
+  session: { fusedKernels: flags.kernels, optimizeGraph: flags.optimize, interOpThreads: size('inter'), intraOpThreads: size('intra') },
+});
 const state = flags.task === 'train' ? initialOptimizerState(train, parameters, Object.keys(parameters)) : {};
 const variables = await executor.createVariables({ ...parameters, ...state });
 const names = Object.keys(parameters);
@@ -83,7 +92,10 @@ const embed = (p, inputs) => ({ outputs: { value: tf.sum(latentStates(p, cells(i
 const trainStep = (all, inputs) => {
   const { loss, grads } = gradients(
     (p) => {
-      const rows = slotStates(p, cells(inputs), inputs.maskedAt, config, ids, { dropoutSeed: config.dropout > 0 ? inputs.seed : undefined, recomputesBlocks: flags.recompute }); // [M, D]
+      const rows = slotStates(p, cells(inputs), inputs.maskedAt, config, ids, {
+        dropoutSeed: config.dropout > 0 ? inputs.seed : undefined,
+        recomputesBlocks: flags.recompute,
+      }); // [M, D]
       const targets = gatherRows(tf.reshape(inputs.geneIds, [B * L]), inputs.maskedAt);
       const wanted = gatherRows(tf.reshape(inputs.values, [B * L]), inputs.maskedAt);
       const identity = tf.mean(crossEntropy(rows, p['gene_head.weight'], targets));
@@ -158,7 +170,13 @@ async function utilisation(opTimes) {
     product_tflops: round(executed / 1e9 / productMs, 3),
     product_share_of_op_time: round(productMs / opMs, 3),
     op_ms: round(opMs, 1),
-    ops_by_type: types.slice(0, 16).map(({ type, count, ms, share, tflopPerSec }) => ({ type, count, ms: round(ms, 1), share: round(share, 3), ...(tflopPerSec && { tflops: round(tflopPerSec, 3) }) })),
+    ops_by_type: types.slice(0, 16).map(({ type, count, ms, share, tflopPerSec }) => ({
+      type,
+      count,
+      ms: round(ms, 1),
+      share: round(share, 3),
+      ...(tflopPerSec && { tflops: round(tflopPerSec, 3) }),
+    })),
     products_by_shape: productsByShape(products),
   };
 }
@@ -183,7 +201,9 @@ function productsByShape(ops) {
 /** TFLOP/s of the best of some large plain products, [2048, 2048] · [2048, 2048], one at a time. */
 async function productPeak(precision) {
   const N = 2048;
-  const weights = await executor.createVariables({ w: { dtype: 'float32', shape: [N, N], data: Float32Array.from({ length: N * N }, () => rng.uniform() / N) } });
+  const weights = await executor.createVariables({
+    w: { dtype: 'float32', shape: [N, N], data: Float32Array.from({ length: N * N }, () => rng.uniform() / N) },
+  });
   const chain = ({ w }) => {
     let x = w;
     for (let i = 0; i < 4; i++) x = tf.matMul(x, w);
@@ -202,10 +222,16 @@ async function productPeak(precision) {
 function printTable({ ops_by_type, products_by_shape, ...facts }) {
   for (const [key, value] of Object.entries(facts)) console.log(`${key.padEnd(26)} ${value}`);
   if (!ops_by_type) return;
-  console.log(`\nreached ${(100 * facts.mfu).toFixed(0)} % of the ${facts.mode} product peak (${(100 * facts.executed_share_of_peak).toFixed(0)} % with what is computed twice). Where the op time goes:`);
-  for (const { type, count, ms, share, tflops } of ops_by_type) console.log(`${(100 * share).toFixed(1).padStart(6)} %${ms.toFixed(1).padStart(9)} ms${String(count).padStart(6)} × ${type.padEnd(28)}${tflops ? `${tflops.toFixed(2)} TFLOP/s` : ''}`);
+  console.log(
+    `\nreached ${(100 * facts.mfu).toFixed(0)} % of the ${facts.mode} product peak (${(100 * facts.executed_share_of_peak).toFixed(0)} % with what is computed twice). Where the op time goes:`,
+  );
+  for (const { type, count, ms, share, tflops } of ops_by_type)
+    console.log(
+      `${(100 * share).toFixed(1).padStart(6)} %${ms.toFixed(1).padStart(9)} ms${String(count).padStart(6)} × ${type.padEnd(28)}${tflops ? `${tflops.toFixed(2)} TFLOP/s` : ''}`,
+    );
   console.log('\nproducts by shape:');
-  for (const { shape, count, ms, tflops } of products_by_shape) console.log(`${ms.toFixed(1).padStart(9)} ms${String(count).padStart(6)} × ${shape.padEnd(44)}${tflops.toFixed(2)} TFLOP/s`);
+  for (const { shape, count, ms, tflops } of products_by_shape)
+    console.log(`${ms.toFixed(1).padStart(9)} ms${String(count).padStart(6)} × ${shape.padEnd(44)}${tflops.toFixed(2)} TFLOP/s`);
 }
 
 function inputsOf(step) {
@@ -217,7 +243,9 @@ function randomBatch() {
   const geneIds = Int32Array.from({ length: B * L }, () => 2 + rng.int(V - 5));
   const values = Float32Array.from({ length: B * L }, () => 5 * rng.uniform());
   const isReplaced = Float32Array.from({ length: B * L }, () => Number(rng.uniform() < 0.5));
-  const maskedAt = Int32Array.from(isReplaced.keys()).filter((i) => isReplaced[i] === 1).slice(0, Math.floor(B * L * 0.45));
+  const maskedAt = Int32Array.from(isReplaced.keys())
+    .filter((i) => isReplaced[i] === 1)
+    .slice(0, Math.floor(B * L * 0.45));
   return {
     geneIds: { dtype: 'int32', shape: [B, L], data: geneIds },
     values: { dtype: 'float32', shape: [B, L], data: values },

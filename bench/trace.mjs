@@ -7,7 +7,17 @@ import { print, round } from './support/measure.mjs';
 
 const number = (value) => ({ type: 'string', default: String(value) });
 const { values: flags } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, precision: number('bf16'), layers: number(12), hidden: number(512), heads: number(8), ffn: number(2048), vocab: number(41818), genes: number(1200), cells: number(2) },
+  options: {
+    json: { type: 'boolean', default: false },
+    precision: number('bf16'),
+    layers: number(12),
+    hidden: number(512),
+    heads: number(8),
+    ffn: number(2048),
+    vocab: number(41818),
+    genes: number(1200),
+    cells: number(2),
+  },
 });
 const { loadTensorFlow } = await import('../dist/runtime/native/load.js');
 await loadTensorFlow({ backend: 'native' });
@@ -25,13 +35,24 @@ const config = PretrainingConfig.parse({
   model: { numLayers: Number(flags.layers), hiddenDim: Number(flags.hidden), numHeads: Number(flags.heads), ffnDim: Number(flags.ffn), maxGenes: genes },
   train: { steps: 100, batchSize: cells, precision: flags.precision },
 });
-const { task, batch } = imagineTask({ training: { task: 'pretraining', config }, model: config.model, numGenes: vocab - 5, numClasses: 0, numCells: cells, lengths: [{ seqLen: genes, share: 1 }], goal: 'time' });
+const { task, batch } = imagineTask({
+  training: { task: 'pretraining', config },
+  model: config.model,
+  numGenes: vocab - 5,
+  numClasses: 0,
+  numCells: cells,
+  lengths: [{ seqLen: genes, share: 1 }],
+  goal: 'time',
+});
 const executor = await createExecutor({ kind: 'graph' });
 const variables = await createTrainVariables(executor, task, config.train);
 const inputs = { ...task.inputs(batch(genes), Rng.fromSeed(1), 'train'), ...stepScalars(config.train, 0, 100) };
 const program = executor.compile(
   (state, fed) => {
-    const { loss, grads } = gradients((trainable) => task.loss(trainable, fed, { isTraining: true }), Object.fromEntries(task.trainable.map((name) => [name, state[name]])));
+    const { loss, grads } = gradients(
+      (trainable) => task.loss(trainable, fed, { isTraining: true }),
+      Object.fromEntries(task.trainable.map((name) => [name, state[name]])),
+    );
     return { outputs: { loss }, updates: applyGradients(config.train, state, grads, fed, loss).updates };
   },
   { variables, precision: flags.precision, name: 'train' },
@@ -42,8 +63,18 @@ const wallMs = performance.now() - before.at;
 const { user, system } = process.cpuUsage(before.cpu);
 print(
   {
-    bench: 'trace', precision: flags.precision, layers: config.model.numLayers, hidden: config.model.hiddenDim, vocab, genes, cells,
-    ops: executor.numOps - before.ops, trace_ms: round(wallMs), trace_cpu_ms: round((user + system) / 1e3), trace_mb: round(residentMb() - before.mb), us_per_op: round((1e3 * wallMs) / (executor.numOps - before.ops)),
+    bench: 'trace',
+    precision: flags.precision,
+    layers: config.model.numLayers,
+    hidden: config.model.hiddenDim,
+    vocab,
+    genes,
+    cells,
+    ops: executor.numOps - before.ops,
+    trace_ms: round(wallMs),
+    trace_cpu_ms: round((user + system) / 1e3),
+    trace_mb: round(residentMb() - before.mb),
+    us_per_op: round((1e3 * wallMs) / (executor.numOps - before.ops)),
   },
   flags.json,
 );

@@ -12,7 +12,10 @@ import { writeWebSite } from '../dist/inference/export/web-site.js';
 import { ScDiVa } from '../dist/inference/scdiva.js';
 import { serveStatic } from './support/static-server.mjs';
 
-const { values, positionals: files } = parseArgs({ allowPositionals: true, options: { checkpoint: { type: 'string' }, backend: { type: 'string' }, weights: { type: 'string', default: 'f32,f16,u8' }, json: { type: 'boolean' } } });
+const { values, positionals: files } = parseArgs({
+  allowPositionals: true,
+  options: { checkpoint: { type: 'string' }, backend: { type: 'string' }, weights: { type: 'string', default: 'f32,f16,u8' }, json: { type: 'boolean' } },
+});
 const folder = mkdtempSync(join(tmpdir(), 'scdiva-web-bench-'));
 const rows = [];
 try {
@@ -27,7 +30,18 @@ try {
   for (const weights of values.weights.split(',')) {
     const site = await writeWebSite(model.checkpoint, join(folder, weights), { weights, version: 'bench' });
     const server = await serveStatic(site.out);
-    const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
+    const browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    });
     try {
       const page = await browser.newPage();
       const opened = performance.now();
@@ -39,11 +53,26 @@ try {
         await page.setInputFiles('#file', file);
         await page.waitForFunction(() => !document.getElementById('cancel').checkVisibility(), null, { timeout: 600_000 });
         const seconds = (performance.now() - begun) / 1000;
-        const parts = (await page.textContent('#status')).match(/\(reading ([\d.]+), model ([\d.]+), map ([\d.]+)\)/).slice(1).map(Number);
+        const parts = (await page.textContent('#status'))
+          .match(/\(reading ([\d.]+), model ([\d.]+), map ([\d.]+)\)/)
+          .slice(1)
+          .map(Number);
         const [download] = await Promise.all([page.waitForEvent('download', { timeout: 120_000 }), page.click('#save')]);
         const saved = join(folder, 'saved.h5ad');
         await download.saveAs(saved);
-        rows.push({ file: basename(file), where: (await page.textContent('#about')).match(/(WebGPU|WebGL|WebAssembly): within/)[1], weights, readySeconds, seconds, readSeconds: parts[0], modelSeconds: parts[1], mapSeconds: parts[2], siteBytes: site.sizeBytes, modelBytes: site.modelBytes, ...(await compare(saved, join(folder, basename(file)))) });
+        rows.push({
+          file: basename(file),
+          where: (await page.textContent('#about')).match(/(WebGPU|WebGL|WebAssembly): within/)[1],
+          weights,
+          readySeconds,
+          seconds,
+          readSeconds: parts[0],
+          modelSeconds: parts[1],
+          mapSeconds: parts[2],
+          siteBytes: site.sizeBytes,
+          modelBytes: site.modelBytes,
+          ...(await compare(saved, join(folder, basename(file)))),
+        });
       }
     } finally {
       await browser.close();
@@ -55,7 +84,17 @@ try {
 } finally {
   rmSync(folder, { recursive: true });
 }
-console.log(values.json ? JSON.stringify(rows) : rows.map((row) => Object.entries(row).map(([key, value]) => `${key} ${typeof value === 'number' ? Number(value.toPrecision(3)) : value}`).join('  ')).join('\n'));
+console.log(
+  values.json
+    ? JSON.stringify(rows)
+    : rows
+        .map((row) =>
+          Object.entries(row)
+            .map(([key, value]) => `${key} ${typeof value === 'number' ? Number(value.toPrecision(3)) : value}`)
+            .join('  '),
+        )
+        .join('\n'),
+);
 
 /** How a file from the browser differs from Node's. */
 async function compare(actual, expected) {

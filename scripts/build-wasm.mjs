@@ -6,7 +6,10 @@ import { root, runNode } from './run.mjs';
 
 /** The AssemblyScript sources; each is compiled as the target of asconfig.json that has its name. */
 export function wasmSources() {
-  return readdirSync(join(root, 'wasm')).filter((name) => name.endsWith('.ts')).sort().map((name) => `wasm/${name}`);
+  return readdirSync(join(root, 'wasm'))
+    .filter((name) => name.endsWith('.ts'))
+    .sort()
+    .map((name) => `wasm/${name}`);
 }
 
 /** Compiles wasm/ into dist/, beside the code that loads it. @returns whether all of it compiled */

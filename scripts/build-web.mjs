@@ -9,7 +9,17 @@ const web = join(root, 'src/web');
 const out = join(root, 'dist/web');
 
 /** What Node brings along, and modules that a page has in another form. */
-const NODE_MODULES = { fs: 'fs', 'fs/promises': 'fs-promises', path: 'path', crypto: 'crypto', os: 'os', url: 'absent', zlib: 'absent', util: 'absent', worker_threads: 'absent' };
+const NODE_MODULES = {
+  fs: 'fs',
+  'fs/promises': 'fs-promises',
+  path: 'path',
+  crypto: 'crypto',
+  os: 'os',
+  url: 'absent',
+  zlib: 'absent',
+  util: 'absent',
+  worker_threads: 'absent',
+};
 const IN_PLACE_OF = { 'src/data/readers/open': 'open', 'src/data/readers/hdf5-library': 'hdf5-library' };
 
 const inPages = {
@@ -30,7 +40,11 @@ const inPages = {
 };
 
 /** Files of src/web that are no modules. */
-export const webSources = () => readdirSync(web).filter((name) => /\.(html|css|json)$/.test(name)).map((name) => `src/web/${name}`).concat('scripts/build-web.mjs');
+export const webSources = () =>
+  readdirSync(web)
+    .filter((name) => /\.(html|css|json)$/.test(name))
+    .map((name) => `src/web/${name}`)
+    .concat('scripts/build-web.mjs');
 
 /** Bundles src/web into dist/web: the page without a model, which `scdiva web` copies. @returns whether it could be built */
 export async function buildWeb() {
@@ -66,9 +80,13 @@ export async function buildWeb() {
   for (const name of readdirSync(join(wasm, 'dist')).filter((name) => name.endsWith('.wasm'))) cpSync(join(wasm, 'dist', name), join(out, name));
   const plugins = join(root, 'node_modules/h5wasm-plugins/plugins');
   mkdirSync(join(out, 'plugins'));
-  for (const name of ['bz2', 'lzf', 'blosc', 'lz4', 'bshuf', 'zstd', 'blosc2'].map((name) => `libH5Z${name}.so`)) cpSync(join(plugins, name), join(out, 'plugins', name));
+  for (const name of ['bz2', 'lzf', 'blosc', 'lz4', 'bshuf', 'zstd', 'blosc2'].map((name) => `libH5Z${name}.so`))
+    cpSync(join(plugins, name), join(out, 'plugins', name));
   const { LIGHT_COLOURS, DARK_COLOURS } = await import(pathToFileURL(join(root, 'dist/report/style.js')).href);
-  writeFileSync(join(out, 'style.css'), `:root{color-scheme:light dark;${LIGHT_COLOURS}}\n@media(prefers-color-scheme:dark){:root{${DARK_COLOURS}}}\n${readFileSync(join(web, 'page.css'), 'utf8')}`);
+  writeFileSync(
+    join(out, 'style.css'),
+    `:root{color-scheme:light dark;${LIGHT_COLOURS}}\n@media(prefers-color-scheme:dark){:root{${DARK_COLOURS}}}\n${readFileSync(join(web, 'page.css'), 'utf8')}`,
+  );
   cpSync(join(web, 'index.html'), join(out, 'index.html'));
   return true;
 }

@@ -9,7 +9,9 @@ const STAMP = join(root, 'dist/.sources');
 
 /** Compiles src/ to dist/ unless dist/ is newer than every source and made from the same ones. */
 export async function buildSources(say) {
-  const sources = readdirSync(join(root, 'src'), { recursive: true }).filter((name) => name.endsWith('.ts')).sort();
+  const sources = readdirSync(join(root, 'src'), { recursive: true })
+    .filter((name) => name.endsWith('.ts'))
+    .sort();
   const names = sources.join('\n');
   const stamp = existsSync(STAMP) ? readFileSync(STAMP, 'utf8') : null;
   const inputs = [...sources.map((name) => join('src', name)), ...wasmSources(), ...webSources(), 'asconfig.json', 'tsconfig.json', 'package-lock.json'];

@@ -11,8 +11,12 @@ export async function runTests(args, env) {
   const folder = mkdtempSync(join(tmpdir(), 'scdiva-tests-'));
   const file = join(folder, 'results.json');
   try {
-    const { code } = await runNode(['node_modules/vitest/vitest.mjs', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args], { env });
-    const { passed, failed, skipped, failures } = existsSync(file) ? count(JSON.parse(readFileSync(file, 'utf8'))) : { passed: 0, failed: 0, skipped: 0, failures: [] };
+    const { code } = await runNode(['node_modules/vitest/vitest.mjs', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args], {
+      env,
+    });
+    const { passed, failed, skipped, failures } = existsSync(file)
+      ? count(JSON.parse(readFileSync(file, 'utf8')))
+      : { passed: 0, failed: 0, skipped: 0, failures: [] };
     for (const failure of failures) console.log(`failed: ${failure}`);
     if (skipped > 0) console.log(`${skipped} skipped`);
     // A runner that died, or an error outside of any test, is a failure too.

@@ -27,7 +27,10 @@ export class ScDivaError extends Error {
 
 /** `pbmc.h5ad: obs['celltype']: no such column (expected …; set data.labelKey)`, on one line. */
 function formatFacts({ file, key, found, expected, hint }: ErrorFacts): string {
-  const place = [file, key].filter(Boolean).map((part) => `${part}: `).join('');
+  const place = [file, key]
+    .filter(Boolean)
+    .map((part) => `${part}: `)
+    .join('');
   const aside = [expected && `expected ${expected}`, hint].filter(Boolean).join('; ');
   return `${place}${found}${aside ? ` (${aside})` : ''}`.replace(/\s*\n\s*/g, ' ');
 }

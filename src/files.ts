@@ -10,7 +10,11 @@ import { OutputError } from './errors.js';
  * @param options sync false: without the fsync; the file may be lost or empty after a power cut, never after a killed process.
  *   onWritten hears that the operating system has all of `data`, whose memory may then be used again
  */
-export async function writeFileAtomic(path: string, data: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>, { sync = true, onWritten }: { sync?: boolean; onWritten?: () => void } = {}): Promise<void> {
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  { sync = true, onWritten }: { sync?: boolean; onWritten?: () => void } = {},
+): Promise<void> {
   const temporary = temporaryName(path);
   try {
     await makeFolder(dirname(path));
@@ -39,7 +43,7 @@ const MOST_PIECES = 1024;
 
 /** All pieces in as few calls as can be: this thread is free meanwhile. */
 async function writeAll(handle: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
-  for (let [next, within] = [0, 0]; next < pieces.length; ) {
+  for (let [next, within] = [0, 0]; next < pieces.length;) {
     const rest = pieces.slice(next, next + MOST_PIECES);
     rest[0] = rest[0]!.subarray(within);
     let { bytesWritten } = await handle.writev(rest);
@@ -59,10 +63,13 @@ export async function writeFolderAtomic(path: string, fill: (temporary: string) 
   try {
     await makeFolder(temporary);
     await fill(temporary);
-    const hadOld = await rename(path, old).then(() => true, (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false;
-      throw error;
-    });
+    const hadOld = await rename(path, old).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return false;
+        throw error;
+      },
+    );
     try {
       await rename(temporary, path);
     } catch (error) {
@@ -88,14 +95,19 @@ async function removeQuietly(path: string): Promise<void> {
  * @throws OutputError
  */
 export async function makeFolder(path: string): Promise<void> {
-  const refusal = await mkdir(path).then(() => undefined, (error: NodeJS.ErrnoException) => error);
+  const refusal = await mkdir(path).then(
+    () => undefined,
+    (error: NodeJS.ErrnoException) => error,
+  );
   if (refusal === undefined) return;
   if (refusal.code === 'EEXIST' && (await stat(path)).isDirectory()) return;
   if (refusal.code !== 'ENOENT' || dirname(path) === path) throw asOutputError(path, refusal);
   await makeFolder(dirname(path));
   await mkdir(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EEXIST') return; // another process was faster
-    throw error.code === 'ENOENT' ? new OutputError({ file: path, found: 'no folder can be made there', hint: 'choose another --out', cause: error }) : asOutputError(path, error);
+    throw error.code === 'ENOENT'
+      ? new OutputError({ file: path, found: 'no folder can be made there', hint: 'choose another --out', cause: error })
+      : asOutputError(path, error);
   });
 }
 

@@ -57,7 +57,10 @@ function importsOf(file: string): Import[] {
   return found;
 }
 
-const layerOf = (path: string): string => relative(src, path).split('/')[0]!.replace(/\.(ts|js)$/, '');
+const layerOf = (path: string): string =>
+  relative(src, path)
+    .split('/')[0]!
+    .replace(/\.(ts|js)$/, '');
 const files = sourceFiles(src);
 const imports = files.flatMap(importsOf);
 
@@ -81,7 +84,10 @@ describe('the import arrows', () => {
   });
 
   it('keeps TensorFlow out of data, metrics and report: their workers start in milliseconds', () => {
-    const wrong = imports.filter(({ file, specifier, isTypeOnly }) => ['data', 'metrics', 'report'].includes(layerOf(file)) && !isTypeOnly && (specifier.startsWith('@tensorflow/') || specifier === 'koffi'));
+    const wrong = imports.filter(
+      ({ file, specifier, isTypeOnly }) =>
+        ['data', 'metrics', 'report'].includes(layerOf(file)) && !isTypeOnly && (specifier.startsWith('@tensorflow/') || specifier === 'koffi'),
+    );
     expect(wrong).toEqual([]);
   });
 
@@ -92,7 +98,10 @@ describe('the import arrows', () => {
 
   it('keeps the command line light: a verb loads what computes only when it runs', () => {
     const wrong = imports
-      .filter(({ file, specifier, isTypeOnly }) => /\/cli\/(verbs\/|main|verb)/.test(file) && !isTypeOnly && /tensorflow|koffi|vega|arrow|h5wasm|umap|zod/.test(specifier))
+      .filter(
+        ({ file, specifier, isTypeOnly }) =>
+          /\/cli\/(verbs\/|main|verb)/.test(file) && !isTypeOnly && /tensorflow|koffi|vega|arrow|h5wasm|umap|zod/.test(specifier),
+      )
       .map(({ file, specifier }) => `${relative(src, file)} imports ${specifier}`);
     expect(wrong).toEqual([]);
   });

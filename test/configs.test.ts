@@ -15,7 +15,16 @@ const folder = resolve(import.meta.dirname, '../configs');
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.yaml'));
 
 /** A config file is named for what it runs. */
-const schemas = { pretrain: PretrainingConfig, annotation: AnnotationConfig, integration: IntegrationConfig, perturbation: PerturbationConfig, multitask: MultitaskConfig, multimodal: MultimodalConfig, variational: VariationalConfig, simulate: SimulationConfig };
+const schemas = {
+  pretrain: PretrainingConfig,
+  annotation: AnnotationConfig,
+  integration: IntegrationConfig,
+  perturbation: PerturbationConfig,
+  multitask: MultitaskConfig,
+  multimodal: MultimodalConfig,
+  variational: VariationalConfig,
+  simulate: SimulationConfig,
+};
 
 describe('the config files', () => {
   it('are there', () => expect(files.length).toBeGreaterThan(3));
@@ -24,6 +33,8 @@ describe('the config files', () => {
     const [task] = basename(name, '.yaml').split('-');
     const schema = schemas[task as keyof typeof schemas];
     expect(schema, `no schema for ${name}: name it after its task or add the task here`).toBeDefined();
-    await expect(loadConfig<typeof schema>(schema, join(folder, name))).resolves.toMatchObject(task === 'simulate' ? { numGenes: expect.any(Number) } : { train: expect.any(Object) });
+    await expect(loadConfig<typeof schema>(schema, join(folder, name))).resolves.toMatchObject(
+      task === 'simulate' ? { numGenes: expect.any(Number) } : { train: expect.any(Object) },
+    );
   });
 });

@@ -30,7 +30,9 @@ describe('the README', () => {
   });
 
   it('shows the way from a file to labels', () => {
-    expect(usable.map((command) => command.split(' ')[0])).toEqual(expect.arrayContaining(['doctor', 'data', 'pretrain', 'finetune', 'evaluate', 'annotate', 'embed', 'generate']));
+    expect(usable.map((command) => command.split(' ')[0])).toEqual(
+      expect.arrayContaining(['doctor', 'data', 'pretrain', 'finetune', 'evaluate', 'annotate', 'embed', 'generate']),
+    );
   });
 
   it.each(usable)('runs: scdiva %s', async (command) => {

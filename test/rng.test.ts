@@ -5,9 +5,21 @@ import { Rng, threefry2x32 } from '../src/rng.js';
 describe('Threefry-2x32-20', () => {
   // Known-answer vectors published with Random123.
   it.each([
-    [[0, 0], [0, 0], [0x6b200159, 0x99ba4efe]],
-    [[0xffffffff, 0xffffffff], [0xffffffff, 0xffffffff], [0x1cb996fc, 0xbb002be7]],
-    [[0x13198a2e, 0x03707344], [0x243f6a88, 0x85a308d3], [0xc4923a9c, 0x483df7a0]],
+    [
+      [0, 0],
+      [0, 0],
+      [0x6b200159, 0x99ba4efe],
+    ],
+    [
+      [0xffffffff, 0xffffffff],
+      [0xffffffff, 0xffffffff],
+      [0x1cb996fc, 0xbb002be7],
+    ],
+    [
+      [0x13198a2e, 0x03707344],
+      [0x243f6a88, 0x85a308d3],
+      [0xc4923a9c, 0x483df7a0],
+    ],
   ])('key %j counter %j gives the published block', (key, counter, expected) => {
     const out = new Uint32Array(2);
     threefry2x32(key[0]!, key[1]!, counter[0]!, counter[1]!, out);
@@ -24,11 +36,13 @@ describe('Rng', () => {
   });
 
   it('gives different names different streams', () => {
-    fc.assert(fc.property(fc.string(), fc.string(), (a, b) => {
-      fc.pre(a !== b);
-      const root = Rng.fromSeed(1);
-      return root.fork(a).uint32() !== root.fork(b).uint32() || root.fork(a).uniform() !== root.fork(b).uniform();
-    }));
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (a, b) => {
+        fc.pre(a !== b);
+        const root = Rng.fromSeed(1);
+        return root.fork(a).uint32() !== root.fork(b).uint32() || root.fork(a).uniform() !== root.fork(b).uniform();
+      }),
+    );
   });
 
   it('draws uniforms in [0, 1) with mean 1/2 and integers without bias', () => {
@@ -55,9 +69,11 @@ describe('Rng', () => {
   });
 
   it('permutes without loss', () => {
-    fc.assert(fc.property(fc.nat(200), fc.nat(), (n, seed) => {
-      const order = [...Rng.fromSeed(seed).permutation(n)].sort((a, b) => a - b);
-      expect(order).toEqual(Array.from({ length: n }, (_, i) => i));
-    }));
+    fc.assert(
+      fc.property(fc.nat(200), fc.nat(), (n, seed) => {
+        const order = [...Rng.fromSeed(seed).permutation(n)].sort((a, b) => a - b);
+        expect(order).toEqual(Array.from({ length: n }, (_, i) => i));
+      }),
+    );
   });
 });

@@ -10,7 +10,7 @@ export const canMakeHosts = () => process.getuid?.() === 0 && spawnSync('ip', ['
  */
 export async function withHosts({ rate } = {}, work) {
   const id = process.pid % 60_000;
-  const subnet = `10.${128 + (id >> 8) % 100}.${id & 255}`;
+  const subnet = `10.${128 + ((id >> 8) % 100)}.${id & 255}`;
   const hosts = ['a', 'b'].map((letter, i) => ({ name: `scdiva-${id}-${letter}`, cable: `sd${id}${letter}`, address: `${subnet}.${i + 1}` }));
   const ip = (...args) => execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const inside = (host, ...args) => execFileSync('ip', ['netns', 'exec', host.name, ...args], { stdio: ['ignore', 'ignore', 'pipe'] });

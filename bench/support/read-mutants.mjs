@@ -117,7 +117,11 @@ function mutate(original, random) {
 }
 
 function filesOf(path) {
-  return statSync(path).isDirectory() ? readdirSync(path).sort().flatMap((name) => filesOf(join(path, name))) : [path];
+  return statSync(path).isDirectory()
+    ? readdirSync(path)
+        .sort()
+        .flatMap((name) => filesOf(join(path, name)))
+    : [path];
 }
 
 /** Numbers in [0, 1) by seed (mulberry32). */

@@ -103,12 +103,28 @@ async function write(path, { numCells, numGenes, indptr, indices, data }) {
   x.create_dataset({ name: 'data', data });
   x.create_dataset({ name: 'indices', data: indices });
   x.create_dataset({ name: 'indptr', data: indptr });
-  const obs = frame('obs', Array.from({ length: numCells }, (_, i) => `cell${i}`), ['cell_type']);
+  const obs = frame(
+    'obs',
+    Array.from({ length: numCells }, (_, i) => `cell${i}`),
+    ['cell_type'],
+  );
   const types = obs.create_group('cell_type');
   encode(types, 'categorical', '0.2.0');
   types.create_attribute('ordered', 0, null, '<b');
-  strings(types, 'categories', Array.from({ length: NUM_TYPES }, (_, t) => `type${String(t).padStart(2, '0')}`));
-  encode(types.create_dataset({ name: 'codes', data: Int8Array.from({ length: numCells }, (_, cell) => Math.floor((cell * NUM_TYPES) / numCells)) }), 'array', '0.2.0');
-  frame('var', Array.from({ length: numGenes }, (_, g) => `GENE${g}`), []);
+  strings(
+    types,
+    'categories',
+    Array.from({ length: NUM_TYPES }, (_, t) => `type${String(t).padStart(2, '0')}`),
+  );
+  encode(
+    types.create_dataset({ name: 'codes', data: Int8Array.from({ length: numCells }, (_, cell) => Math.floor((cell * NUM_TYPES) / numCells)) }),
+    'array',
+    '0.2.0',
+  );
+  frame(
+    'var',
+    Array.from({ length: numGenes }, (_, g) => `GENE${g}`),
+    [],
+  );
   file.close();
 }

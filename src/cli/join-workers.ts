@@ -13,7 +13,12 @@ export async function joinWorkers(train: TrainConfig, context: VerbContext): Pro
   const members = membersOf(process.env);
   if (process.env['SCDIVA_LAUNCHED']) endWithLauncher();
   if (!members) return context;
-  if (train.microBatch === 'auto') throw new ConfigError({ key: 'train.microBatch', found: `auto, and ${members.addresses.length} workers that might not agree`, hint: 'set train.accumulation, and train.microBatch to null' });
+  if (train.microBatch === 'auto')
+    throw new ConfigError({
+      key: 'train.microBatch',
+      found: `auto, and ${members.addresses.length} workers that might not agree`,
+      hint: 'set train.accumulation, and train.microBatch to null',
+    });
   const cluster = await joinCluster(members, { cluster: train.cluster, session: train.session, signal: context.signal });
   if (cluster.rank > 0) return { ...context, cluster, progress: silentProgress, say: () => {} };
   context.say(`${cluster.worldSize} workers (${members.source}), gradients in ${train.cluster.wire}`);
@@ -22,6 +27,9 @@ export async function joinWorkers(train: TrainConfig, context: VerbContext): Pro
 
 /** Whoever launched this worker holds the other end of its stdin: without them it must not go on. */
 function endWithLauncher(): void {
-  process.stdin.on('end', () => process.kill(process.pid, 'SIGKILL')).on('error', () => {}).resume();
+  process.stdin
+    .on('end', () => process.kill(process.pid, 'SIGKILL'))
+    .on('error', () => {})
+    .resume();
   (process.stdin as unknown as { unref(): void }).unref();
 }

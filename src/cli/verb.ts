@@ -42,7 +42,11 @@ export function defineGroup(command: string, describe: string, verbs: readonly A
   return {
     command,
     describe,
-    builder: (y) => verbs.reduce((all, verb) => all.command(verb), y).demandCommand(1, `name a verb of ${command}`).strict(),
+    builder: (y) =>
+      verbs
+        .reduce((all, verb) => all.command(verb), y)
+        .demandCommand(1, `name a verb of ${command}`)
+        .strict(),
     handler: () => {},
   };
 }

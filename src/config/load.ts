@@ -35,7 +35,8 @@ async function readYaml(path: string): Promise<Record<string, unknown>> {
   const [problem] = document.errors;
   if (problem) throw new ConfigError({ file: path, found: problem.message.split('\n')[0] ?? 'not YAML', hint: 'mend the YAML syntax' });
   const value: unknown = document.toJS() ?? {};
-  if (!isRecord(value)) throw new ConfigError({ file: path, found: `a ${Array.isArray(value) ? 'list' : typeof value} at the top`, expected: 'keys and values' });
+  if (!isRecord(value))
+    throw new ConfigError({ file: path, found: `a ${Array.isArray(value) ? 'list' : typeof value} at the top`, expected: 'keys and values' });
   return value;
 }
 
@@ -63,9 +64,18 @@ function configError(error: z.ZodError, raw: unknown, file: string | undefined):
     return new ConfigError({ file, key, found: 'no such key', hint: 'remove it or check its spelling' });
   }
   const key = issue.path.join('.');
-  const value = issue.path.reduce<unknown>((node, part) => (isRecord(node) || Array.isArray(node) ? (node as Record<PropertyKey, unknown>)[part] : undefined), raw);
+  const value = issue.path.reduce<unknown>(
+    (node, part) => (isRecord(node) || Array.isArray(node) ? (node as Record<PropertyKey, unknown>)[part] : undefined),
+    raw,
+  );
   const more = error.issues.length > 1 ? `and ${error.issues.length - 1} more` : undefined;
-  return new ConfigError({ file, key, found: value === undefined ? 'missing' : `found ${JSON.stringify(value)}`, expected: issue.message.replace(/^(Invalid input|Invalid option|Too big|Too small): expected /, '').replace(/, received .*$/, ''), hint: more });
+  return new ConfigError({
+    file,
+    key,
+    found: value === undefined ? 'missing' : `found ${JSON.stringify(value)}`,
+    expected: issue.message.replace(/^(Invalid input|Invalid option|Too big|Too small): expected /, '').replace(/, received .*$/, ''),
+    hint: more,
+  });
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -36,7 +36,8 @@ export interface BatchPart {
 }
 
 /** Where each cell of a batch stands in the whole of it. */
-export const placesOf = ({ places, numCells }: Pick<CellBatch, 'places' | 'numCells'>): Int32Array => places ?? Int32Array.from({ length: numCells }, (_, b) => b);
+export const placesOf = ({ places, numCells }: Pick<CellBatch, 'places' | 'numCells'>): Int32Array =>
+  places ?? Int32Array.from({ length: numCells }, (_, b) => b);
 
 /** One pass over cells. Iterate once; `close` ends it early and frees threads and files, and does nothing after the end. */
 export interface CellBatches extends AsyncIterable<CellBatch> {

@@ -3,7 +3,12 @@ import { z } from 'zod';
 /** Masked discrete diffusion as ScDiVa is trained. Depth corruption, its other half, happens before genes are ranked: data/loader. */
 export const DiffusionConfig = z.strictObject({
   minTime: z.number().positive().max(1).default(1e-6).describe('times are drawn uniformly from (0, 1) and raised to this [1e-6]'),
-  replaceProbability: z.number().min(0).max(1).default(0.9).describe('share of the masked genes that the model sees as masked; it sees the rest as they are and predicts them too [0.9]'),
+  replaceProbability: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.9)
+    .describe('share of the masked genes that the model sees as masked; it sees the rest as they are and predicts them too [0.9]'),
   valueWeight: z.number().nonnegative().default(10).describe('λ in loss = identity cross-entropy + λ · squared value error [10]'),
 });
 export type DiffusionConfig = z.infer<typeof DiffusionConfig>;

@@ -26,11 +26,23 @@ const HEAD_ROWS = 64;
  * @param variables hold the model's parameters by state-dict name
  */
 export function createDenoiser(executor: Executor, variables: Variables, config: ModelConfig, ids: GeneIdLayout): Denoiser {
-  const states = executor.compile((parameters, inputs) => {
-    const rows = slotStates(parameters, inputs as Record<'geneIds' | 'values' | 'isReplaced' | 'isSummarised', tf.Tensor2D>, inputs['slots'] as tf.Tensor1D, config, ids); // [M, D]
-    return { outputs: { rows, values: predictedValues(parameters, rows) } };
-  }, { variables, name: 'denoise/states' });
-  const head = executor.compile((parameters, { rows }) => ({ outputs: { logits: geneLogits(parameters, rows as tf.Tensor2D) } }), { variables, name: 'denoise/head' });
+  const states = executor.compile(
+    (parameters, inputs) => {
+      const rows = slotStates(
+        parameters,
+        inputs as Record<'geneIds' | 'values' | 'isReplaced' | 'isSummarised', tf.Tensor2D>,
+        inputs['slots'] as tf.Tensor1D,
+        config,
+        ids,
+      ); // [M, D]
+      return { outputs: { rows, values: predictedValues(parameters, rows) } };
+    },
+    { variables, name: 'denoise/states' },
+  );
+  const head = executor.compile((parameters, { rows }) => ({ outputs: { logits: geneLogits(parameters, rows as tf.Tensor2D) } }), {
+    variables,
+    name: 'denoise/head',
+  });
   return {
     async predict(cells, slots, visit) {
       const { rows, values } = (await states.run(denoiserInputs(cells, slots, ids))) as Record<string, HostTensor>;
@@ -51,7 +63,11 @@ export function createDenoiser(executor: Executor, variables: Variables, config:
 }
 
 /** Slots are filled up to one of few lengths, as programs are compiled once for each. */
-function denoiserInputs({ numCells, seqLen, geneIds, values, isUnknown, truth }: PartialCells, slots: readonly number[], { padId, padFillId }: GeneIdLayout): HostTensors {
+function denoiserInputs(
+  { numCells, seqLen, geneIds, values, isUnknown, truth }: PartialCells,
+  slots: readonly number[],
+  { padId, padFillId }: GeneIdLayout,
+): HostTensors {
   const filled = new Int32Array(numLossRows(slots.length, numCells * seqLen));
   filled.set(slots);
   const cells = (data: Float32Array | Int32Array): HostTensor => ({ dtype: data instanceof Int32Array ? 'int32' : 'float32', shape: [numCells, seqLen], data });

@@ -12,11 +12,22 @@ export interface DrawnGene {
  * @param isAvailable [V] 1 = may be drawn; at least one is
  * @param temperature 0 takes the most likely gene and draws nothing
  */
-export function drawGene(logits: Float32Array, isAvailable: Uint8Array, { temperature, topK }: { temperature: number; topK: number | null }, rng: Rng): DrawnGene {
+export function drawGene(
+  logits: Float32Array,
+  isAvailable: Uint8Array,
+  { temperature, topK }: { temperature: number; topK: number | null },
+  rng: Rng,
+): DrawnGene {
   let best = -1;
   for (let id = 0; id < logits.length; id++) if (isAvailable[id] && (best < 0 || logits[id]! > logits[best]!)) best = id;
   if (best < 0) throw new Error('no gene is available');
-  const threshold = topK === null ? -Infinity : kthLargest(logits.filter((_, id) => isAvailable[id]), topK);
+  const threshold =
+    topK === null
+      ? -Infinity
+      : kthLargest(
+          logits.filter((_, id) => isAvailable[id]),
+          topK,
+        );
   const weight = (id: number): number => (isAvailable[id] && logits[id]! >= threshold ? Math.exp((logits[id]! - logits[best]!) / (temperature || 1)) : 0);
   let total = 0;
   for (let id = 0; id < logits.length; id++) total += weight(id);

@@ -60,7 +60,12 @@ export function maskGenes(batch: CellBatch, times: ArrayLike<number>, ids: GeneI
 }
 
 /** The inputs of the loss for slots chosen elsewhere. @param positions b · L + l, ascending @param numRows M, where it is not to be chosen by `numLossRows` */
-export function maskedBatch(batch: CellBatch, isReplaced: Float32Array, positions: ArrayLike<number>, numRows = numLossRows(positions.length, batch.numCells * batch.seqLen)): MaskedBatch {
+export function maskedBatch(
+  batch: CellBatch,
+  isReplaced: Float32Array,
+  positions: ArrayLike<number>,
+  numRows = numLossRows(positions.length, batch.numCells * batch.seqLen),
+): MaskedBatch {
   const { numCells, seqLen, geneIds, values } = batch;
   const cleanValues = batch.cleanValues ?? values;
   const lossPositions = new Int32Array(numRows);

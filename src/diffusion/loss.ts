@@ -33,7 +33,14 @@ export function diffusionLoss(
   return tf.tidy(() => {
     const cells = { geneIds: inputs['geneIds'] as tf.Tensor2D, values: inputs['values'] as tf.Tensor2D, isReplaced: inputs['isReplaced'] as tf.Tensor2D };
     const rows = slotStates(parameters, cells, inputs['lossPositions'] as tf.Tensor1D, model.config, model.ids, { dropoutSeed });
-    return dualLoss(parameters, rows, inputs['targetIds'] as tf.Tensor1D, inputs['targetValues'] as tf.Tensor1D, inputs['lossWeights'] as tf.Tensor1D, valueWeight) as DualLoss & tf.TensorContainerObject;
+    return dualLoss(
+      parameters,
+      rows,
+      inputs['targetIds'] as tf.Tensor1D,
+      inputs['targetValues'] as tf.Tensor1D,
+      inputs['lossWeights'] as tf.Tensor1D,
+      valueWeight,
+    ) as DualLoss & tf.TensorContainerObject;
   });
 }
 
@@ -44,7 +51,14 @@ export function diffusionLoss(
  * @param targetValues [M] float32
  * @param weights [M] float32
  */
-export function dualLoss(parameters: Tensors, rows: tf.Tensor2D, targetIds: tf.Tensor1D, targetValues: tf.Tensor1D, weights: tf.Tensor1D, valueWeight: number): DualLoss {
+export function dualLoss(
+  parameters: Tensors,
+  rows: tf.Tensor2D,
+  targetIds: tf.Tensor1D,
+  targetValues: tf.Tensor1D,
+  weights: tf.Tensor1D,
+  valueWeight: number,
+): DualLoss {
   return tf.tidy(() => {
     const identityLoss = weightedMean(crossEntropy(rows, take(parameters, 'gene_head.weight'), targetIds), weights);
     const valueLoss = weightedMean(tf.square(tf.sub(predictedValues(parameters, rows), targetValues)) as tf.Tensor1D, weights);

@@ -45,7 +45,10 @@ export function blankGenes(batch: CellBatch, { maskRatio, numExtraGenes, maxGene
     const numGenes = batch.numGenes[b]!;
     geneIds.set(batch.geneIds.subarray(b * oldLen, b * oldLen + numGenes), b * seqLen);
     values.set(batch.values.subarray(b * oldLen, b * oldLen + numGenes), b * seqLen);
-    const hidden = rng.fork(`cell/${batch.cellIndex[b]}`).permutation(numGenes).subarray(0, Math.round(maskRatio * numGenes));
+    const hidden = rng
+      .fork(`cell/${batch.cellIndex[b]}`)
+      .permutation(numGenes)
+      .subarray(0, Math.round(maskRatio * numGenes));
     const added = Array.from({ length: lengths[b]! - numGenes }, (_, i) => numGenes + i);
     for (const l of [...hidden, ...added]) {
       const slot = b * seqLen + l;

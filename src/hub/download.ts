@@ -45,7 +45,12 @@ export async function download(job: Download): Promise<string> {
     const second = resumed && (await fetchWhole(job, undefined));
     if (second && second.isRight) return await finish(job, second);
     if (second) await rm(second.path);
-    throw new CheckpointError({ file: job.file.path, found: `${job.file.size} bytes that are not what the hub promised`, expected: `${job.file.hash.kind} ${job.file.hash.hex}`, hint: 'a proxy may change them; try it again' });
+    throw new CheckpointError({
+      file: job.file.path,
+      found: `${job.file.size} bytes that are not what the hub promised`,
+      expected: `${job.file.hash.kind} ${job.file.hash.hex}`,
+      hint: 'a proxy may change them; try it again',
+    });
   } catch (error) {
     throw asOutputError(job.to, error);
   }
@@ -72,19 +77,30 @@ async function fetchWhole(job: Download, resumed: string | undefined): Promise<F
   const handle = await open(path, 'a');
   try {
     let at = (await handle.stat()).size;
-    for (let failures = 0; at < file.size; ) {
+    for (let failures = 0; at < file.size;) {
       const before = at;
       try {
         const body = await request(job, at);
         if (body.from !== at) await handle.truncate((at = body.from));
         for await (const chunk of body.chunks) {
-          if (at + chunk.length > file.size) throw new CheckpointError({ file: file.path, found: `more than the ${file.size} bytes the hub promised`, hint: 'a proxy may change them; try it again' });
+          if (at + chunk.length > file.size)
+            throw new CheckpointError({
+              file: file.path,
+              found: `more than the ${file.size} bytes the hub promised`,
+              hint: 'a proxy may change them; try it again',
+            });
           await handle.appendFile(chunk);
           onProgress?.((at += chunk.length));
         }
         if (at < file.size) throw new TypeError('the connection ended early', { cause: { code: 'ECONNRESET' } });
       } catch (error) {
-        if (signal?.aborted) throw new InterruptedError({ file: file.path, found: `interrupted after ${at} of ${file.size} bytes`, hint: 'the same command continues from there', cause: error });
+        if (signal?.aborted)
+          throw new InterruptedError({
+            file: file.path,
+            found: `interrupted after ${at} of ${file.size} bytes`,
+            hint: 'the same command continues from there',
+            cause: error,
+          });
         if (error instanceof CheckpointError || (error as NodeJS.ErrnoException).code === 'ENOSPC') throw error;
         failures = at > before ? 0 : failures + 1;
         if (failures === ATTEMPTS) throw error;
@@ -110,7 +126,11 @@ async function request({ file, url, token, signal }: Download, at: number): Prom
   });
   if (!response.ok || !response.body) {
     await response.body?.cancel();
-    throw new CheckpointError({ file: file.path, found: `the hub answered ${response.status}`, hint: response.status === 401 || response.status === 403 ? 'set HF_TOKEN to a token that may read it' : 'try it again later' });
+    throw new CheckpointError({
+      file: file.path,
+      found: `the hub answered ${response.status}`,
+      hint: response.status === 401 || response.status === 403 ? 'set HF_TOKEN to a token that may read it' : 'try it again later',
+    });
   }
   const isRange = at > 0 && response.status === 206 && response.headers.get('content-range')?.startsWith(`bytes ${at}-`);
   return { from: isRange ? at : 0, chunks: unbroken(response.body) };
@@ -146,12 +166,21 @@ async function adopt(job: Download): Promise<string | undefined> {
     const [hex, pid] = name.split('.');
     if (hex !== file.hash.hex || isAlive(Number(pid))) continue;
     const path = join(partial, name);
-    const size = await stat(path).then(({ size }) => size, () => -1);
+    const size = await stat(path).then(
+      ({ size }) => size,
+      () => -1,
+    );
     if (size >= 0 && size <= file.size) left.push({ path, size });
   }
   for (const { path } of left.sort((a, b) => b.size - a.size)) {
     const own = partialName(job, process.pid);
-    if (await rename(path, own).then(() => true, () => false)) return own;
+    if (
+      await rename(path, own).then(
+        () => true,
+        () => false,
+      )
+    )
+      return own;
   }
   return undefined;
 }

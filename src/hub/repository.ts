@@ -15,8 +15,17 @@ export interface HubFile {
 
 /** The commit a revision is at. @throws CheckpointError */
 export async function commitOf(model: HubModel, settings: HubSettings): Promise<string> {
-  const { sha } = await asking(model, settings, () => modelInfo({ name: model.repository, revision: model.revision, additionalFields: ['sha'], ...access(settings) }));
-  if (!/^[0-9a-f]{40}$/.test(sha)) throw new CheckpointError({ file: model.repository, key: 'sha', found: JSON.stringify(sha ?? null), expected: 'a commit', hint: 'is HF_ENDPOINT a model hub?' });
+  const { sha } = await asking(model, settings, () =>
+    modelInfo({ name: model.repository, revision: model.revision, additionalFields: ['sha'], ...access(settings) }),
+  );
+  if (!/^[0-9a-f]{40}$/.test(sha))
+    throw new CheckpointError({
+      file: model.repository,
+      key: 'sha',
+      found: JSON.stringify(sha ?? null),
+      expected: 'a commit',
+      hint: 'is HF_ENDPOINT a model hub?',
+    });
   return sha;
 }
 
@@ -24,7 +33,13 @@ export async function commitOf(model: HubModel, settings: HubSettings): Promise<
 export async function filesOf(model: HubModel, commit: string, settings: HubSettings): Promise<HubFile[]> {
   return asking(model, settings, async () => {
     const files: HubFile[] = [];
-    for await (const { type, path, size, oid, lfs } of listFiles({ repo: model.repository, revision: commit, recursive: true, ...(model.folder && { path: model.folder }), ...access(settings) }))
+    for await (const { type, path, size, oid, lfs } of listFiles({
+      repo: model.repository,
+      revision: commit,
+      recursive: true,
+      ...(model.folder && { path: model.folder }),
+      ...access(settings),
+    }))
       if (type === 'file' && (lfs || oid)) files.push({ path, size, hash: lfs ? { kind: 'sha256', hex: lfs.oid } : { kind: 'git', hex: oid! } });
     return files;
   });
@@ -66,13 +81,25 @@ export function asHubError(error: unknown, { repository, revision, folder }: Hub
   const name = folder ? `${repository}/${folder}` : repository;
   const refused = (found: string, hint: string): CheckpointError => new CheckpointError({ file: name, found, hint, cause: error });
   if (error instanceof HubApiError) {
-    if (error.statusCode === 401 || error.statusCode === 403) return refused(`the hub refuses it (${error.statusCode})`, token ? 'HF_TOKEN is given: it is not valid for this model' : 'it may not exist, or needs HF_TOKEN');
-    if (error.statusCode === 404) return refused(`no such model on the hub at revision ${revision}${token ? '' : ', or it needs HF_TOKEN'}`, 'name a folder that exists, or owner/name of a model');
+    if (error.statusCode === 401 || error.statusCode === 403)
+      return refused(
+        `the hub refuses it (${error.statusCode})`,
+        token ? 'HF_TOKEN is given: it is not valid for this model' : 'it may not exist, or needs HF_TOKEN',
+      );
+    if (error.statusCode === 404)
+      return refused(
+        `no such model on the hub at revision ${revision}${token ? '' : ', or it needs HF_TOKEN'}`,
+        'name a folder that exists, or owner/name of a model',
+      );
     return refused(`the hub answered ${error.statusCode}, again and again`, 'try it later');
   }
   if (error instanceof TypeError || error instanceof SyntaxError || (error as Error | null)?.name === 'InvalidApiResponseFormatError') {
     const { cause } = error as { cause?: NodeJS.ErrnoException };
-    if (error instanceof TypeError && cause) return refused(`no such folder here, and the hub cannot be reached (${cause.code ?? cause.message})`, `${endpoint ? `HF_ENDPOINT is ${endpoint}` : 'HF_ENDPOINT names another hub'}; HF_HUB_OFFLINE=1 uses what is cached`);
+    if (error instanceof TypeError && cause)
+      return refused(
+        `no such folder here, and the hub cannot be reached (${cause.code ?? cause.message})`,
+        `${endpoint ? `HF_ENDPOINT is ${endpoint}` : 'HF_ENDPOINT names another hub'}; HF_HUB_OFFLINE=1 uses what is cached`,
+      );
     return refused(`the hub gave no answer that makes sense: ${(error as Error).message}`, endpoint ? 'is HF_ENDPOINT a model hub?' : 'try it later');
   }
   return error;

@@ -48,7 +48,12 @@ export async function snapshot(model: HubModel, { settings = hubSettings(), prog
   const known = await pinnedCommit(model, settings);
   const cached = known && (await readManifest(folderOf(model, known, settings)));
   if (known && cached && (settings.isOffline || model.revision === known)) return folderOf(model, known, settings);
-  if (settings.isOffline) throw new CheckpointError({ file: label(model), found: `revision ${model.revision} is not in the cache, and HF_HUB_OFFLINE is set`, hint: 'unset it to download; scdiva models lists what is there' });
+  if (settings.isOffline)
+    throw new CheckpointError({
+      file: label(model),
+      found: `revision ${model.revision} is not in the cache, and HF_HUB_OFFLINE is set`,
+      hint: 'unset it to download; scdiva models lists what is there',
+    });
   const commit = await commitOf(model, settings);
   const folder = folderOf(model, commit, settings);
   if (!(await readManifest(folder))) await fetchAll(model, commit, folder, { settings, progress, signal });
@@ -56,9 +61,18 @@ export async function snapshot(model: HubModel, { settings = hubSettings(), prog
   return folder;
 }
 
-async function fetchAll(model: HubModel, commit: string, folder: string, { settings, progress, signal }: { settings: HubSettings; progress: Progress; signal?: AbortSignal | undefined }): Promise<void> {
+async function fetchAll(
+  model: HubModel,
+  commit: string,
+  folder: string,
+  { settings, progress, signal }: { settings: HubSettings; progress: Progress; signal?: AbortSignal | undefined },
+): Promise<void> {
   const files = choose(await filesOf(model, commit, settings), model);
-  const bar = progress.start(`Download ${label(model)}`, files.reduce((sum, { file }) => sum + file.size, 0), 'bytes');
+  const bar = progress.start(
+    `Download ${label(model)}`,
+    files.reduce((sum, { file }) => sum + file.size, 0),
+    'bytes',
+  );
   const done: Manifest['files'] = [];
   try {
     let numBytes = 0;
@@ -86,13 +100,22 @@ async function fetchAll(model: HubModel, commit: string, folder: string, { setti
 /** The files of a checkpoint among those of a folder. @throws CheckpointError where it is none, naming folders that are */
 function choose(files: readonly HubFile[], model: HubModel): { name: string; file: HubFile }[] {
   const prefix = model.folder ? `${model.folder}/` : '';
-  const here = files.filter(({ path }) => path.startsWith(prefix) && !path.slice(prefix.length).includes('/')).map((file) => ({ name: file.path.slice(prefix.length), file }));
+  const here = files
+    .filter(({ path }) => path.startsWith(prefix) && !path.slice(prefix.length).includes('/'))
+    .map((file) => ({ name: file.path.slice(prefix.length), file }));
   const weights = WEIGHTS.find((name) => here.some((entry) => entry.name === name));
   if (!weights || !here.some(({ name }) => name === 'config.json')) {
     const others = files.filter(({ path }) => path.endsWith('/config.json')).map(({ path }) => `${model.repository}/${path.slice(0, -'/config.json'.length)}`);
-    throw new CheckpointError({ file: label(model), found: weights ? 'weights without config.json' : 'no weights', expected: `config.json and one of ${WEIGHTS.join(', ')}`, ...(others.length > 0 && { hint: `below it: ${others.slice(0, 12).join(', ')}` }) });
+    throw new CheckpointError({
+      file: label(model),
+      found: weights ? 'weights without config.json' : 'no weights',
+      expected: `config.json and one of ${WEIGHTS.join(', ')}`,
+      ...(others.length > 0 && { hint: `below it: ${others.slice(0, 12).join(', ')}` }),
+    });
   }
-  const isShard = weights.endsWith('.index.json') ? (name: string) => (weights.startsWith('model') ? /^model-.*\.safetensors$/ : /^pytorch_model-.*\.bin$/).test(name) : () => false;
+  const isShard = weights.endsWith('.index.json')
+    ? (name: string) => (weights.startsWith('model') ? /^model-.*\.safetensors$/ : /^pytorch_model-.*\.bin$/).test(name)
+    : () => false;
   return here.filter(({ name }) => WANTED.has(name) || name === weights || isShard(name));
 }
 
@@ -117,7 +140,8 @@ export async function cachedModels(settings: HubSettings = hubSettings()): Promi
 export async function removeCached(repository: string, settings: HubSettings = hubSettings()): Promise<number> {
   const models = (await cachedModels(settings)).filter((model) => model.repository === repository);
   const folder = repositoryFolder(repository, settings);
-  if (!parseable(repository) || !existsSync(folder)) throw new CheckpointError({ file: repository, found: 'not in the cache', hint: 'scdiva models lists what is' });
+  if (!parseable(repository) || !existsSync(folder))
+    throw new CheckpointError({ file: repository, found: 'not in the cache', hint: 'scdiva models lists what is' });
   // Out of sight at once: nobody starts to read what is about to go.
   const gone = temporaryName(folder);
   await rename(folder, gone);
@@ -154,7 +178,10 @@ async function readManifest(folder: string): Promise<Manifest | undefined> {
   if (text === undefined) return undefined;
   const manifest = Manifest.parse(JSON.parse(text));
   for (const { name, size } of manifest.files) {
-    const there = await stat(join(folder, name)).then((file) => file.size, () => -1);
+    const there = await stat(join(folder, name)).then(
+      (file) => file.size,
+      () => -1,
+    );
     if (there !== size) return undefined; // somebody tidied up: it is fetched again
   }
   return manifest;

@@ -38,7 +38,14 @@ export async function trainAblations(configs: AblationConfigs, out: string, cont
 }
 
 /** Reconstruction by each of several models, as each was trained: over mask ratios, and at one of them over depths. */
-export async function compareAblations(runs: ReadonlyMap<string, string>, executor: Executor, cells: CellFile, chosen: ReconstructionCellsConfig, maskRatios: readonly number[], options: ReadOptions = {}): Promise<Sweep & { readonly first: Pick<Reconstructor, 'source' | 'numCells' | 'numReferenceCells'> }> {
+export async function compareAblations(
+  runs: ReadonlyMap<string, string>,
+  executor: Executor,
+  cells: CellFile,
+  chosen: ReconstructionCellsConfig,
+  maskRatios: readonly number[],
+  options: ReadOptions = {},
+): Promise<Sweep & { readonly first: Pick<Reconstructor, 'source' | 'numCells' | 'numReferenceCells'> }> {
   const points: SweepPoint[] = [];
   let first: Reconstructor | undefined;
   for (const [name, run] of runs) {
@@ -50,11 +57,23 @@ export async function compareAblations(runs: ReadonlyMap<string, string>, execut
         points.push({ ...point, axis: 'checkpoint' }, ...(reconstructor === first ? [{ ...point, axis: 'as asked' as const, setting: 'as asked' }] : []));
       }
       if (reconstructor.source.matrix.valueKind !== 'counts') continue;
-      for (const depth of SWEEP_DEPTHS) points.push({ axis: 'depth', setting: `${name}, ${depth} of the depth`, isTrainedThatWay: true, result: await reconstructor.evaluate(ReconstructionConfig.parse({ maskRatio: RATIO_OF_DEPTHS, depth })) });
+      for (const depth of SWEEP_DEPTHS)
+        points.push({
+          axis: 'depth',
+          setting: `${name}, ${depth} of the depth`,
+          isTrainedThatWay: true,
+          result: await reconstructor.evaluate(ReconstructionConfig.parse({ maskRatio: RATIO_OF_DEPTHS, depth })),
+        });
     } finally {
       reconstructor.dispose();
     }
   }
   if (!first) throw new ConfigError({ key: 'configs', found: 'none', expected: 'at least one pretraining config' });
-  return { points, first, notes: ['Every model is shown cells as it was trained to see them; lists of different serialisations are scored in their own order, random ones by expression.'] };
+  return {
+    points,
+    first,
+    notes: [
+      'Every model is shown cells as it was trained to see them; lists of different serialisations are scored in their own order, random ones by expression.',
+    ],
+  };
 }

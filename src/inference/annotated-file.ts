@@ -82,7 +82,12 @@ export interface AnnotateFileOptions extends AnnotateOptions {
 }
 
 /** The input with obs['scdiva_cell_type'], obs['scdiva_confidence'], obsm['X_scdiva'] and uns['scdiva'] added. */
-export async function annotateFile(engine: ScDiVaInference, job: FileJob, provenance: Provenance, options: AnnotateFileOptions = {}): Promise<AnnotationReport> {
+export async function annotateFile(
+  engine: ScDiVaInference,
+  job: FileJob,
+  provenance: Provenance,
+  options: AnnotateFileOptions = {},
+): Promise<AnnotationReport> {
   await checkOutput(job);
   const head = engine.headInfo();
   const cells = await openCellFile(job.input);
@@ -111,17 +116,20 @@ export async function provenanceOf({ checkpoint }: ScDiVa, version: string, uses
  */
 export function planOutputs(files: readonly string[], out: string): FileJob[] {
   const isFolder = files.length > 1 || /[/\\]$/.test(out) || (existsSync(out) && statSync(out).isDirectory());
-  if (files.length > 1 && existsSync(out) && !statSync(out).isDirectory()) throw new OutputError({ file: out, found: `is a file, but there are ${files.length} results`, hint: 'name a folder' });
+  if (files.length > 1 && existsSync(out) && !statSync(out).isDirectory())
+    throw new OutputError({ file: out, found: `is a file, but there are ${files.length} results`, hint: 'name a folder' });
   const jobs = files.map((input) => ({ input, output: isFolder ? join(out, `${sourceName(input)}.h5ad`) : out }));
   const twice = jobs.find(({ output }, i) => jobs.findIndex((other) => other.output === output) !== i);
-  if (twice) throw new ConfigError({ key: 'FILE', found: `two files named ${basename(twice.input)}`, hint: 'run them one after the other, with another --out' });
+  if (twice)
+    throw new ConfigError({ key: 'FILE', found: `two files named ${basename(twice.input)}`, hint: 'run them one after the other, with another --out' });
   return jobs;
 }
 
 /** Told before hours of computing, not after them. */
 export async function checkOutput({ input, output }: FileJob): Promise<void> {
   const real = (path: string) => realpath(path).catch(() => resolve(path));
-  if ((await real(input)) === (await real(output))) throw new OutputError({ file: output, found: 'is the input, which is never changed', hint: 'name another --out' });
+  if ((await real(input)) === (await real(output)))
+    throw new OutputError({ file: output, found: 'is the input, which is never changed', hint: 'name another --out' });
   // Tried out, not asked for: permissions alone say nothing of full disks, quotas and read-only mounts. Missing folders are made later.
   let folder = dirname(resolve(output));
   while (!existsSync(folder)) folder = dirname(folder);
@@ -131,7 +139,9 @@ export async function checkOutput({ input, output }: FileJob): Promise<void> {
     await rm(probe);
   } catch (cause) {
     const known = asOutputError(output, cause);
-    throw known instanceof OutputError ? known : new OutputError({ file: output, found: `cannot be written (${(cause as NodeJS.ErrnoException).code})`, hint: 'choose another --out', cause });
+    throw known instanceof OutputError
+      ? known
+      : new OutputError({ file: output, found: `cannot be written (${(cause as NodeJS.ErrnoException).code})`, hint: 'choose another --out', cause });
   }
 }
 

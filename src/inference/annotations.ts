@@ -21,26 +21,40 @@ export function embeddingsOf(encoded: EncodedCells, provenance: Provenance): Ann
 }
 
 /** obs['scdiva_cell_type'], obs['scdiva_confidence'], obsm['X_scdiva'], uns['scdiva']. @param withProbabilities also obsm['scdiva_probabilities'] */
-export function annotationsOf(annotation: Annotation, { labelKey, temperature }: AnnotationHeadInfo, provenance: Provenance, withProbabilities = false): Annotations {
+export function annotationsOf(
+  annotation: Annotation,
+  { labelKey, temperature }: AnnotationHeadInfo,
+  provenance: Provenance,
+  withProbabilities = false,
+): Annotations {
   const { classes, labels, confidence, probabilities, threshold } = annotation;
   return {
     obs: {
       scdiva_cell_type: labelColumn(labels, classes).column,
       scdiva_confidence: { kind: 'numeric', values: Float32Array.from(confidence) },
     },
-    obsm: { ...embeddingMatrix(annotation), ...(withProbabilities && { scdiva_probabilities: { values: Float32Array.from(probabilities), numDims: classes.length } }) },
+    obsm: {
+      ...embeddingMatrix(annotation),
+      ...(withProbabilities && { scdiva_probabilities: { values: Float32Array.from(probabilities), numDims: classes.length } }),
+    },
     uns: { scdiva: { ...describeReading(annotation, provenance), label_key: labelKey, classes, unknown_threshold: threshold, temperature } },
   };
 }
 
 /** Labels as a column of the classes that occur, in their order, and the cells of each. */
-export function labelColumn(labels: readonly string[], classes: readonly string[]): { readonly column: NewColumn; readonly counts: Readonly<Record<string, number>> } {
+export function labelColumn(
+  labels: readonly string[],
+  classes: readonly string[],
+): { readonly column: NewColumn; readonly counts: Readonly<Record<string, number>> } {
   const counts = new Map<string, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
   // A Set: 'unknown' may be the name of a class, too.
   const categories = [...new Set([...classes, UNKNOWN_LABEL])].filter((name) => counts.has(name));
   const codeOf = new Map(categories.map((name, code) => [name, code]));
-  return { column: { kind: 'categorical', categories, codes: labels.map((label) => codeOf.get(label)!) }, counts: Object.fromEntries(categories.map((name) => [name, counts.get(name)!])) };
+  return {
+    column: { kind: 'categorical', categories, codes: labels.map((label) => codeOf.get(label)!) },
+    counts: Object.fromEntries(categories.map((name) => [name, counts.get(name)!])),
+  };
 }
 
 export function embeddingMatrix({ latent, mu }: EncodedCells): NonNullable<Annotations['obsm']> {

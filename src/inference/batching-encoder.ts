@@ -34,7 +34,10 @@ export class BatchingEncoder implements CellEncoder {
   private isRunning = false;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly encoder: CellEncoder, private readonly options: BatchingOptions) {}
+  constructor(
+    private readonly encoder: CellEncoder,
+    private readonly options: BatchingOptions,
+  ) {}
 
   get embeddingDim(): number {
     return this.encoder.embeddingDim;
@@ -102,7 +105,12 @@ export class BatchingEncoder implements CellEncoder {
 
   private async compute(calls: readonly Call[]): Promise<void> {
     const D = this.embeddingDim;
-    const embedded = await this.encoder.encode(joinBatches(calls.map(({ batch }) => batch), this.options));
+    const embedded = await this.encoder.encode(
+      joinBatches(
+        calls.map(({ batch }) => batch),
+        this.options,
+      ),
+    );
     let row = 0;
     for (const { batch, resolve } of calls) {
       resolve(embedded.slice(row * D, (row + batch.numCells) * D));

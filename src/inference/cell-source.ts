@@ -38,12 +38,20 @@ export interface CellSource {
  * Finds the matrix to read, holds its genes against the model's vocabulary and prepares batches that look as training's did.
  * @throws DataError when no matrix is usable or fewer than a tenth of the genes are shared
  */
-export async function cellSource(given: CellFile, model: Pick<ModelDescription, 'vocabulary' | 'preprocessing' | 'entropy'>, options: ReadOptions & Pick<FileBatchOptions, 'depth'> = {}): Promise<CellSource> {
+export async function cellSource(
+  given: CellFile,
+  model: Pick<ModelDescription, 'vocabulary' | 'preprocessing' | 'entropy'>,
+  options: ReadOptions & Pick<FileBatchOptions, 'depth'> = {},
+): Promise<CellSource> {
   const { vocabulary, preprocessing, entropy } = model;
   const { batchSize = DEFAULT_BATCH_SIZE, orthologs } = options;
   const file = orthologs ? withOrthologs(given, orthologs) : given;
-  if (!(Number.isInteger(batchSize) && batchSize > 0)) throw new ConfigError({ key: 'batchSize', found: String(batchSize), expected: 'a whole number above 0' });
-  const chosen = await chooseMatrix(file, { ...(options.matrix !== undefined && { matrix: options.matrix }), ...(options.valueKind !== undefined && { valueKind: options.valueKind }) });
+  if (!(Number.isInteger(batchSize) && batchSize > 0))
+    throw new ConfigError({ key: 'batchSize', found: String(batchSize), expected: 'a whole number above 0' });
+  const chosen = await chooseMatrix(file, {
+    ...(options.matrix !== undefined && { matrix: options.matrix }),
+    ...(options.valueKind !== undefined && { valueKind: options.valueKind }),
+  });
   const matrix = file.matrix(chosen.key);
   const mapping = mapGenes(matrix.genes, vocabulary);
   checkCoverage(mapping, matrix.genes, vocabulary, file.path);
@@ -58,6 +66,9 @@ export async function cellSource(given: CellFile, model: Pick<ModelDescription, 
     depth: options.depth,
   });
   const notes = [...file.notes];
-  if (kind === 'log1p' && cellTotal === undefined) notes.push(`${chosen.key} is log-normalised to an unknown total: its values are taken as they are, as if cells had been brought to ${preprocessing.targetSum}`);
+  if (kind === 'log1p' && cellTotal === undefined)
+    notes.push(
+      `${chosen.key} is log-normalised to an unknown total: its values are taken as they are, as if cells had been brought to ${preprocessing.targetSum}`,
+    );
   return { matrix: chosen, coverage: { ...coverage(mapping, vocabulary), numMatched: mapping.numMatched, numGenes: matrix.numGenes }, batches, notes };
 }

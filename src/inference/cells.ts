@@ -44,7 +44,7 @@ export interface AnnDataLike {
  * What the library takes for cells: an open file, read row block by row block; an object as AnnData; or a dense matrix alone, one column a
  * vocabulary id [n, V] as the released model takes it, or one a gene in the vocabulary's order.
  */
-export type Cells = CellFile | AnnDataLike | DenseMatrix | readonly (ArrayLike<number>)[];
+export type Cells = CellFile | AnnDataLike | DenseMatrix | readonly ArrayLike<number>[];
 
 /** @throws ShapeError, DataError where numbers of entries do not go together */
 export function asCellFile(cells: Cells, vocabulary: Vocabulary): CellFile {
@@ -56,15 +56,22 @@ export function asCellFile(cells: Cells, vocabulary: Vocabulary): CellFile {
 
 function fromAnnData({ X, var: genes, obs = {}, obsNames }: AnnDataLike): CellFile {
   const names: GeneNames = 'names' in genes ? genes : { names: genes };
-  if (names.names.length !== X.shape[1]) throw new ShapeError({ key: 'var', found: `${names.names.length} genes`, expected: `${X.shape[1]}, the columns of X` });
+  if (names.names.length !== X.shape[1])
+    throw new ShapeError({ key: 'var', found: `${names.names.length} genes`, expected: `${X.shape[1]}, the columns of X` });
   const columns = Object.fromEntries(Object.entries(obs).map(([key, values]) => [key, toColumn(key, values, X.shape[0])]));
   return new CellsInMemory('cells', { genes: names, cellIds: obsNames, obs: columns, ...('indptr' in X ? fromCsr(X) : toCsr(X, 'X')) });
 }
 
 function fromCsr({ shape, indptr, indices, data }: CsrMatrix): { indptr: ArrayLike<number>; indices: Int32Array; values: Float32Array } {
-  if (indptr.length !== shape[0] + 1) throw new ShapeError({ key: 'X.indptr', found: `${indptr.length} offsets`, expected: `${shape[0] + 1}, one more than rows` });
-  if (indptr[shape[0]] !== data.length) throw new ShapeError({ key: 'X.indptr', found: `an end at ${indptr[shape[0]]}`, expected: `${data.length}, the entries of X.data` });
-  return { indptr, indices: indices instanceof Int32Array ? indices : Int32Array.from(indices), values: data instanceof Float32Array ? data : Float32Array.from(data) };
+  if (indptr.length !== shape[0] + 1)
+    throw new ShapeError({ key: 'X.indptr', found: `${indptr.length} offsets`, expected: `${shape[0] + 1}, one more than rows` });
+  if (indptr[shape[0]] !== data.length)
+    throw new ShapeError({ key: 'X.indptr', found: `an end at ${indptr[shape[0]]}`, expected: `${data.length}, the entries of X.data` });
+  return {
+    indptr,
+    indices: indices instanceof Int32Array ? indices : Int32Array.from(indices),
+    values: data instanceof Float32Array ? data : Float32Array.from(data),
+  };
 }
 
 /** The entries that are not 0. */
@@ -96,7 +103,12 @@ function stacked(rows: readonly ArrayLike<number>[]): DenseMatrix {
 function vocabularyColumns({ shape: [, numColumns] }: DenseMatrix, vocabulary: Vocabulary): GeneNames {
   const { size, genes, firstGeneId } = vocabulary;
   if (numColumns !== size && numColumns !== genes.length)
-    throw new ShapeError({ key: 'cells', found: `${numColumns} columns`, expected: `${size}, one for each id of the vocabulary, or ${genes.length}, one for each gene`, hint: 'give other genes with their names, as { X, var }' });
+    throw new ShapeError({
+      key: 'cells',
+      found: `${numColumns} columns`,
+      expected: `${size}, one for each id of the vocabulary, or ${genes.length}, one for each gene`,
+      hint: 'give other genes with their names, as { X, var }',
+    });
   const firstId = numColumns === size ? 0 : firstGeneId;
   const ids = Int32Array.from({ length: numColumns }, (_, column) => (vocabulary.isGene(firstId + column) ? firstId + column : -1));
   return { names: Array.from(ids, (id, column) => (id < 0 ? `id ${firstId + column}` : vocabulary.gene(id).symbol || vocabulary.gene(id).ensemblId)), ids };
@@ -110,7 +122,12 @@ function toColumn(key: string, values: ObsValues, numCells: number): ObsColumn {
 }
 
 function asColumn(values: Exclude<ObsValues, ObsColumn>): ObsColumn {
-  if (values instanceof Float32Array || values instanceof Float64Array || values instanceof Int32Array) return { kind: 'numeric', values: Float64Array.from(values), dtype: values instanceof Int32Array ? 'int32' : values instanceof Float32Array ? 'float32' : 'float64' };
+  if (values instanceof Float32Array || values instanceof Float64Array || values instanceof Int32Array)
+    return {
+      kind: 'numeric',
+      values: Float64Array.from(values),
+      dtype: values instanceof Int32Array ? 'int32' : values instanceof Float32Array ? 'float32' : 'float64',
+    };
   return { kind: 'string', values };
 }
 
@@ -123,7 +140,10 @@ export async function writeH5ad(output: string, adata: AnnDataLike): Promise<voi
   const { indptr, indices, values } = 'indptr' in X ? fromCsr(X) : toCsr(X, 'X');
   const cellIds = adata.obsNames ?? Array.from({ length: X.shape[0] }, (_, i) => `cell ${i}`);
   const geneNames = 'names' in genes ? genes.names : genes;
-  for (const [key, names] of [['obsNames', cellIds], ['var', geneNames]] as const)
+  for (const [key, names] of [
+    ['obsNames', cellIds],
+    ['var', geneNames],
+  ] as const)
     if (new Set(names).size < names.length) throw new DataError({ file: output, key, found: 'names that repeat', expected: 'a name of its own for each' });
   await writeNewH5ad({
     output,

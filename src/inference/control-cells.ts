@@ -34,10 +34,15 @@ export async function readCells(file: CellFile, checkpoint: Checkpoint, options:
   const { batches, notes } = await cellSource(file, whole, options);
   const cells: { row: number; all: RankedCell }[] = [];
   for await (const { cellIndex, seqLen, numGenes, geneIds, values } of batches) {
-    cellIndex.forEach((row, b) => cells.push({ row, all: { geneIds: geneIds.slice(b * seqLen, b * seqLen + numGenes[b]!), values: values.slice(b * seqLen, b * seqLen + numGenes[b]!) } }));
+    cellIndex.forEach((row, b) =>
+      cells.push({ row, all: { geneIds: geneIds.slice(b * seqLen, b * seqLen + numGenes[b]!), values: values.slice(b * seqLen, b * seqLen + numGenes[b]!) } }),
+    );
     if (options.signal?.aborted) throw new InterruptedError({ file: file.path, found: 'interrupted while cells were read', hint: 'nothing was written' });
   }
-  return { cells, notes: [...notes, ...(batches.emptyRows.length > 0 ? [`${batches.emptyRows.length} cells have no gene that the model knows: left out`] : [])] };
+  return {
+    cells,
+    notes: [...notes, ...(batches.emptyRows.length > 0 ? [`${batches.emptyRows.length} cells have no gene that the model knows: left out`] : [])],
+  };
 }
 
 export interface Controls {
@@ -50,13 +55,26 @@ export interface Controls {
  * The control cells of a file, each standing for the mean of all of them.
  * @throws DataError when there is none
  */
-export function controlCells({ cells }: FileCells, file: CellFile, predictor: PerturbationPredictor, { perturbationKey, control }: ControlCellOptions): Controls {
+export function controlCells(
+  { cells }: FileCells,
+  file: CellFile,
+  predictor: PerturbationPredictor,
+  { perturbationKey, control }: ControlCellOptions,
+): Controls {
   const texts = perturbationKey === undefined ? undefined : columnTexts(file.obs(perturbationKey));
   const name = texts && (control ?? CONTROL_NAMES.find((candidate) => texts.includes(candidate)));
   const own = texts ? cells.filter(({ row }) => texts[row] === name) : cells;
-  if (own.length === 0) throw new DataError({ file: file.path, key: perturbationKey && `obs['${perturbationKey}']`, found: 'no control cell', expected: texts ? `cells of ${control === undefined ? CONTROL_NAMES.join(', ') : `'${control}'`}` : 'cells', ...(texts && { hint: 'name it with --control' }) });
+  if (own.length === 0)
+    throw new DataError({
+      file: file.path,
+      key: perturbationKey && `obs['${perturbationKey}']`,
+      found: 'no control cell',
+      expected: texts ? `cells of ${control === undefined ? CONTROL_NAMES.join(', ') : `'${control}'`}` : 'cells',
+      ...(texts && { hint: 'name it with --control' }),
+    });
   const reference = new Float64Array(predictor.panel.ids.length);
-  for (const { all } of own) all.geneIds.forEach((id, i) => predictor.panel.at[id]! >= 0 && (reference[predictor.panel.at[id]!]! += all.values[i]! / own.length));
+  for (const { all } of own)
+    all.geneIds.forEach((id, i) => predictor.panel.at[id]! >= 0 && (reference[predictor.panel.at[id]!]! += all.values[i]! / own.length));
   return { name, cells: own.map((cell) => ({ ...cell, cell: cell.all, reference })) };
 }
 

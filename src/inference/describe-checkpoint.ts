@@ -23,7 +23,13 @@ export interface CheckpointDescription {
   readonly entropyRange: readonly [smallest: number, largest: number];
   readonly head: HeadInfo | null;
   /** null for weights that were not trained here. */
-  readonly training: { readonly task: string; readonly step: number; readonly seed: number; readonly metrics: Readonly<Record<string, number>> | null; readonly versions: Readonly<Record<string, string>> } | null;
+  readonly training: {
+    readonly task: string;
+    readonly step: number;
+    readonly seed: number;
+    readonly metrics: Readonly<Record<string, number>> | null;
+    readonly versions: Readonly<Record<string, string>>;
+  } | null;
   readonly files: readonly { readonly name: string; readonly sizeBytes: number; readonly sha256: string }[];
   /** Verbs that work with it. */
   readonly abilities: readonly string[];
@@ -38,7 +44,9 @@ const VERBS_OF_HEAD: Readonly<Record<string, readonly string[]>> = {
 /** Reads every file of the checkpoint once, for its hash. */
 export async function describeCheckpoint(checkpoint: OpenCheckpoint): Promise<CheckpointDescription> {
   const { folder, modelConfig, vocabulary, entropy, preprocessing, head, state, weightsFiles, weightsDtypes } = checkpoint;
-  const others = Object.values(CHECKPOINT_FILES).map((name) => join(folder, name)).filter((path) => existsSync(path) && !weightsFiles.includes(path));
+  const others = Object.values(CHECKPOINT_FILES)
+    .map((name) => join(folder, name))
+    .filter((path) => existsSync(path) && !weightsFiles.includes(path));
   const files: { name: string; sizeBytes: number; sha256: string }[] = [];
   for (const path of [...weightsFiles, ...others]) files.push({ name: basename(path), sizeBytes: (await stat(path)).size, sha256: await sha256File(path) });
   const ofGenes = entropy.subarray(vocabulary.firstGeneId, vocabulary.padFillId);
@@ -55,6 +63,15 @@ export async function describeCheckpoint(checkpoint: OpenCheckpoint): Promise<Ch
     head: head?.info ?? null,
     training: state ? { task: state.task, step: state.step, seed: state.seed, metrics: state.validation?.metrics ?? null, versions: state.versions } : null,
     files,
-    abilities: ['embed', 'generate', 'finetune', 'grn', 'export', 'evaluate reconstruction', 'evaluate gene-correlation', ...(VERBS_OF_HEAD[head?.info.task ?? ''] ?? [])],
+    abilities: [
+      'embed',
+      'generate',
+      'finetune',
+      'grn',
+      'export',
+      'evaluate reconstruction',
+      'evaluate gene-correlation',
+      ...(VERBS_OF_HEAD[head?.info.task ?? ''] ?? []),
+    ],
   };
 }

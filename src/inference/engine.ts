@@ -69,14 +69,26 @@ export class ScDiVaInference {
     const threshold = options.threshold ?? info.unknownThreshold;
     if (!(threshold >= 0 && threshold <= 1)) throw new ConfigError({ key: 'threshold', found: String(threshold), expected: 'a number from 0 to 1' });
     const encoded = await this.model.encode(cells, options);
-    const { predicted, confidence, isUnknown, probabilities } = predictLabels(await classifier.logits(encoded.latent.data), { ...info, unknownThreshold: threshold });
+    const { predicted, confidence, isUnknown, probabilities } = predictLabels(await classifier.logits(encoded.latent.data), {
+      ...info,
+      unknownThreshold: threshold,
+    });
     for (const row of encoded.emptyRows) {
       predicted[row] = -1;
       confidence[row] = 0;
       isUnknown[row] = 1;
     }
     const labels = Array.from(predicted, (code, i) => (isUnknown[i] ? UNKNOWN_LABEL : info.classes[code]!));
-    return { ...encoded, labels, confidence, mostLikely: predicted, probabilities, classes: info.classes, threshold, numUnknown: isUnknown.reduce((sum, flag) => sum + flag, 0) };
+    return {
+      ...encoded,
+      labels,
+      confidence,
+      mostLikely: predicted,
+      probabilities,
+      classes: info.classes,
+      threshold,
+      numUnknown: isUnknown.reduce((sum, flag) => sum + flag, 0),
+    };
   }
 
   /** The checkpoint of the model. */

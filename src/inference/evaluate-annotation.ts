@@ -45,7 +45,12 @@ export interface EvaluateOptions extends AnnotateOptions {
  * @param labelKey obs column with the true labels
  * @throws DataError when there is no such column, no label in it, or none that the model knows
  */
-export async function evaluateAnnotation(engine: ScDiVaInference, cells: CellFile, labelKey: string, options: EvaluateOptions = {}): Promise<AnnotationEvaluation> {
+export async function evaluateAnnotation(
+  engine: ScDiVaInference,
+  cells: CellFile,
+  labelKey: string,
+  options: EvaluateOptions = {},
+): Promise<AnnotationEvaluation> {
   const head = engine.headInfo();
   const names = columnTexts(cells.obs(labelKey)).map((name) => (name === null ? null : (options.labelMap?.get(name) ?? name) || null));
   const { labels, truth, unseen } = recode(names, head, cells.path, labelKey);
@@ -73,12 +78,26 @@ export async function evaluateAnnotation(engine: ScDiVaInference, cells: CellFil
 }
 
 /** Simple methods on the labelled cells that have genes. */
-async function scoreTransfer(reference: string, cells: CellFile, checkpoint: OpenCheckpoint, head: AnnotationHeadInfo, truth: Int32Array, numOthers: number, options: ReadOptions): Promise<MethodResult[]> {
+async function scoreTransfer(
+  reference: string,
+  cells: CellFile,
+  checkpoint: OpenCheckpoint,
+  head: AnnotationHeadInfo,
+  truth: Int32Array,
+  numOthers: number,
+  options: ReadOptions,
+): Promise<MethodResult[]> {
   const { rows, results } = await transferBaselines(reference, cells, checkpoint, head, Rng.fromSeed(0).fork('baselines'), options);
   const labelled = [...rows.keys()].filter((i) => truth[rows[i]!]! >= 0);
   const given = labelled.map((i) => truth[rows[i]!]!);
   return results.map(({ name, title, predicted, confidence }) => {
-    const scores = scoreConfidently(given, Int32Array.from(labelled, (i) => predicted[i]!), Float64Array.from(labelled, (i) => confidence[i]!), head.classes.length, numOthers);
+    const scores = scoreConfidently(
+      given,
+      Int32Array.from(labelled, (i) => predicted[i]!),
+      Float64Array.from(labelled, (i) => confidence[i]!),
+      head.classes.length,
+      numOthers,
+    );
     return { name, title, kind: 'baseline', runs: [scores] };
   });
 }
@@ -101,9 +120,16 @@ function recode(names: readonly (string | null)[], { classes, labelKey: trainedO
     return code;
   });
   const labels = [...codes.keys()];
-  if (truth.every((code) => code < 0)) throw new DataError({ file, key: `obs['${key}']`, found: 'no cell has a label', hint: 'name another column with --label' });
+  if (truth.every((code) => code < 0))
+    throw new DataError({ file, key: `obs['${key}']`, found: 'no cell has a label', hint: 'name another column with --label' });
   if (truth.every((code) => code < 0 || code >= classes.length)) {
-    throw new DataError({ file, key: `obs['${key}']`, found: `labels such as '${labels[classes.length]}', none of which the model knows`, expected: `names from obs['${trainedOn}'] of its training cells, such as '${classes[0]}'`, hint: 'name another column with --label, or rename its labels' });
+    throw new DataError({
+      file,
+      key: `obs['${key}']`,
+      found: `labels such as '${labels[classes.length]}', none of which the model knows`,
+      expected: `names from obs['${trainedOn}'] of its training cells, such as '${classes[0]}'`,
+      hint: 'name another column with --label, or rename its labels',
+    });
   }
   return { labels, truth, unseen };
 }

@@ -38,7 +38,8 @@ export async function predictProteins(checkpoint: Checkpoint, executor: Executor
       const predicted = await predictor.predict(batch);
       batch.cellIndex.forEach((row, i) => levels.set(predicted.subarray(i * P, (i + 1) * P), row * P));
       bar.update((done += batch.numCells));
-      if (signal?.aborted) throw new InterruptedError({ file: cells.path, found: `interrupted after ${done} of ${batches.numCells} cells`, hint: 'nothing was written' });
+      if (signal?.aborted)
+        throw new InterruptedError({ file: cells.path, found: `interrupted after ${done} of ${batches.numCells} cells`, hint: 'nothing was written' });
     }
   } finally {
     bar.stop();
@@ -64,18 +65,32 @@ export interface MultimodalEvaluation extends ProteinScores {
  * @param proteinFile the file, or another of the same cells
  * @throws as predictProteins and readProteins; DataError when no protein or no cell is shared
  */
-export async function evaluateMultimodal(checkpoint: Checkpoint, executor: Executor, cells: CellFile, proteinFile: string, proteinKey: string | undefined, options: ReadOptions = {}): Promise<MultimodalEvaluation> {
+export async function evaluateMultimodal(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  cells: CellFile,
+  proteinFile: string,
+  proteinKey: string | undefined,
+  options: ReadOptions = {},
+): Promise<MultimodalEvaluation> {
   const { info } = readHead(checkpoint);
   const measured = await readProteins(proteinFile, proteinKey);
   const column = new Map(measured.names.map((name, p) => [name, p]));
   const proteins = info.proteins.filter((name) => column.has(name));
-  if (proteins.length === 0) throw new DataError({ file: proteinFile, key: measured.where, found: `none of the proteins the model was trained on (there: ${measured.names.slice(0, 3).join(', ')} …)`, expected: `names such as ${info.proteins.slice(0, 3).join(', ')}` });
+  if (proteins.length === 0)
+    throw new DataError({
+      file: proteinFile,
+      key: measured.where,
+      found: `none of the proteins the model was trained on (there: ${measured.names.slice(0, 3).join(', ')} …)`,
+      expected: `names such as ${info.proteins.slice(0, 3).join(', ')}`,
+    });
   const predicted = await predictProteins(checkpoint, executor, cells, options);
   const scaled = scaleProteins(measured.values, measured.names.length, info.scale);
   const rowOf = new Map(measured.cellIds.map((id, row) => [id, row]));
   const P = info.proteins.length;
   const rows = Array.from(cells.cellIds.keys()).filter((i) => rowOf.has(cells.cellIds[i]!) && !Number.isNaN(predicted.levels[i * P]!));
-  if (rows.length < 3) throw new DataError({ file: proteinFile, key: measured.where, found: `${rows.length} of the cells of ${cells.path}`, expected: 'the same names of cells' });
+  if (rows.length < 3)
+    throw new DataError({ file: proteinFile, key: measured.where, found: `${rows.length} of the cells of ${cells.path}`, expected: 'the same names of cells' });
   const at = proteins.map((name) => info.proteins.indexOf(name));
   const truth = rows.flatMap((i) => proteins.map((name) => scaled[rowOf.get(cells.cellIds[i]!)! * measured.names.length + column.get(name)!]!));
   const told = rows.flatMap((i) => at.map((p) => predicted.levels[i * P + p]!));
@@ -87,7 +102,11 @@ export async function evaluateMultimodal(checkpoint: Checkpoint, executor: Execu
     proteins,
     missing: info.proteins.filter((name) => !column.has(name)),
     scale: info.scale,
-    meanRmse: scoreProteins(truth, rows.flatMap(() => means), Q).proteinRmse,
+    meanRmse: scoreProteins(
+      truth,
+      rows.flatMap(() => means),
+      Q,
+    ).proteinRmse,
     source: predicted.source,
   };
 }

@@ -51,7 +51,8 @@ export async function evaluateVariational(model: ScDiVa, cells: CellFile, rng: R
   const stored = await readPosterior(checkpoint.folder, head.info);
   const space = await createLatentSpace(executor, head);
   try {
-    const take = ({ data }: { readonly data: Float32Array }) => Float32Array.from({ length: rows.length * Z }, (_, i) => data[rows[Math.floor(i / Z)]! * Z + (i % Z)]!);
+    const take = ({ data }: { readonly data: Float32Array }) =>
+      Float32Array.from({ length: rows.length * Z }, (_, i) => data[rows[Math.floor(i / Z)]! * Z + (i % Z)]!);
     const [mu, logvar] = [take(encoded.mu!), take(encoded.logvar!)];
     const noise = rng.fork('noise');
     const z = mu.map((m, i) => m + Math.exp(logvar[i]! / 2) * noise.normal());
@@ -64,7 +65,8 @@ export async function evaluateVariational(model: ScDiVa, cells: CellFile, rng: R
     const expected = Float32Array.from({ length: rows.length * G }, (_, i) => levels[(3 * Math.floor(i / G) + 2) * G + (i % G)]!);
     const compared = takeRows(truth, rng.fork('compared').permutation(rows.length).slice(0, MAX_COMPARED));
     const n = compared.numRows;
-    const made = async (draws: ReturnType<typeof drawFromPrior>, name: string) => scoreGenerated(compared, takeGenes(await makeCells(space, draws, checkpoint.vocabulary.size, rng.fork(name)), geneIds), rng.fork('scores'));
+    const made = async (draws: ReturnType<typeof drawFromPrior>, name: string) =>
+      scoreGenerated(compared, takeGenes(await makeCells(space, draws, checkpoint.vocabulary.size, rng.fork(name)), geneIds), rng.fork('scores'));
     return {
       numCells: rows.length,
       elbo: -(nll + kl) / rows.length,

@@ -7,7 +7,11 @@ import { cellSource, type ReadOptions } from './cell-source.js';
 /** Log-normalised expression of a file's cells over the whole vocabulary, as `expressionMatrix` gives it of a corpus. */
 export async function fileExpression(cells: CellFile, model: ModelDescription, options: ReadOptions): Promise<{ rows: Int32Array; matrix: SparseMatrix }> {
   const { vocabulary, preprocessing } = model;
-  const whole: ModelDescription = { ...model, entropy: flatEntropy(vocabulary), preprocessing: { ...preprocessing, maxGenes: vocabulary.size, serialisation: 'expression' } };
+  const whole: ModelDescription = {
+    ...model,
+    entropy: flatEntropy(vocabulary),
+    preprocessing: { ...preprocessing, maxGenes: vocabulary.size, serialisation: 'expression' },
+  };
   const { batches } = await cellSource(cells, whole, options);
   const rows: number[] = [];
   const indptr = [0];
@@ -23,5 +27,14 @@ export async function fileExpression(cells: CellFile, model: ModelDescription, o
       indptr.push(indices.length);
     }
   }
-  return { rows: Int32Array.from(rows), matrix: { numRows: rows.length, numColumns: vocabulary.size, indptr: Int32Array.from(indptr), indices: Int32Array.from(indices), values: Float32Array.from(values) } };
+  return {
+    rows: Int32Array.from(rows),
+    matrix: {
+      numRows: rows.length,
+      numColumns: vocabulary.size,
+      indptr: Int32Array.from(indptr),
+      indices: Int32Array.from(indices),
+      values: Float32Array.from(values),
+    },
+  };
 }

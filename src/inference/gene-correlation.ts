@@ -55,7 +55,12 @@ const LEAST_EXPRESSED = 0.05;
  * Gene-gene correlation as a model has it and as the cells have it.
  * @throws DataError when fewer than 3 genes or 10 cells can be used; InterruptedError after the signal
  */
-export async function geneCorrelation(checkpoint: Checkpoint, executor: Executor, cells: CellFile, { genes: named, numGenes = 200, maxCells = 500, seed = 0, ...options }: GeneCorrelationOptions = {}): Promise<GeneCorrelation> {
+export async function geneCorrelation(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  cells: CellFile,
+  { genes: named, numGenes = 200, maxCells = 500, seed = 0, ...options }: GeneCorrelationOptions = {},
+): Promise<GeneCorrelation> {
   const { vocabulary, preprocessing, modelConfig, parameters } = checkpoint;
   const { progress = silentProgress, signal } = options;
   const rng = Rng.fromSeed(seed).fork('gene-correlation');
@@ -83,9 +88,14 @@ export async function geneCorrelation(checkpoint: Checkpoint, executor: Executor
   const given = new Float64Array(G * n);
   const isPresent = new Float64Array(G * n);
   const variables = await executor.createVariables(parameters);
-  const stateProgram = executor.compile((weights, inputs) => ({ outputs: { states: geneHidden(hiddenStates(weights, inputs as never, modelConfig, vocabulary)) } }), { variables, name: 'genes/states' });
+  const stateProgram = executor.compile(
+    (weights, inputs) => ({ outputs: { states: geneHidden(hiddenStates(weights, inputs as never, modelConfig, vocabulary)) } }),
+    { variables, name: 'genes/states' },
+  );
   const valueProgram = executor.compile(
-    (weights, inputs) => ({ outputs: { values: predictedValues(weights, slotStates(weights, inputs as never, inputs['slots'] as tf.Tensor1D, modelConfig, vocabulary)) } }),
+    (weights, inputs) => ({
+      outputs: { values: predictedValues(weights, slotStates(weights, inputs as never, inputs['slots'] as tf.Tensor1D, modelConfig, vocabulary)) },
+    }),
     { variables, name: 'genes/values' },
   );
   const bar = progress.start('Genes', n, 'cells');
@@ -96,7 +106,8 @@ export async function geneCorrelation(checkpoint: Checkpoint, executor: Executor
       if (kept.length === 0) continue;
       const { numCells: B, seqLen: L, geneIds, values } = whole;
       const tensor = (data: Float32Array | Int32Array): HostTensor => ({ dtype: data instanceof Int32Array ? 'int32' : 'float32', shape: [B, L], data });
-      const rows = (await stateProgram.run({ geneIds: tensor(geneIds), values: tensor(values), isReplaced: tensor(new Float32Array(B * L)) }))['states']!.data as Float32Array; // [B, L, D]
+      const rows = (await stateProgram.run({ geneIds: tensor(geneIds), values: tensor(values), isReplaced: tensor(new Float32Array(B * L)) }))['states']!
+        .data as Float32Array; // [B, L, D]
       const wanted = kept.flatMap((b) => Array.from({ length: whole.numGenes[b]! }, (_, l) => b * L + l)).filter((slot) => columnOf.has(geneIds[slot]!));
       for (const slot of wanted) {
         const column = columnOf.get(geneIds[slot]!)!;
@@ -106,7 +117,11 @@ export async function geneCorrelation(checkpoint: Checkpoint, executor: Executor
       }
       // Every slot belongs to one pass, by its cell's own stream.
       const passOf = new Uint8Array(B * L);
-      for (const b of kept) rng.fork(`passes/${whole.cellIndex[b]}`).permutation(whole.numGenes[b]!).forEach((l, i) => (passOf[b * L + l] = i % NUM_PASSES));
+      for (const b of kept)
+        rng
+          .fork(`passes/${whole.cellIndex[b]}`)
+          .permutation(whole.numGenes[b]!)
+          .forEach((l, i) => (passOf[b * L + l] = i % NUM_PASSES));
       for (let pass = 0; pass < NUM_PASSES; pass++) {
         const asked = wanted.filter((slot) => passOf[slot] === pass);
         if (asked.length === 0) continue;
@@ -114,8 +129,18 @@ export async function geneCorrelation(checkpoint: Checkpoint, executor: Executor
         const slots = new Int32Array(numLossRows(asked.length, B * L));
         slots.set(asked);
         const isSummarised = Float32Array.from(geneIds, (_, slot) => Number(!isHidden[slot] && slot % L < whole.numGenes[Math.floor(slot / L)]!));
-        const predicted = (await valueProgram.run({ geneIds: tensor(geneIds), values: tensor(values), isReplaced: tensor(isHidden), isSummarised: tensor(isSummarised), slots: { dtype: 'int32', shape: [slots.length], data: slots } }))['values']!.data;
-        asked.forEach((slot, i) => (given[columnOf.get(geneIds[slot]!)! * n + rowOf.get(whole.cellIndex[Math.floor(slot / L)]!)!] = Math.max(0, predicted[i]!)));
+        const predicted = (
+          await valueProgram.run({
+            geneIds: tensor(geneIds),
+            values: tensor(values),
+            isReplaced: tensor(isHidden),
+            isSummarised: tensor(isSummarised),
+            slots: { dtype: 'int32', shape: [slots.length], data: slots },
+          })
+        )['values']!.data;
+        asked.forEach(
+          (slot, i) => (given[columnOf.get(geneIds[slot]!)! * n + rowOf.get(whole.cellIndex[Math.floor(slot / L)]!)!] = Math.max(0, predicted[i]!)),
+        );
       }
       bar.update((done += kept.length));
       if (signal?.aborted) throw new InterruptedError({ file: cells.path, found: `interrupted after ${done} of ${n} cells`, hint: 'nothing was written' });
@@ -127,18 +152,31 @@ export async function geneCorrelation(checkpoint: Checkpoint, executor: Executor
     variables.dispose();
   }
   const embeddingRows = parameters['gene_embedding.weight']!.data as Float32Array;
-  const rowsOf = (columns: readonly number[]) => ({ numRows: G, numColumns: columns.length, data: Float64Array.from(ids.flatMap((id) => columns.map((cell) => expression.get(id)![cell]!))) });
+  const rowsOf = (columns: readonly number[]) => ({
+    numRows: G,
+    numColumns: columns.length,
+    data: Float64Array.from(ids.flatMap((id) => columns.map((cell) => expression.get(id)![cell]!))),
+  });
   const cellsInOrder = [...rng.fork('halves').permutation(n)];
   const raw = correlationOfRows(rowsOf([...cellsInOrder.keys()]));
-  const [half, otherHalf] = [cellsInOrder.slice(0, n >> 1), cellsInOrder.slice(n >> 1)].map((part) => correlationOfRows(rowsOf(part))) as [GeneMatrix, GeneMatrix];
+  const [half, otherHalf] = [cellsInOrder.slice(0, n >> 1), cellsInOrder.slice(n >> 1)].map((part) => correlationOfRows(rowsOf(part))) as [
+    GeneMatrix,
+    GeneMatrix,
+  ];
   const matrices = {
-    geneEmbedding: correlationOfRows({ numRows: G, numColumns: D, data: Float64Array.from(ids.flatMap((id) => [...embeddingRows.subarray(id * D, (id + 1) * D)])) }),
+    geneEmbedding: correlationOfRows({
+      numRows: G,
+      numColumns: D,
+      data: Float64Array.from(ids.flatMap((id) => [...embeddingRows.subarray(id * D, (id + 1) * D)])),
+    }),
     contextual: correlationOfRows({ numRows: G, numColumns: D, data: centredOverGenes(states, numShown, G, D) }),
     reconstructed: correlationOfRows({ numRows: G, numColumns: n, data: given }),
     presence: correlationOfRows({ numRows: G, numColumns: n, data: isPresent }),
     otherHalf,
   };
-  const agreement = Object.fromEntries(CORRELATION_SOURCES.map((source) => [source, matrixAgreement(source === 'otherHalf' ? half : raw, matrices[source], rng.fork('null'))])) as GeneCorrelation['agreement'];
+  const agreement = Object.fromEntries(
+    CORRELATION_SOURCES.map((source) => [source, matrixAgreement(source === 'otherHalf' ? half : raw, matrices[source], rng.fork('null'))]),
+  ) as GeneCorrelation['agreement'];
   const neverShown = numShown.reduce((sum, count) => sum + Number(count === 0), 0);
   return {
     genes: ids.map((id) => vocabulary.gene(id).symbol || vocabulary.gene(id).ensemblId),
@@ -147,11 +185,20 @@ export async function geneCorrelation(checkpoint: Checkpoint, executor: Executor
     matrices,
     agreement,
     modules: { raw: geneModules(raw, rng.fork('modules')), contextual: geneModules(matrices.contextual, rng.fork('modules')) },
-    notes: [...all.notes, ...(neverShown > 0 ? [`${neverShown} of the genes are never among the ${preprocessing.maxGenes} best-ranked of a cell: the model has no state for them`] : [])],
+    notes: [
+      ...all.notes,
+      ...(neverShown > 0
+        ? [`${neverShown} of the genes are never among the ${preprocessing.maxGenes} best-ranked of a cell: the model has no state for them`]
+        : []),
+    ],
   };
 }
 
-function forEachGene({ numCells, seqLen, geneIds, values, numGenes, cellIndex }: CellBatch, rowOf: ReadonlyMap<number, number>, visit: (row: number, id: number, value: number) => void): void {
+function forEachGene(
+  { numCells, seqLen, geneIds, values, numGenes, cellIndex }: CellBatch,
+  rowOf: ReadonlyMap<number, number>,
+  visit: (row: number, id: number, value: number) => void,
+): void {
   for (let b = 0; b < numCells; b++) {
     const row = rowOf.get(cellIndex[b]!);
     if (row === undefined) continue;
@@ -162,7 +209,8 @@ function forEachGene({ numCells, seqLen, geneIds, values, numGenes, cellIndex }:
 function idsOf(named: readonly string[], { vocabulary, folder }: Checkpoint, expression: ReadonlyMap<number, Float64Array>): number[] {
   const ids = named.map((name) => {
     const id = vocabulary.idOf(name);
-    if (id === undefined) throw new DataError({ file: folder, key: '--genes', found: `no gene '${name}' in the vocabulary`, expected: 'symbols or Ensembl ids of genes.tsv' });
+    if (id === undefined)
+      throw new DataError({ file: folder, key: '--genes', found: `no gene '${name}' in the vocabulary`, expected: 'symbols or Ensembl ids of genes.tsv' });
     return id;
   });
   return [...new Set(ids)].filter((id) => expression.has(id));
@@ -170,7 +218,9 @@ function idsOf(named: readonly string[], { vocabulary, folder }: Checkpoint, exp
 
 /** Genes of the largest variance over mean among those that a twentieth of the cells express. */
 function mostVariable(expression: ReadonlyMap<number, Float64Array>, n: number, numGenes: number): number[] {
-  const candidates = [...expression].filter(([, values]) => values.reduce((sum, value) => sum + Number(value > 0), 0) >= LEAST_EXPRESSED * n).sort((a, b) => a[0] - b[0]);
+  const candidates = [...expression]
+    .filter(([, values]) => values.reduce((sum, value) => sum + Number(value > 0), 0) >= LEAST_EXPRESSED * n)
+    .sort((a, b) => a[0] - b[0]);
   const dispersion = candidates.map(([, values]) => {
     const mean = values.reduce((sum, value) => sum + value, 0) / n;
     return values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / n / mean;

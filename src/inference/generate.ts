@@ -58,7 +58,12 @@ export interface GenerateOptions {
  * is hidden and differ in what is drawn; a cell's completions depend on its row, its content and the seed, not on batches or other cells.
  * @throws InterruptedError after the signal; DataError when there is no cell to complete
  */
-export async function generateCells(checkpoint: Checkpoint, executor: Executor, batches: FileBatches, { config, file, progress = silentProgress, signal }: GenerateOptions): Promise<Generation> {
+export async function generateCells(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  batches: FileBatches,
+  { config, file, progress = silentProgress, signal }: GenerateOptions,
+): Promise<Generation> {
   const { modelConfig, vocabulary } = checkpoint;
   const maxGenes = Math.min(modelConfig.maxGenes, vocabulary.genes.length);
   const rng = Rng.fromSeed(config.seed).fork('generate');
@@ -82,7 +87,8 @@ export async function generateCells(checkpoint: Checkpoint, executor: Executor, 
         const done = cells.length + samples.length * batch.numCells;
         samples.push(
           await completeCells(partial, denoiser, vocabulary, config, rng.fork(`sample/${sample}`), keys, (numLeft) => {
-            if (signal?.aborted) throw new InterruptedError({ file, found: `interrupted after ${done} of ${numCells * config.numSamples} cells`, hint: 'nothing was written' });
+            if (signal?.aborted)
+              throw new InterruptedError({ file, found: `interrupted after ${done} of ${numCells * config.numSamples} cells`, hint: 'nothing was written' });
             bar.update(done + Math.floor(batch.numCells * (1 - numLeft / numUnknown)));
           }),
         );
@@ -110,10 +116,24 @@ function firstCells(batch: CellBatch, numCells: number): CellBatch {
   const kept = batch.cellIndex.findIndex((row) => row >= numCells);
   if (kept < 0) return batch;
   const slots = kept * batch.seqLen;
-  return { ...batch, numCells: kept, geneIds: batch.geneIds.slice(0, slots), values: batch.values.slice(0, slots), numGenes: batch.numGenes.slice(0, kept), cellIndex: batch.cellIndex.slice(0, kept) };
+  return {
+    ...batch,
+    numCells: kept,
+    geneIds: batch.geneIds.slice(0, slots),
+    values: batch.values.slice(0, slots),
+    numGenes: batch.numGenes.slice(0, kept),
+    cellIndex: batch.cellIndex.slice(0, kept),
+  };
 }
 
-function collectCell(completed: PartialCells, partial: PartialCells, b: number, cellIndex: number, sample: number, { padId, padFillId }: { padId: number; padFillId: number }): GeneratedCell {
+function collectCell(
+  completed: PartialCells,
+  partial: PartialCells,
+  b: number,
+  cellIndex: number,
+  sample: number,
+  { padId, padFillId }: { padId: number; padFillId: number },
+): GeneratedCell {
   const { seqLen, geneIds, values } = completed;
   const slots = Array.from({ length: seqLen }, (_, l) => b * seqLen + l)
     .filter((slot) => geneIds[slot] !== padId && geneIds[slot] !== padFillId)

@@ -30,15 +30,27 @@ export interface GeneratedFile extends Generation {
  * Completes the cells of a file and writes the completions to another.
  * @throws OutputError when the output is the input or cannot be written, DataError when the input cannot be used, InterruptedError
  */
-export async function generateFile(checkpoint: Checkpoint, executor: Executor, { input, output, config, version }: GenerateFileJob, options: ReadOptions = {}): Promise<GeneratedFile> {
+export async function generateFile(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  { input, output, config, version }: GenerateFileJob,
+  options: ReadOptions = {},
+): Promise<GeneratedFile> {
   await checkOutput(output);
   const real = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
-  if ((await real(input)) === (await real(output))) throw new OutputError({ file: output, found: 'is the input file', expected: 'another one: the input is never changed', hint: 'choose another --out' });
+  if ((await real(input)) === (await real(output)))
+    throw new OutputError({ file: output, found: 'is the input file', expected: 'another one: the input is never changed', hint: 'choose another --out' });
   const file = await openCellFile(input);
   try {
     const { batches, ...source } = await cellSource(file, checkpoint, options);
     const generation = await generateCells(checkpoint, executor, batches, { config, file: input, progress: options.progress, signal: options.signal });
-    await writeGeneratedFile(output, file, checkpoint.vocabulary, generation.cells, { version, checkpoint: basename(checkpoint.folder), matrix: source.matrix.key, config, recovery: generation.recovery });
+    await writeGeneratedFile(output, file, checkpoint.vocabulary, generation.cells, {
+      version,
+      checkpoint: basename(checkpoint.folder),
+      matrix: source.matrix.key,
+      config,
+      recovery: generation.recovery,
+    });
     return { ...generation, source, emptyRows: [...batches.emptyRows] };
   } finally {
     file.close();
@@ -60,7 +72,13 @@ export interface GenerationRecord {
  * A generated value of 0 is a stored entry of X: the gene was drawn and no expression predicted for it.
  * @throws OutputError when it cannot be written
  */
-export async function writeGeneratedFile(output: string, source: CellFile, vocabulary: Vocabulary, cells: readonly GeneratedCell[], record: GenerationRecord): Promise<void> {
+export async function writeGeneratedFile(
+  output: string,
+  source: CellFile,
+  vocabulary: Vocabulary,
+  cells: readonly GeneratedCell[],
+  record: GenerationRecord,
+): Promise<void> {
   const rows = Int32Array.from(cells, ({ cellIndex }) => cellIndex);
   const carried = Object.fromEntries(source.obsKeys.map((key) => [key, columnOfRows(source.obs(key), rows)]));
   await writeNewH5ad({

@@ -22,7 +22,19 @@ export async function importCheckpoint(from: string, out: string, release: Relea
   const hashes = await Promise.all(weightsFiles.map(async (file) => `- ${file.slice(folder.length + 1)}: sha256 ${await sha256File(file)}`));
   await writeFolderAtomic(out, async (temporary) => {
     await writeModelFiles(temporary, checkpoint);
-    await writeFile(join(temporary, CHECKPOINT_FILES.card), ['# ScDiVa, imported weights', '', 'Made from:', '', ...hashes, '', 'Order of genes, entropy table and normalisation as they were told at the import.', ''].join('\n'));
+    await writeFile(
+      join(temporary, CHECKPOINT_FILES.card),
+      [
+        '# ScDiVa, imported weights',
+        '',
+        'Made from:',
+        '',
+        ...hashes,
+        '',
+        'Order of genes, entropy table and normalisation as they were told at the import.',
+        '',
+      ].join('\n'),
+    );
   });
   return openCheckpoint(out);
 }

@@ -42,7 +42,11 @@ export interface NewCells {
  * cell a state was drawn near.
  * @throws CheckpointError without a variational head; ConfigError for a label it does not know; OutputError
  */
-export async function newCellsFile(checkpoint: CheckpointFacts, executor: Executor, { output, numCells, from = 'posterior', label, seed = 0, version }: NewCellsJob): Promise<NewCells> {
+export async function newCellsFile(
+  checkpoint: CheckpointFacts,
+  executor: Executor,
+  { output, numCells, from = 'posterior', label, seed = 0, version }: NewCellsJob,
+): Promise<NewCells> {
   const head = readHead(checkpoint);
   const { info } = head;
   if (!(Number.isInteger(numCells) && numCells > 0)) throw new ConfigError({ key: '--num-cells', found: String(numCells), expected: 'a whole number above 0' });
@@ -62,11 +66,24 @@ export async function newCellsFile(checkpoint: CheckpointFacts, executor: Execut
       geneNames: uniqueNames(vocabulary.genes.map(({ symbol, ensemblId }) => symbol || ensemblId)),
       x: { indptr: Int32Array.from(indptr), indices: Int32Array.from(indices, (id) => id - vocabulary.firstGeneId), values: Float32Array.from(values) },
       obs: {
-        ...(types && { scdiva_cell_type: { kind: 'categorical', categories: info.classes, codes: types.predicted }, scdiva_confidence: { kind: 'numeric', values: Float32Array.from(types.confidence) } }),
+        ...(types && {
+          scdiva_cell_type: { kind: 'categorical', categories: info.classes, codes: types.predicted },
+          scdiva_confidence: { kind: 'numeric', values: Float32Array.from(types.confidence) },
+        }),
         ...describeDraws(draws, info.classes, info.techBatches),
       },
       var: { ensembl_id: { kind: 'string', values: vocabulary.genes.map(({ ensemblId }) => ensemblId) } },
-      uns: { scdiva: { task: 'generate', version, checkpoint: basename(checkpoint.folder), from, seed, latent_dim: info.latentDim, ...(label !== undefined && { label }) } },
+      uns: {
+        scdiva: {
+          task: 'generate',
+          version,
+          checkpoint: basename(checkpoint.folder),
+          from,
+          seed,
+          latent_dim: info.latentDim,
+          ...(label !== undefined && { label }),
+        },
+      },
     });
     const labels = types ? Object.fromEntries(info.classes.map((name, c) => [name, types.predicted.filter((p) => p === c).length])) : {};
     return { output, numCells, numGenes: info.geneIds.length, from, meanGenes: indices.length / numCells, labels };
@@ -81,14 +98,20 @@ function labelCode(classes: readonly string[], label: string | undefined, from: 
   const code = classes.indexOf(label);
   if (code >= 0) return code;
   const expected = classes.length > 0 ? `one of ${classes.join(', ')}` : 'a model whose latent space was taught types';
-  throw new ConfigError({ key: '--label', found: `'${label}', a type this model does not know`, expected, hint: classes.length > 0 ? 'name one of these' : 'finetune variational with labels: { labelKey: … }' });
+  throw new ConfigError({
+    key: '--label',
+    found: `'${label}', a type this model does not know`,
+    expected,
+    hint: classes.length > 0 ? 'name one of these' : 'finetune variational with labels: { labelKey: … }',
+  });
 }
 
 function describeDraws({ labels, techBatches }: LatentDraws, classes: readonly string[], batches: readonly string[]): Record<string, NewColumn> {
   // Cells of types that training does not predict have no name to give here.
   const named = (codes: Int32Array, names: readonly string[]) => codes.map((code) => (code < names.length ? code : -1));
   return {
-    ...(classes.length > 0 && labels.some((code) => code >= 0) && { scdiva_near: { kind: 'categorical', categories: classes, codes: named(labels, classes) } as NewColumn }),
+    ...(classes.length > 0 &&
+      labels.some((code) => code >= 0) && { scdiva_near: { kind: 'categorical', categories: classes, codes: named(labels, classes) } as NewColumn }),
     ...(batches.length > 0 && { scdiva_batch: { kind: 'categorical', categories: batches, codes: named(techBatches, batches) } as NewColumn }),
   };
 }

@@ -60,10 +60,16 @@ export interface PerturbReport {
  * genes the model predicts, `layers['control']` the same cells before, obs `perturbation` and `source_cell`.
  * @throws DataError for a gene the model does not know and a file without control cells; CheckpointError without a perturbation head; OutputError
  */
-export async function perturbFile(checkpoint: Checkpoint, executor: Executor, { input, output, perturbations, version }: PerturbJob, options: PerturbOptions = {}): Promise<PerturbReport> {
+export async function perturbFile(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  { input, output, perturbations, version }: PerturbJob,
+  options: PerturbOptions = {},
+): Promise<PerturbReport> {
   await checkOutput(output);
   const real = (path: string): Promise<string> => realpath(path).catch(() => resolve(path));
-  if ((await real(input)) === (await real(output))) throw new OutputError({ file: output, found: 'is the input file', expected: 'another one: the input is never changed', hint: 'choose another --out' });
+  if ((await real(input)) === (await real(output)))
+    throw new OutputError({ file: output, found: 'is the input file', expected: 'another one: the input is never changed', hint: 'choose another --out' });
   const file = await openCellFile(input);
   try {
     return await perturbed(checkpoint, executor, file, perturbations, options, (predictor, controls, predictions) =>
@@ -75,17 +81,32 @@ export async function perturbFile(checkpoint: Checkpoint, executor: Executor, { 
 }
 
 /** As `perturbFile`, of cells that are open already; nothing is written. */
-export function perturbCells(checkpoint: Checkpoint, executor: Executor, file: CellFile, perturbations: readonly string[], options: PerturbOptions = {}): Promise<PerturbReport> {
+export function perturbCells(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  file: CellFile,
+  perturbations: readonly string[],
+  options: PerturbOptions = {},
+): Promise<PerturbReport> {
   return perturbed(checkpoint, executor, file, perturbations, options, async () => {});
 }
 
 type UsePredictions = (predictor: PerturbationPredictor, controls: Controls['cells'], predictions: readonly PredictedPerturbation[]) => Promise<void>;
 
-async function perturbed(checkpoint: Checkpoint, executor: Executor, file: CellFile, perturbations: readonly string[], options: PerturbOptions, use: UsePredictions): Promise<PerturbReport> {
+async function perturbed(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  file: CellFile,
+  perturbations: readonly string[],
+  options: PerturbOptions,
+  use: UsePredictions,
+): Promise<PerturbReport> {
   const predictor = await createPredictor(executor, checkpoint, { batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE });
   try {
     const naming = namingOf(options);
-    const wanted = perturbations.map((name) => parsePerturbation(name, naming, options.direction ?? predictor.info.direction, checkpoint.vocabulary, undefined));
+    const wanted = perturbations.map((name) =>
+      parsePerturbation(name, naming, options.direction ?? predictor.info.direction, checkpoint.vocabulary, undefined),
+    );
     const read = await readCells(file, checkpoint, options);
     const controls = controlCells(read, file, predictor, options);
     const chosen = evenlySpaced(controls.cells, options.maxCells ?? DEFAULT_MAX_CELLS);
@@ -108,7 +129,13 @@ export interface PerturbationEvaluation extends PerturbationResult {
  * Predicts every perturbation of a file from its control cells and scores them against its perturbed cells.
  * @param options `only`: these perturbations; default: all that the training of the checkpoint did not have, or all of them when it had all
  */
-export async function evaluatePerturbationFile(checkpoint: Checkpoint, executor: Executor, input: string, options: PerturbOptions & { readonly perturbationKey: string; readonly only?: readonly string[] | undefined }, rng: Rng): Promise<PerturbationEvaluation> {
+export async function evaluatePerturbationFile(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  input: string,
+  options: PerturbOptions & { readonly perturbationKey: string; readonly only?: readonly string[] | undefined },
+  rng: Rng,
+): Promise<PerturbationEvaluation> {
   const predictor = await createPredictor(executor, checkpoint, { batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE });
   try {
     const { info, panel } = predictor;
@@ -123,14 +150,34 @@ export async function evaluatePerturbationFile(checkpoint: Checkpoint, executor:
       const trained = inFile.filter((name) => info.trained.includes(name) || info.validation.includes(name));
       const asked = options.only?.map((name) => perturbedGenes(name, naming).join('+'));
       const missing = asked?.find((name) => !inFile.includes(name));
-      if (missing !== undefined) throw new DataError({ file: input, key: `obs['${options.perturbationKey}']`, found: `no cell has the perturbation '${missing}'`, expected: `some of ${inFile.slice(0, 8).join(', ')}${inFile.length > 8 ? ' …' : ''}` });
+      if (missing !== undefined)
+        throw new DataError({
+          file: input,
+          key: `obs['${options.perturbationKey}']`,
+          found: `no cell has the perturbation '${missing}'`,
+          expected: `some of ${inFile.slice(0, 8).join(', ')}${inFile.length > 8 ? ' …' : ''}`,
+        });
       const wanted = asked ?? (trained.length < inFile.length ? inFile.filter((name) => !trained.includes(name)) : inFile);
       const chosen = evenlySpaced(controls.cells, options.maxCells ?? DEFAULT_MAX_CELLS);
-      const predictions = await predictAll(predictor, chosen, wanted.map((name) => parsePerturbation(name, { ...naming, separator: '+' }, options.direction ?? info.direction, checkpoint.vocabulary, input)), options);
+      const predictions = await predictAll(
+        predictor,
+        chosen,
+        wanted.map((name) => parsePerturbation(name, { ...naming, separator: '+' }, options.direction ?? info.direction, checkpoint.vocabulary, input)),
+        options,
+      );
       const kept = read.cells.flatMap((cell, i) => (names[i] === null ? [] : [{ ...cell, name: names[i]! }]));
       const result = evaluatePerturbations({
-        real: { x: panelMatrix(kept.map(({ all }) => all), predictor), perturbations: kept.map(({ name }) => name) },
-        predicted: denseCells(predictions.map(({ perturbation, cells }) => [perturbation.name, cells]), panel.ids.length),
+        real: {
+          x: panelMatrix(
+            kept.map(({ all }) => all),
+            predictor,
+          ),
+          perturbations: kept.map(({ name }) => name),
+        },
+        predicted: denseCells(
+          predictions.map(({ perturbation, cells }) => [perturbation.name, cells]),
+          panel.ids.length,
+        ),
         control: controls.name!,
         geneNames: panel.names,
         rng,
@@ -144,7 +191,12 @@ export async function evaluatePerturbationFile(checkpoint: Checkpoint, executor:
   }
 }
 
-async function predictAll(predictor: PerturbationPredictor, controls: readonly ControlCell[], wanted: readonly Perturbation[], { progress, signal }: PerturbOptions): Promise<PredictedPerturbation[]> {
+async function predictAll(
+  predictor: PerturbationPredictor,
+  controls: readonly ControlCell[],
+  wanted: readonly Perturbation[],
+  { progress, signal }: PerturbOptions,
+): Promise<PredictedPerturbation[]> {
   const bar = progress?.start('Predict perturbations', wanted.length * controls.length, 'cells');
   const trained = [...predictor.info.trained, ...predictor.info.validation];
   const seen = new Set(predictor.info.trained.flatMap((name) => name.split('+')));
@@ -155,7 +207,13 @@ async function predictAll(predictor: PerturbationPredictor, controls: readonly C
       if (signal?.aborted) throw new InterruptedError({ found: 'interrupted while perturbations were predicted', hint: 'nothing was written' });
       const meanChange = new Float64Array(predictor.panel.ids.length);
       for (const change of changes) change.forEach((value, gene) => (meanChange[gene]! += value / changes.length));
-      out.push({ perturbation, isTrained: trained.includes(perturbation.name), seenGenes: perturbation.parts.filter((part) => seen.has(part)), meanChange, cells });
+      out.push({
+        perturbation,
+        isTrained: trained.includes(perturbation.name),
+        seenGenes: perturbation.parts.filter((part) => seen.has(part)),
+        meanChange,
+        cells,
+      });
     }
     return out;
   } finally {
@@ -163,9 +221,22 @@ async function predictAll(predictor: PerturbationPredictor, controls: readonly C
   }
 }
 
-async function write(output: string, source: CellFile, { panel }: PerturbationPredictor, controls: Controls['cells'], predictions: readonly PredictedPerturbation[], record: { version: string; checkpoint: string; source: string }): Promise<void> {
-  const { x } = denseCells(predictions.map(({ perturbation, cells }) => [perturbation.name, cells]), panel.ids.length);
-  const before = panelMatrix(predictions.flatMap(() => controls.map(({ all }) => all)), { panel });
+async function write(
+  output: string,
+  source: CellFile,
+  { panel }: PerturbationPredictor,
+  controls: Controls['cells'],
+  predictions: readonly PredictedPerturbation[],
+  record: { version: string; checkpoint: string; source: string },
+): Promise<void> {
+  const { x } = denseCells(
+    predictions.map(({ perturbation, cells }) => [perturbation.name, cells]),
+    panel.ids.length,
+  );
+  const before = panelMatrix(
+    predictions.flatMap(() => controls.map(({ all }) => all)),
+    { panel },
+  );
   const sources = predictions.flatMap(({ perturbation }) => controls.map(({ row }) => ({ name: perturbation.name, cell: source.cellIds[row]! })));
   await writeNewH5ad({
     output,
@@ -174,7 +245,11 @@ async function write(output: string, source: CellFile, { panel }: PerturbationPr
     x,
     layers: { control: before },
     obs: {
-      perturbation: { kind: 'categorical', categories: predictions.map(({ perturbation }) => perturbation.name), codes: Int32Array.from(predictions.flatMap((_, i) => controls.map(() => i))) },
+      perturbation: {
+        kind: 'categorical',
+        categories: predictions.map(({ perturbation }) => perturbation.name),
+        codes: Int32Array.from(predictions.flatMap((_, i) => controls.map(() => i))),
+      },
       source_cell: { kind: 'string', values: sources.map(({ cell }) => cell) },
     },
     uns: { scdiva: { ...record, task: 'perturb' } },
@@ -183,8 +258,18 @@ async function write(output: string, source: CellFile, { panel }: PerturbationPr
 
 /** Cells over the panel's genes, columns ascending in each row. */
 function panelMatrix(cells: readonly RankedCell[], { panel }: Pick<PerturbationPredictor, 'panel'>): SparseMatrix & SparseRows {
-  const rows = cells.map(({ geneIds, values }) => Array.from(geneIds, (id, i) => ({ gene: panel.at[id]!, value: values[i]! })).filter(({ gene }) => gene >= 0).sort((a, b) => a.gene - b.gene));
+  const rows = cells.map(({ geneIds, values }) =>
+    Array.from(geneIds, (id, i) => ({ gene: panel.at[id]!, value: values[i]! }))
+      .filter(({ gene }) => gene >= 0)
+      .sort((a, b) => a.gene - b.gene),
+  );
   const indptr = new Int32Array(cells.length + 1);
   rows.forEach((row, i) => (indptr[i + 1] = indptr[i]! + row.length));
-  return { numRows: cells.length, numColumns: panel.ids.length, indptr, indices: Int32Array.from(rows.flatMap((row) => row.map(({ gene }) => gene))), values: Float32Array.from(rows.flatMap((row) => row.map(({ value }) => value))) };
+  return {
+    numRows: cells.length,
+    numColumns: panel.ids.length,
+    indptr,
+    indices: Int32Array.from(rows.flatMap((row) => row.map(({ gene }) => gene))),
+    values: Float32Array.from(rows.flatMap((row) => row.map(({ value }) => value))),
+  };
 }

@@ -16,7 +16,13 @@ export interface ProteinReport extends FileJob {
 }
 
 /** The input with obsm['scdiva_proteins'] added, one column a protein in the order of uns['scdiva']['proteins']; cells without known genes have NaN rows. */
-export async function proteinFile(checkpoint: Checkpoint, executor: Executor, job: FileJob, version: string, options: ReadOptions = {}): Promise<ProteinReport> {
+export async function proteinFile(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  job: FileJob,
+  version: string,
+  options: ReadOptions = {},
+): Promise<ProteinReport> {
   await checkOutput(job);
   const cells = await openCellFile(job.input);
   try {
@@ -24,7 +30,17 @@ export async function proteinFile(checkpoint: Checkpoint, executor: Executor, jo
     const { notes } = await writeAnnotatedH5ad({
       ...job,
       obsm: { scdiva_proteins: { values: levels, numDims: proteins.length } },
-      uns: { scdiva: { version, checkpoint: basename(checkpoint.folder), task: 'proteins', proteins, scale, matrix: source.matrix.key, value_kind: source.matrix.valueKind } },
+      uns: {
+        scdiva: {
+          version,
+          checkpoint: basename(checkpoint.folder),
+          task: 'proteins',
+          proteins,
+          scale,
+          matrix: source.matrix.key,
+          value_kind: source.matrix.valueKind,
+        },
+      },
     });
     return { ...job, numCells, proteins, scale, notes: [...source.notes, ...notes] };
   } finally {

@@ -41,19 +41,37 @@ interface Setting {
  * @param base what is not varied
  * @param varies false: no ablation, the mask ratios and the checkpoints alone
  */
-export async function sweepReconstruction(reconstructors: ReadonlyMap<string, Reconstructor>, base: Omit<ReconstructionConfig, 'maskRatio'>, maskRatios: readonly number[], varies: boolean): Promise<Sweep> {
+export async function sweepReconstruction(
+  reconstructors: ReadonlyMap<string, Reconstructor>,
+  base: Omit<ReconstructionConfig, 'maskRatio'>,
+  maskRatios: readonly number[],
+  varies: boolean,
+): Promise<Sweep> {
   const notes: string[] = [];
   const [[name, first], ...others] = [...reconstructors] as [[string, Reconstructor], ...[string, Reconstructor][]];
   const settings = [
     { axis: 'as asked' as const, setting: 'as asked', isTrainedThatWay: true, reconstructor: first, changes: {} },
     ...(varies ? inferenceSettings(first, base, notes) : []),
-    ...(others.length > 0 ? [[name, first] as const, ...others] : []).map(([checkpoint, reconstructor]): Setting => ({ axis: 'checkpoint', setting: checkpoint, isTrainedThatWay: true, reconstructor, changes: {} })),
+    ...(others.length > 0 ? [[name, first] as const, ...others] : []).map(([checkpoint, reconstructor]): Setting => ({
+      axis: 'checkpoint',
+      setting: checkpoint,
+      isTrainedThatWay: true,
+      reconstructor,
+      changes: {},
+    })),
   ];
   const points: SweepPoint[] = [];
   for (const { axis, setting, isTrainedThatWay, reconstructor, changes } of settings) {
     for (const maskRatio of maskRatios) {
-      const same = points.find((point) => axis === 'checkpoint' && setting === name && point.axis === 'as asked' && point.result.config.maskRatio === maskRatio);
-      points.push({ axis, setting, isTrainedThatWay, result: same?.result ?? (await reconstructor.evaluate(ReconstructionConfig.parse({ ...base, ...changes, maskRatio }))) });
+      const same = points.find(
+        (point) => axis === 'checkpoint' && setting === name && point.axis === 'as asked' && point.result.config.maskRatio === maskRatio,
+      );
+      points.push({
+        axis,
+        setting,
+        isTrainedThatWay,
+        result: same?.result ?? (await reconstructor.evaluate(ReconstructionConfig.parse({ ...base, ...changes, maskRatio }))),
+      });
     }
   }
   return { points, notes };
@@ -62,19 +80,32 @@ export async function sweepReconstruction(reconstructors: ReadonlyMap<string, Re
 function inferenceSettings(reconstructor: Reconstructor, base: Omit<ReconstructionConfig, 'maskRatio'>, notes: string[]): Setting[] {
   const { checkpoint, source } = reconstructor;
   const { modelConfig, preprocessing } = checkpoint;
-  const one = (axis: SweepAxis, setting: string, changes: Partial<ReconstructionConfig>, isTrainedThatWay = false): Setting => ({ axis, setting, isTrainedThatWay, reconstructor, changes });
+  const one = (axis: SweepAxis, setting: string, changes: Partial<ReconstructionConfig>, isTrainedThatWay = false): Setting => ({
+    axis,
+    setting,
+    isTrainedThatWay,
+    reconstructor,
+    changes,
+  });
   const settings: Setting[] = [];
   const latentWords = { visible: '[LAT] of the visible genes', whole: '[LAT] of the whole cell', none: '[LAT] seen by no gene' };
   if (modelConfig.genesSeeLatent) {
-    for (const latent of ['visible', 'whole', 'none'] as const) if (latent !== base.latent) settings.push(one('latent', latentWords[latent], { latent }, latent === 'whole'));
+    for (const latent of ['visible', 'whole', 'none'] as const)
+      if (latent !== base.latent) settings.push(one('latent', latentWords[latent], { latent }, latent === 'whole'));
     notes.push('[LAT] of the whole cell is what training shows the model, and knows the hidden genes: the other two do not.');
   } else notes.push('No gene of this model sees [LAT]: it was trained without.');
   if (source.matrix.valueKind === 'counts') for (const depth of SWEEP_DEPTHS) settings.push(one('depth', `${depth} of the depth`, { depth }, true));
   else notes.push(`The values are ${source.matrix.valueKind}: shallower sequencing can be imitated for counts alone, and was left out.`);
   if (modelConfig.positions === 'rotary') settings.push(one('positions', 'no positions', { positions: 'none' }));
   else notes.push('This model has no positions: it was trained without.');
-  for (const serialisation of ['entropy', 'expression', 'random'] as const) if (serialisation !== (base.serialisation ?? preprocessing.serialisation)) settings.push(one('serialisation', `${serialisation} order`, { serialisation }));
-  if (base.sampler === null) settings.push(one('sampler', `reverse diffusion, ${REVERSE_STEPS} steps`, { sampler: { steps: REVERSE_STEPS, order: 'random', temperature: 0, topK: null } }, true));
-  notes.push('Positions, serialisation and [LAT] are changed under a model that was not trained so; models trained without them are compared by naming their checkpoints, too (configs/ablation).');
+  for (const serialisation of ['entropy', 'expression', 'random'] as const)
+    if (serialisation !== (base.serialisation ?? preprocessing.serialisation)) settings.push(one('serialisation', `${serialisation} order`, { serialisation }));
+  if (base.sampler === null)
+    settings.push(
+      one('sampler', `reverse diffusion, ${REVERSE_STEPS} steps`, { sampler: { steps: REVERSE_STEPS, order: 'random', temperature: 0, topK: null } }, true),
+    );
+  notes.push(
+    'Positions, serialisation and [LAT] are changed under a model that was not trained so; models trained without them are compared by naming their checkpoints, too (configs/ablation).',
+  );
   return settings;
 }

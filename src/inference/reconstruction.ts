@@ -50,12 +50,19 @@ interface Scored {
  * @param cells stays the caller's to close, after the last evaluation
  * @throws DataError for a file of fewer than two cells, and as `cellSource`
  */
-export async function createReconstructor(checkpoint: Checkpoint, executor: Executor, cells: CellFile, chosen: ReconstructionCellsConfig, options: ReadOptions = {}): Promise<Reconstructor> {
+export async function createReconstructor(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  cells: CellFile,
+  chosen: ReconstructionCellsConfig,
+  options: ReadOptions = {},
+): Promise<Reconstructor> {
   const { vocabulary, entropy, preprocessing, modelConfig } = checkpoint;
   const { progress = silentProgress, signal, batchSize = DEFAULT_BATCH_SIZE } = options;
   const rng = Rng.fromSeed(chosen.seed).fork('reconstruction');
   const { batches, ...source } = await cellSource(cells, checkpoint, options);
-  if (batches.numCells < 2) throw new DataError({ file: cells.path, found: `${batches.numCells} cells`, expected: 'at least 2: some to reconstruct, others to compare with' });
+  if (batches.numCells < 2)
+    throw new DataError({ file: cells.path, found: `${batches.numCells} cells`, expected: 'at least 2: some to reconstruct, others to compare with' });
   const order = rng.fork('cells').permutation(batches.numCells);
   const numCells = Math.min(chosen.maxCells, Math.floor(batches.numCells / 2));
   const judged = new Set(order.subarray(0, numCells));
@@ -63,18 +70,32 @@ export async function createReconstructor(checkpoint: Checkpoint, executor: Exec
 
   const read = remember(async (serialisation: Serialisation, depth: number): Promise<RankedCellSlots[]> => {
     const corruption = { kind: 'thin' as const, min: depth, max: depth, probability: 1 };
-    const shown = await cellSource(cells, { ...checkpoint, preprocessing: { ...preprocessing, serialisation } }, { ...options, ...(depth < 1 && { depth: { corruption, seed: chosen.seed } }) });
+    const shown = await cellSource(
+      cells,
+      { ...checkpoint, preprocessing: { ...preprocessing, serialisation } },
+      { ...options, ...(depth < 1 && { depth: { corruption, seed: chosen.seed } }) },
+    );
     return collectCells(shown.batches, (row) => judged.has(row) || (depth === 1 && others.has(row)));
   });
   const weightsOf = remember(async (serialisation: Serialisation) => rankingWeights({ serialisation }, entropy));
   const referenceOf = async (serialisation: Serialisation) => (await read(serialisation, 1)).filter(({ row }) => others.has(row));
-  const baselinesOf = remember(async (serialisation: Serialisation) => reconstructionBaselines(await referenceOf(serialisation), await weightsOf(serialisation)));
+  const baselinesOf = remember(async (serialisation: Serialisation) =>
+    reconstructionBaselines(await referenceOf(serialisation), await weightsOf(serialisation)),
+  );
 
   const scoreBaselines = remember(async (serialisation: Serialisation, depth: number, maskRatio: number): Promise<Scored> => {
     const [all, weights, methods] = [await read(serialisation, depth), await weightsOf(serialisation), await baselinesOf(serialisation)];
     const cells = all.filter(({ row }) => judged.has(row));
     const isHidden = cells.map((cell) => hiddenSlots(cell, maskRatio, rng.fork('hide')));
-    const scores = Object.entries(methods).map(([name, fill]: [string, ReconstructionBaselines['visibleOnly']]) => [name, scoreFilledCells(cells, isHidden, cells.map((cell, c) => fill(cell, isHidden[c]!)), weights)]);
+    const scores = Object.entries(methods).map(([name, fill]: [string, ReconstructionBaselines['visibleOnly']]) => [
+      name,
+      scoreFilledCells(
+        cells,
+        isHidden,
+        cells.map((cell, c) => fill(cell, isHidden[c]!)),
+        weights,
+      ),
+    ]);
     const { meanExpressed } = expressionProfile(await referenceOf(serialisation), vocabulary.size);
     return { baselines: Object.fromEntries(scores) as Scored['baselines'], geneMeanValueR2: geneMeanValueR2(cells, isHidden, meanExpressed) };
   });
@@ -87,12 +108,23 @@ export async function createReconstructor(checkpoint: Checkpoint, executor: Exec
     numReferenceCells: others.size,
     async evaluate(config) {
       if (config.depth < 1 && source.matrix.valueKind !== 'counts')
-        throw new DataError({ file: cells.path, key: source.matrix.key, found: `${source.matrix.valueKind} values`, expected: 'counts, of which a share can be taken away', hint: 'leave --depth out' });
+        throw new DataError({
+          file: cells.path,
+          key: source.matrix.key,
+          found: `${source.matrix.valueKind} values`,
+          expected: 'counts, of which a share can be taken away',
+          hint: 'leave --depth out',
+        });
       const serialisation = config.serialisation ?? preprocessing.serialisation;
       const shown = (await read(serialisation, config.depth)).filter(({ row }) => judged.has(row));
-      if (shown.length === 0) throw new DataError({ file: cells.path, found: 'no cell with a gene of the vocabulary among those drawn', hint: 'take more with --max-cells' });
+      if (shown.length === 0)
+        throw new DataError({ file: cells.path, found: 'no cell with a gene of the vocabulary among those drawn', hint: 'take more with --max-cells' });
       const isHidden = shown.map((cell) => hiddenSlots(cell, config.maskRatio, rng.fork('hide')));
-      const model = { ...modelConfig, positions: config.positions ?? modelConfig.positions, genesSeeLatent: modelConfig.genesSeeLatent && config.latent !== 'none' };
+      const model = {
+        ...modelConfig,
+        positions: config.positions ?? modelConfig.positions,
+        genesSeeLatent: modelConfig.genesSeeLatent && config.latent !== 'none',
+      };
       const denoiser = createDenoiser(executor, variables, model, vocabulary);
       const bar = progress.start(`Reconstruct ${Math.round(100 * config.maskRatio)} % hidden`, shown.length, 'cells');
       try {
@@ -105,7 +137,8 @@ export async function createReconstructor(checkpoint: Checkpoint, executor: Exec
           rng: rng.fork('sample'),
           onCells(numDone) {
             bar.update(numDone);
-            if (signal?.aborted) throw new InterruptedError({ file: cells.path, found: `interrupted after ${numDone} of ${shown.length} cells`, hint: 'nothing was written' });
+            if (signal?.aborted)
+              throw new InterruptedError({ file: cells.path, found: `interrupted after ${numDone} of ${shown.length} cells`, hint: 'nothing was written' });
           },
         });
         return {

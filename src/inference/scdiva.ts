@@ -94,7 +94,10 @@ export class ScDiVa {
    * Loads a checkpoint folder, the best checkpoint of a run folder, or a model of the hub by its name, `owner/name[/folder][@revision]`.
    * @throws CheckpointError naming the file or tensor that is missing, damaged or of another size
    */
-  static async fromPretrained(path: string, { executor: kind = 'auto', precision = 'f32', notice, progress, signal, wrapEncoder, ...release }: LoadOptions = {}): Promise<ScDiVa> {
+  static async fromPretrained(
+    path: string,
+    { executor: kind = 'auto', precision = 'f32', notice, progress, signal, wrapEncoder, ...release }: LoadOptions = {},
+  ): Promise<ScDiVa> {
     const checkpoint = await openCheckpoint(await locateModel(path, { progress, signal }), release);
     await loadTensorFlow(notice && { notice });
     const executor = await createExecutor({ kind });
@@ -135,7 +138,12 @@ export class ScDiVa {
     } finally {
       bar.stop();
     }
-    return { latent: { dtype: 'float32', shape: [batches.numCells, D], data }, ...(this.space && (await placeInSpace(this.space, data, batches.emptyRows))), emptyRows: [...batches.emptyRows], source: { ...source, shareOfExpression: batches.shareOfExpression } };
+    return {
+      latent: { dtype: 'float32', shape: [batches.numCells, D], data },
+      ...(this.space && (await placeInSpace(this.space, data, batches.emptyRows))),
+      emptyRows: [...batches.emptyRows],
+      source: { ...source, shareOfExpression: batches.shareOfExpression },
+    };
   }
 
   /**
@@ -170,7 +178,12 @@ export class ScDiVa {
   async generate(cells: Cells, config: Partial<GenerateConfig>, options: ReadOptions = {}): Promise<Generation> {
     const settings = parseConfig(GenerateConfig, config);
     const { batches, name } = await this.open(cells, options);
-    return generateCells(await this.wholeCheckpoint(), this.executor, batches, { config: settings, file: name, progress: options.progress, signal: options.signal });
+    return generateCells(await this.wholeCheckpoint(), this.executor, batches, {
+      config: settings,
+      file: name,
+      progress: options.progress,
+      signal: options.signal,
+    });
   }
 
   /** The checkpoint with every parameter in memory, read anew: for what needs more of the model than its embedding. */
@@ -190,7 +203,8 @@ export class ScDiVa {
       const data = await this.encoder.encode(batch);
       done += batch.numCells;
       yield { rows: batch.cellIndex, latent: { dtype: 'float32', shape: [batch.numCells, this.embeddingDim], data } };
-      if (signal?.aborted) throw new InterruptedError({ file: name, found: `interrupted after ${done} of ${batches.numCells} cells`, hint: 'nothing was written' });
+      if (signal?.aborted)
+        throw new InterruptedError({ file: name, found: `interrupted after ${done} of ${batches.numCells} cells`, hint: 'nothing was written' });
     }
   }
 
@@ -203,7 +217,11 @@ export class ScDiVa {
 }
 
 /** @param embeddings [n, D] @param emptyRows those without a place */
-async function placeInSpace(space: LatentSpace, embeddings: Float32Array, emptyRows: readonly number[]): Promise<Required<Pick<EncodedCells, 'mu' | 'logvar'>>> {
+async function placeInSpace(
+  space: LatentSpace,
+  embeddings: Float32Array,
+  emptyRows: readonly number[],
+): Promise<Required<Pick<EncodedCells, 'mu' | 'logvar'>>> {
   const { latentDim: Z, embeddingDim: D } = space.info;
   const { mu, logvar } = await space.encode(embeddings);
   for (const row of emptyRows) for (const data of [mu, logvar]) data.fill(NaN, row * Z, (row + 1) * Z);

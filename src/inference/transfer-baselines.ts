@@ -18,14 +18,32 @@ import { fileExpression } from './file-expression.js';
  * @returns predictions for the file's cells that have genes, and the file's rows of these
  * @throws DataError when the corpus has other genes than the model, or other labels than its head
  */
-export async function transferBaselines(corpusPath: string, cells: CellFile, model: ModelDescription, head: AnnotationHeadInfo, rng: Rng, options: ReadOptions = {}): Promise<{ rows: Int32Array; results: BaselineResult[] }> {
+export async function transferBaselines(
+  corpusPath: string,
+  cells: CellFile,
+  model: ModelDescription,
+  head: AnnotationHeadInfo,
+  rng: Rng,
+  options: ReadOptions = {},
+): Promise<{ rows: Int32Array; results: BaselineResult[] }> {
   const corpus = await openCorpus(corpusPath);
   try {
-    if (corpus.vocabulary.hash !== model.vocabulary.hash) throw new DataError({ file: corpusPath, found: 'other genes than the checkpoint’s', hint: 'name the corpus the model was fine-tuned on' });
-    const { classes, codes, rows: { train } } = annotationLabels(corpus, head.labelKey);
+    if (corpus.vocabulary.hash !== model.vocabulary.hash)
+      throw new DataError({ file: corpusPath, found: 'other genes than the checkpoint’s', hint: 'name the corpus the model was fine-tuned on' });
+    const {
+      classes,
+      codes,
+      rows: { train },
+    } = annotationLabels(corpus, head.labelKey);
     const known = new Map(head.classes.map((name, code) => [name, code]));
     const trainRows = train.filter((row) => known.has(classes[codes[row]!]!));
-    if (trainRows.length === 0) throw new DataError({ file: corpusPath, key: `obs['${head.labelKey}']`, found: 'none of the model’s labels', hint: 'name the corpus the model was fine-tuned on' });
+    if (trainRows.length === 0)
+      throw new DataError({
+        file: corpusPath,
+        key: `obs['${head.labelKey}']`,
+        found: 'none of the model’s labels',
+        hint: 'name the corpus the model was fine-tuned on',
+      });
     const { rows, matrix: test } = await fileExpression(cells, model, options);
     const isExpressed = new Uint8Array(model.vocabulary.size);
     for (let i = 0; i < test.indices.length; i++) isExpressed[test.indices[i]!] = 1;

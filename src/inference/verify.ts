@@ -41,7 +41,11 @@ export interface Verification {
  * `value_pred` [B, L], `identity_loss`, `value_loss`, `loss`, and `grad.<state-dict name>` of `loss`, all without dropout
  * @throws CheckpointError when a file is missing or damaged, or names and shapes do not fit the model
  */
-export async function verifyCheckpoint(folder: string, executor: Executor, { tolerance, gradientTolerance, progress = silentProgress }: VerifyOptions): Promise<Verification> {
+export async function verifyCheckpoint(
+  folder: string,
+  executor: Executor,
+  { tolerance, gradientTolerance, progress = silentProgress }: VerifyOptions,
+): Promise<Verification> {
   const sizes = await readReleaseConfig(join(folder, 'config.json'));
   const parameters = await loadParameters(folder, sizes.config, sizes.ids.size);
   const file = join(folder, EXPECTED_FILE);
@@ -52,7 +56,13 @@ export async function verifyCheckpoint(folder: string, executor: Executor, { tol
   const deviations = Object.entries(expected).map(([name, tensor]) => {
     const result = found[name]!;
     const isScalar = LOSSES.includes(name) && tensor.data.length === 1;
-    if (!isScalar && String(result.shape) !== String(tensor.shape)) throw new CheckpointError({ file, key: name, found: `shape [${tensor.shape.join(', ')}]`, expected: `[${result.shape.join(', ')}] for this model and its inputs` });
+    if (!isScalar && String(result.shape) !== String(tensor.shape))
+      throw new CheckpointError({
+        file,
+        key: name,
+        found: `shape [${tensor.shape.join(', ')}]`,
+        expected: `[${result.shape.join(', ')}] for this model and its inputs`,
+      });
     const isGradient = name.startsWith(GRADIENT);
     return { name, deviation: deviation(result.data, tensor.data, isGradient ? 0 : 1), limit: isGradient ? gradientTolerance : tolerance };
   });
@@ -80,8 +90,15 @@ function expectedResults(stored: HostTensors, parameterNames: readonly string[],
   const known = new Set([...OUTPUTS, ...LOSSES, ...parameterNames.map((name) => GRADIENT + name)]);
   const results = Object.entries(stored).filter(([name]) => !inputs.includes(name));
   const unknown = results.find(([name]) => !known.has(name));
-  if (unknown) throw new CheckpointError({ file, key: unknown[0], found: 'neither an input nor a result of this model', expected: `${[...inputs, ...OUTPUTS, ...LOSSES].join(', ')} or ${GRADIENT}<parameter>` });
-  if (!results.length) throw new CheckpointError({ file, found: 'no result to compare with', expected: `${[...OUTPUTS, ...LOSSES].join(', ')} or ${GRADIENT}<parameter>` });
+  if (unknown)
+    throw new CheckpointError({
+      file,
+      key: unknown[0],
+      found: 'neither an input nor a result of this model',
+      expected: `${[...inputs, ...OUTPUTS, ...LOSSES].join(', ')} or ${GRADIENT}<parameter>`,
+    });
+  if (!results.length)
+    throw new CheckpointError({ file, found: 'no result to compare with', expected: `${[...OUTPUTS, ...LOSSES].join(', ')} or ${GRADIENT}<parameter>` });
   return Object.fromEntries(results);
 }
 
@@ -92,20 +109,42 @@ function storedInputs(stored: HostTensors, { ids }: ReleaseSizes, file: string):
     const tensor = stored[name];
     if (!tensor && isOptional) return new Uint8Array(shape[0]! * shape[1]!);
     if (!tensor) throw new CheckpointError({ file, key: name, found: 'missing', expected: 'one entry for each gene slot of each cell' });
-    if (tensor.shape.length !== 2 || String(tensor.shape) !== String(shape)) throw new CheckpointError({ file, key: name, found: `shape [${tensor.shape.join(', ')}]`, expected: shape.length === 2 ? `[${shape.join(', ')}], as gene_ids` : 'cells × gene slots' });
+    if (tensor.shape.length !== 2 || String(tensor.shape) !== String(shape))
+      throw new CheckpointError({
+        file,
+        key: name,
+        found: `shape [${tensor.shape.join(', ')}]`,
+        expected: shape.length === 2 ? `[${shape.join(', ')}], as gene_ids` : 'cells × gene slots',
+      });
     return tensor.data;
   };
   const geneIds = Int32Array.from(cells('gene_ids'));
   const outside = geneIds.find((id) => id < 0 || id >= ids.size);
-  if (outside !== undefined) throw new CheckpointError({ file, key: 'gene_ids', found: `id ${outside}`, expected: `0 … ${ids.size - 1}, the vocabulary of config.json` });
+  if (outside !== undefined)
+    throw new CheckpointError({ file, key: 'gene_ids', found: `id ${outside}`, expected: `0 … ${ids.size - 1}, the vocabulary of config.json` });
   const needsMasked = Object.keys(stored).some((name) => LOSSES.includes(name) || name.startsWith(GRADIENT));
   const positions = Array.from(cells('is_masked', !needsMasked).entries()).flatMap(([position, isMasked]) => (isMasked ? [position] : []));
   const [numCells, seqLen] = shape as [number, number];
-  const batch = { numCells, seqLen, geneIds, values: Float32Array.from(cells('values')), numGenes: new Int32Array(numCells), cellIndex: new Int32Array(numCells), labels: {} };
+  const batch = {
+    numCells,
+    seqLen,
+    geneIds,
+    values: Float32Array.from(cells('values')),
+    numGenes: new Int32Array(numCells),
+    cellIndex: new Int32Array(numCells),
+    labels: {},
+  };
   return maskedBatch(batch, Float32Array.from(cells('is_replaced')), positions);
 }
 
-async function compute(executor: Executor, { config, ids }: ReleaseSizes, parameters: HostTensors, inputs: HostTensors, wanted: readonly string[], bar: ProgressBar): Promise<HostTensors> {
+async function compute(
+  executor: Executor,
+  { config, ids }: ReleaseSizes,
+  parameters: HostTensors,
+  inputs: HostTensors,
+  wanted: readonly string[],
+  bar: ProgressBar,
+): Promise<HostTensors> {
   const outputs: ProgramFn = (weights, cells) => {
     const hidden = hiddenStates(weights, cells as never, config, ids);
     const slots = geneHidden(hidden); // [B, L, D]

@@ -74,7 +74,13 @@ export function networkScores(universe: PairUniverse, scores: Float64Array): Net
   }
   const density = numTrue / numPairs;
   const auprc = precisionRecallArea(kept, labels);
-  return { auprc, auprcRatio: auprc / density, averagePrecision: averagePrecision(kept, labels), auroc: auroc(kept, labels), epr: numTrue ? precisionAtTop(kept, labels, numTrue) / density : NaN };
+  return {
+    auprc,
+    auprcRatio: auprc / density,
+    averagePrecision: averagePrecision(kept, labels),
+    auroc: auroc(kept, labels),
+    epr: numTrue ? precisionAtTop(kept, labels, numTrue) / density : NaN,
+  };
 }
 
 /**
@@ -82,7 +88,11 @@ export function networkScores(universe: PairUniverse, scores: Float64Array): Net
  * @param isReversed reads every edge as target → regulator: networks from attention have no agreed direction
  * @returns [regulators × genes], and how many of the edges lie in the universe
  */
-export function edgeScores(universe: PairUniverse, edges: Iterable<Edge>, { isReversed = false } = {}): { scores: Float64Array; weights: Float64Array; numInUniverse: number } {
+export function edgeScores(
+  universe: PairUniverse,
+  edges: Iterable<Edge>,
+  { isReversed = false } = {},
+): { scores: Float64Array; weights: Float64Array; numInUniverse: number } {
   const geneAt = indexOf(universe.genes);
   const sourceAt = indexOf(universe.regulators);
   const scores = new Float64Array(universe.isTrue.length);
@@ -116,7 +126,10 @@ export function signedScores(universe: PairUniverse, weights: Float64Array): Sig
   const ofSign = (wanted: 1 | -1): NetworkScores => {
     const isTrue = universe.sign.map((sign) => (sign === wanted ? 1 : 0));
     const numTrue = isTrue.reduce((sum, v) => sum + v, 0);
-    return networkScores({ ...universe, isTrue: Uint8Array.from(isTrue), numTrue }, weights.map((weight) => Math.max(0, wanted * weight)));
+    return networkScores(
+      { ...universe, isTrue: Uint8Array.from(isTrue), numTrue },
+      weights.map((weight) => Math.max(0, wanted * weight)),
+    );
   };
   let numSigned = 0;
   let numAgreeing = 0;
@@ -132,7 +145,10 @@ export function signedScores(universe: PairUniverse, weights: Float64Array): Sig
 export function randomNetworkScores(universe: PairUniverse, rng: Rng, numShuffles = 20): NetworkScores {
   const rows = Array.from({ length: numShuffles }, (_, i) => {
     const stream = rng.fork(`shuffle/${i}`);
-    return networkScores(universe, Float64Array.from({ length: universe.isTrue.length }, () => stream.uniform()));
+    return networkScores(
+      universe,
+      Float64Array.from({ length: universe.isTrue.length }, () => stream.uniform()),
+    );
   });
   const mean = (key: keyof NetworkScores) => rows.reduce((sum, row) => sum + row[key], 0) / numShuffles;
   return { auprc: mean('auprc'), auprcRatio: mean('auprcRatio'), averagePrecision: mean('averagePrecision'), auroc: mean('auroc'), epr: mean('epr') };

@@ -28,7 +28,10 @@ interface SearchResult {
 export class NeighbourIndex {
   private numPoints: number;
 
-  private constructor(private readonly index: InstanceType<typeof usearch.Index>, private readonly d: number) {
+  private constructor(
+    private readonly index: InstanceType<typeof usearch.Index>,
+    private readonly d: number,
+  ) {
     this.numPoints = Number(index.size());
   }
 
@@ -57,7 +60,8 @@ export class NeighbourIndex {
   add(points: Float32Array): void {
     const numThreads = availableParallelism();
     // Handed over one by one, points are added by one thread; the library makes room for as many threads as it is told of here.
-    for (let row = 0; row < points.length / this.d; row++) this.index.add(BigUint64Array.of(BigInt(this.numPoints++)), points.subarray(row * this.d, (row + 1) * this.d), numThreads);
+    for (let row = 0; row < points.length / this.d; row++)
+      this.index.add(BigUint64Array.of(BigInt(this.numPoints++)), points.subarray(row * this.d, (row + 1) * this.d), numThreads);
   }
 
   /**
@@ -67,7 +71,12 @@ export class NeighbourIndex {
    */
   search(queries: Float32Array, k: number): Neighbours {
     const found = this.index.search(queries, k, availableParallelism()) as unknown as SearchResult;
-    return { numCells: queries.length / this.d, k, indices: Int32Array.from(found.keys, Number), distances: Float64Array.from(found.distances, (squared) => Math.sqrt(Math.max(0, squared))) };
+    return {
+      numCells: queries.length / this.d,
+      k,
+      indices: Int32Array.from(found.keys, Number),
+      distances: Float64Array.from(found.distances, (squared) => Math.sqrt(Math.max(0, squared))),
+    };
   }
 
   save(path: string): void {
@@ -75,6 +84,17 @@ export class NeighbourIndex {
   }
 }
 
-function emptyIndex(d: number, { connectivity = 16, expansion = 64, searchExpansion = 128, k = 1 }: IndexOptions & { readonly k?: number }): InstanceType<typeof usearch.Index> {
-  return new usearch.Index({ dimensions: d, metric: usearch.MetricKind.L2sq, quantization: usearch.ScalarKind.F32, connectivity, expansion_add: expansion, expansion_search: Math.max(searchExpansion, k), multi: false });
+function emptyIndex(
+  d: number,
+  { connectivity = 16, expansion = 64, searchExpansion = 128, k = 1 }: IndexOptions & { readonly k?: number },
+): InstanceType<typeof usearch.Index> {
+  return new usearch.Index({
+    dimensions: d,
+    metric: usearch.MetricKind.L2sq,
+    quantization: usearch.ScalarKind.F32,
+    connectivity,
+    expansion_add: expansion,
+    expansion_search: Math.max(searchExpansion, k),
+    multi: false,
+  });
 }

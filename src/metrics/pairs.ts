@@ -30,7 +30,8 @@ export function forEachPair(points: Points, visit: (i: number, j: number, square
         if (iEnd - i === TILE_ROWS && j < numTiled) {
           multiplyTile(x, d, i, j, products);
         } else {
-          for (let r = 0; r < iEnd - i; r++) for (let c = 0; c < Math.min(TILE_COLUMNS, n - j); c++) products[r * TILE_COLUMNS + c] = dotRows(x, d, i + r, j + c);
+          for (let r = 0; r < iEnd - i; r++)
+            for (let c = 0; c < Math.min(TILE_COLUMNS, n - j); c++) products[r * TILE_COLUMNS + c] = dotRows(x, d, i + r, j + c);
         }
         for (let a = i; a < iEnd; a++) {
           for (let b = Math.max(j, a + 1); b < Math.min(j + TILE_COLUMNS, blockEnd); b++) {
@@ -51,15 +52,42 @@ function dotRows(x: Float64Array, d: number, a: number, b: number): number {
 
 /** Inner products of rows a, a + 1 with rows b … b + 3. Written out: an engine keeps named numbers in registers, array entries not. */
 function multiplyTile(x: Float64Array, d: number, a: number, b: number, out: Float64Array): void {
-  const a0 = a * d, a1 = a0 + d;
-  const b0 = b * d, b1 = b0 + d, b2 = b1 + d, b3 = b2 + d;
-  let s00 = 0, s01 = 0, s02 = 0, s03 = 0, s10 = 0, s11 = 0, s12 = 0, s13 = 0;
+  const a0 = a * d,
+    a1 = a0 + d;
+  const b0 = b * d,
+    b1 = b0 + d,
+    b2 = b1 + d,
+    b3 = b2 + d;
+  let s00 = 0,
+    s01 = 0,
+    s02 = 0,
+    s03 = 0,
+    s10 = 0,
+    s11 = 0,
+    s12 = 0,
+    s13 = 0;
   for (let k = 0; k < d; k++) {
-    const p = x[a0 + k]!, q = x[a1 + k]!;
-    const u = x[b0 + k]!, v = x[b1 + k]!, w = x[b2 + k]!, z = x[b3 + k]!;
-    s00 += p * u; s01 += p * v; s02 += p * w; s03 += p * z;
-    s10 += q * u; s11 += q * v; s12 += q * w; s13 += q * z;
+    const p = x[a0 + k]!,
+      q = x[a1 + k]!;
+    const u = x[b0 + k]!,
+      v = x[b1 + k]!,
+      w = x[b2 + k]!,
+      z = x[b3 + k]!;
+    s00 += p * u;
+    s01 += p * v;
+    s02 += p * w;
+    s03 += p * z;
+    s10 += q * u;
+    s11 += q * v;
+    s12 += q * w;
+    s13 += q * z;
   }
-  out[0] = s00; out[1] = s01; out[2] = s02; out[3] = s03;
-  out[4] = s10; out[5] = s11; out[6] = s12; out[7] = s13;
+  out[0] = s00;
+  out[1] = s01;
+  out[2] = s02;
+  out[3] = s03;
+  out[4] = s10;
+  out[5] = s11;
+  out[6] = s12;
+  out[7] = s13;
 }

@@ -20,5 +20,10 @@ export function scoreProteins(truth: ArrayLike<number>, predicted: ArrayLike<num
     const [a, b] = [column(truth, p), column(predicted, p)];
     return { pearson: pearson(a, b), rmse: Math.sqrt(a.reduce((sum, v, i) => sum + (v - b[i]!) ** 2, 0) / n) };
   });
-  return { proteinPearson: meanOfNumbers(each.map(({ pearson: r }) => r)), proteinRmse: meanOfNumbers(each.map(({ rmse }) => rmse)), pearson: each.map(({ pearson: r }) => r), rmse: each.map(({ rmse }) => rmse) };
+  return {
+    proteinPearson: meanOfNumbers(each.map(({ pearson: r }) => r)),
+    proteinRmse: meanOfNumbers(each.map(({ rmse }) => rmse)),
+    pearson: each.map(({ pearson: r }) => r),
+    rmse: each.map(({ rmse }) => rmse),
+  };
 }

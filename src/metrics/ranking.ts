@@ -79,7 +79,7 @@ function* thresholds(scores: ArrayLike<number>, isPositive: ArrayLike<number>): 
   const n = scores.length;
   if (n !== isPositive.length) throw new RangeError(`${n} scores but ${isPositive.length} labels`);
   const order = Float64Array.from({ length: n }, (_, i) => i).sort((a, b) => scores[b]! - scores[a]!);
-  for (let start = 0; start < n; ) {
+  for (let start = 0; start < n;) {
     const score = scores[order[start]!]!;
     if (Number.isNaN(score)) throw new RangeError('a score is NaN');
     let end = start;

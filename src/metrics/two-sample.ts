@@ -41,7 +41,7 @@ export function scoreGenerated(real: SparseMatrix, generated: SparseMatrix, rng:
     generatedMeanR2: rSquared(of(a.means), of(b.means)),
     generatedMeanPearson: pearson(of(a.means), of(b.means)),
     generatedSdPearson: pearson(of(a.sds), of(b.sds)),
-    generatedGenesRatio: (generated.values.length / generated.numRows) / (real.values.length / real.numRows),
+    generatedGenesRatio: generated.values.length / generated.numRows / (real.values.length / real.numRows),
     twoSampleAuc: auroc(realNeighbours(points, isReal), isReal),
     twoSampleAucLinear: auroc(heldOutProbabilities(points, isReal, rng.fork('folds')), isReal),
   };
@@ -65,7 +65,11 @@ function heldOutProbabilities(points: DenseMatrix, isReal: Uint8Array, rng: Rng)
     const test = order.filter((_, i) => i % NUM_FOLDS === fold);
     const train = order.filter((_, i) => i % NUM_FOLDS !== fold);
     const rows = (cells: Int32Array): DenseMatrix => takePoints(points, cells) as DenseMatrix;
-    const fitted = fitLogisticRegression(rows(train), Int32Array.from(train, (cell) => isReal[cell]!), 2);
+    const fitted = fitLogisticRegression(
+      rows(train),
+      Int32Array.from(train, (cell) => isReal[cell]!),
+      2,
+    );
     const probabilities = logisticProbabilities(fitted, rows(test));
     test.forEach((cell, i) => (out[cell] = probabilities[2 * i + 1]!));
   }

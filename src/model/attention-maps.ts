@@ -41,7 +41,9 @@ export function attentionMaps(parameters: Tensors, inputs: ModelInputs, config: 
   for (let layer = 0; layer < numLayers; layer++) {
     const p = (name: (typeof BLOCK_WEIGHTS)[number]) => take(parameters, blockParameter(layer, name));
     const normed = rmsNorm(x, p('norm1'));
-    const [q, k, v] = (['attn.q_proj', 'attn.k_proj', 'attn.v_proj'] as const).map((name) => tf.transpose(tf.reshape(linear(normed, p(name)), [B, L + 1, H, K]), [0, 2, 1, 3]) as tf.Tensor4D); // [B, H, T, K] each
+    const [q, k, v] = (['attn.q_proj', 'attn.k_proj', 'attn.v_proj'] as const).map(
+      (name) => tf.transpose(tf.reshape(linear(normed, p(name)), [B, L + 1, H, K]), [0, 2, 1, 3]) as tf.Tensor4D,
+    ); // [B, H, T, K] each
     const scores = tf.mul(tf.matMul(applyRotary(q!, rotary), applyRotary(k!, rotary), false, true), 1 / Math.sqrt(K)); // [B, H, T, T]
     const attention = tf.softmax(tf.add(scores, bias), -1) as tf.Tensor4D;
     probabilities.push(attention);

@@ -12,7 +12,17 @@ import type { Tensors } from '../runtime/program/program.js';
 import { take } from './take.js';
 
 /** Weights of a block, in the order of the checkpoint. */
-export const BLOCK_WEIGHTS = ['norm1', 'attn.q_proj', 'attn.k_proj', 'attn.v_proj', 'attn.o_proj', 'norm2', 'mlp.gate_proj', 'mlp.up_proj', 'mlp.down_proj'] as const;
+export const BLOCK_WEIGHTS = [
+  'norm1',
+  'attn.q_proj',
+  'attn.k_proj',
+  'attn.v_proj',
+  'attn.o_proj',
+  'norm2',
+  'mlp.gate_proj',
+  'mlp.up_proj',
+  'mlp.down_proj',
+] as const;
 type BlockWeight = (typeof BLOCK_WEIGHTS)[number];
 
 /** State-dict name of a block's weight. */
@@ -64,7 +74,13 @@ function going(x: tf.Tensor, { rows, numQueries }: KeptPositions = {}): tf.Tenso
 type Weights = (name: BlockWeight) => tf.Tensor;
 
 /** [B, T, D] → [B, T or numQueries, D], the heads' results side by side */
-function selfAttention(p: Weights, x: tf.Tensor, { numHeads, canAttend, rotary }: BlockContext, site: DropoutSite | undefined, numQueries: number | undefined): tf.Tensor {
+function selfAttention(
+  p: Weights,
+  x: tf.Tensor,
+  { numHeads, canAttend, rotary }: BlockContext,
+  site: DropoutSite | undefined,
+  numQueries: number | undefined,
+): tf.Tensor {
   const qkv = linearSideBySide(x, [p('attn.q_proj'), p('attn.k_proj'), p('attn.v_proj')]) as tf.Tensor3D; // [B, T, 3D]
   return attention(qkv, { numHeads, canAttend, rotary, site, numQueries });
 }

@@ -11,8 +11,14 @@ export const ModelConfig = z
     maxGenes: z.int().positive().default(1200).describe('gene positions a cell L, without [LAT] [1200]'),
     ropeTheta: z.number().positive().default(10_000).describe('base of the rotary frequencies [10000]'),
     positions: z.enum(['rotary', 'none']).default('rotary').describe('what tells a gene its rank; none is an ablation [rotary]'),
-    cellState: z.enum(['latent', 'genes']).default('latent').describe('what a cell’s embedding is: the state of [LAT], or the mean of its genes’ vectors weighted by expression, below all blocks [latent]'),
-    genesSeeLatent: z.boolean().default(true).describe('genes attend to the [LAT] token; false is an ablation, and leaves the cell embedding untrained by the pretraining loss [true]'),
+    cellState: z
+      .enum(['latent', 'genes'])
+      .default('latent')
+      .describe('what a cell’s embedding is: the state of [LAT], or the mean of its genes’ vectors weighted by expression, below all blocks [latent]'),
+    genesSeeLatent: z
+      .boolean()
+      .default(true)
+      .describe('genes attend to the [LAT] token; false is an ablation, and leaves the cell embedding untrained by the pretraining loss [true]'),
   })
   .refine((c) => c.hiddenDim % c.numHeads === 0, { path: ['numHeads'], error: 'a divisor of hiddenDim' })
   .refine((c) => (c.hiddenDim / c.numHeads) % 2 === 0, { path: ['numHeads'], error: 'hiddenDim / numHeads even (rotary positions turn pairs)' });

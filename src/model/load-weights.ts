@@ -13,7 +13,14 @@ import type { WeightsFile } from './weights-file.js';
 export const WEIGHTS_FILE = 'model.safetensors';
 
 /** The weights a checkpoint folder may hold, the first that is there counts. */
-export const WEIGHTS_FILES = [WEIGHTS_FILE, 'model.safetensors.index.json', 'pytorch_model.bin', 'pytorch_model.bin.index.json', 'model.pt', 'model.pth'] as const;
+export const WEIGHTS_FILES = [
+  WEIGHTS_FILE,
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+  'model.pt',
+  'model.pth',
+] as const;
 
 /** What wrappers of PyTorch put before the name of every parameter. */
 const WRAPPERS = ['module.', '_orig_mod.'];
@@ -21,7 +28,8 @@ const WRAPPERS = ['module.', '_orig_mod.'];
 /** Opens whichever file of weights a folder holds. @throws CheckpointError where there is none or it is damaged */
 async function openWeights(folder: string): Promise<WeightsFile> {
   const name = WEIGHTS_FILES.find((file) => existsSync(join(folder, file)));
-  if (name === undefined) throw new CheckpointError({ file: join(folder, WEIGHTS_FILE), found: 'no such file', expected: `weights: ${WEIGHTS_FILES.join(', ')}` });
+  if (name === undefined)
+    throw new CheckpointError({ file: join(folder, WEIGHTS_FILE), found: 'no such file', expected: `weights: ${WEIGHTS_FILES.join(', ')}` });
   const path = join(folder, name);
   return name.endsWith('.index.json') ? ShardedWeights.open(path, openFile) : openFile(path);
 }
@@ -48,10 +56,19 @@ export class ModelWeights {
     try {
       const specs = parameterSpecs(config, vocabSize);
       const prefix = commonPrefix(file.names);
-      checkNames(file, specs.map(({ name }) => prefix + name));
+      checkNames(
+        file,
+        specs.map(({ name }) => prefix + name),
+      );
       for (const { name, shape } of specs) {
         const entry = file.entry(prefix + name);
-        if (String(entry.shape) !== String(shape)) throw new CheckpointError({ file: file.path, key: name, found: `shape [${entry.shape.join(', ')}]`, expected: `[${shape.join(', ')}] by config.json` });
+        if (String(entry.shape) !== String(shape))
+          throw new CheckpointError({
+            file: file.path,
+            key: name,
+            found: `shape [${entry.shape.join(', ')}]`,
+            expected: `[${shape.join(', ')}] by config.json`,
+          });
         if (!/^B?F\d+$/.test(entry.dtype)) throw new CheckpointError({ file: file.path, key: name, found: `type ${entry.dtype}`, expected: 'a floating type' });
       }
       return new ModelWeights(file, specs, prefix);
@@ -108,8 +125,20 @@ function commonPrefix(names: readonly string[]): string {
 
 function checkNames(file: WeightsFile, expected: readonly string[]): void {
   const missing = expected.filter((name) => !file.has(name));
-  if (missing.length) throw new CheckpointError({ file: file.path, key: missing[0], found: 'missing', hint: `${missing.length} of ${expected.length} tensors are; do config.json and weights belong together?` });
+  if (missing.length)
+    throw new CheckpointError({
+      file: file.path,
+      key: missing[0],
+      found: 'missing',
+      hint: `${missing.length} of ${expected.length} tensors are; do config.json and weights belong together?`,
+    });
   const known = new Set(expected);
   const extra = file.names.filter((name) => !known.has(name));
-  if (extra.length) throw new CheckpointError({ file: file.path, key: extra[0], found: 'no such parameter in this model', hint: `${extra.length} such tensors; do config.json and weights belong together?` });
+  if (extra.length)
+    throw new CheckpointError({
+      file: file.path,
+      key: extra[0],
+      found: 'no such parameter in this model',
+      hint: `${extra.length} such tensors; do config.json and weights belong together?`,
+    });
 }

@@ -71,21 +71,28 @@ export function fromReleaseKeys(raw: unknown, file: string): ReleaseSizes {
     const issue = parsed.error.issues[0]!;
     const key = issue.path.join('.');
     const value = (raw as Record<string, unknown> | null)?.[key];
-    throw new CheckpointError({ file, key: key || undefined, found: value === undefined && key ? 'missing' : `found ${JSON.stringify(value ?? raw)}`, expected: issue.message.replace(/^(Invalid input|Too big|Too small): expected /, '').replace(/, received .*$/, '') });
+    throw new CheckpointError({
+      file,
+      key: key || undefined,
+      found: value === undefined && key ? 'missing' : `found ${JSON.stringify(value ?? raw)}`,
+      expected: issue.message.replace(/^(Invalid input|Too big|Too small): expected /, '').replace(/, received .*$/, ''),
+    });
   }
   const keys = parsed.data;
   const refuse = (key: keyof ReleaseKeys, expected: string) => {
     throw new CheckpointError({ file, key, found: `found ${keys[key]}`, expected });
   };
   if (keys.SCGPT_DIM !== keys.HIDDEN_DIM) refuse('SCGPT_DIM', `HIDDEN_DIM, ${keys.HIDDEN_DIM}: gene embeddings as wide as the hidden states`);
-  if (keys.ROPE_MAX_LEN < keys.MAX_GENE_LEN + 1) refuse('ROPE_MAX_LEN', `at least MAX_GENE_LEN + 1, ${keys.MAX_GENE_LEN + 1}: positions for every gene and [LAT]`);
+  if (keys.ROPE_MAX_LEN < keys.MAX_GENE_LEN + 1)
+    refuse('ROPE_MAX_LEN', `at least MAX_GENE_LEN + 1, ${keys.MAX_GENE_LEN + 1}: positions for every gene and [LAT]`);
   for (const [i, key] of ID_KEYS.entries()) {
     if (keys[key] >= keys.VOCAB_SIZE) refuse(key, `less than VOCAB_SIZE, ${keys.VOCAB_SIZE}`);
     const twin = ID_KEYS.slice(0, i).find((other) => keys[other] === keys[key]);
     if (twin) refuse(key, `another id than ${twin}`);
   }
   if (keys.HIDDEN_DIM % keys.N_HEADS !== 0) refuse('N_HEADS', `a divisor of HIDDEN_DIM, ${keys.HIDDEN_DIM}`);
-  if ((keys.HIDDEN_DIM / keys.N_HEADS) % 2 !== 0) refuse('N_HEADS', `HIDDEN_DIM / N_HEADS even (rotary positions turn pairs), HIDDEN_DIM is ${keys.HIDDEN_DIM}`);
+  if ((keys.HIDDEN_DIM / keys.N_HEADS) % 2 !== 0)
+    refuse('N_HEADS', `HIDDEN_DIM / N_HEADS even (rotary positions turn pairs), HIDDEN_DIM is ${keys.HIDDEN_DIM}`);
   return {
     config: ModelConfig.parse({
       hiddenDim: keys.HIDDEN_DIM,
@@ -99,14 +106,26 @@ export function fromReleaseKeys(raw: unknown, file: string): ReleaseSizes {
       genesSeeLatent: keys.GENES_SEE_LATENT,
       cellState: keys.CELL_STATE,
     }),
-    ids: { size: keys.VOCAB_SIZE, padId: keys.PAD_TOKEN_ID, maskId: keys.MASK_TOKEN_ID, padFillId: keys.PAD_FILL_GENE_ID, bosId: keys.BOS_GENE_ID, eosId: keys.EOS_GENE_ID },
+    ids: {
+      size: keys.VOCAB_SIZE,
+      padId: keys.PAD_TOKEN_ID,
+      maskId: keys.MASK_TOKEN_ID,
+      padFillId: keys.PAD_FILL_GENE_ID,
+      bosId: keys.BOS_GENE_ID,
+      eosId: keys.EOS_GENE_ID,
+    },
   };
 }
 
 /** Reads a checkpoint folder's config.json. @throws CheckpointError when it is missing, not JSON or inconsistent */
 export async function readReleaseConfig(file: string): Promise<ReleaseSizes> {
   const text = await readText(file).catch((cause: NodeJS.ErrnoException) => {
-    throw new CheckpointError({ file, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, hint: 'name a checkpoint folder', cause });
+    throw new CheckpointError({
+      file,
+      found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`,
+      hint: 'name a checkpoint folder',
+      cause,
+    });
   });
   let raw: unknown;
   try {

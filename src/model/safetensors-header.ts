@@ -59,11 +59,19 @@ function checkCover(entries: ReadonlyMap<string, TensorEntry>, dataBytes: number
   let covered = 0;
   const inOrder = [...entries].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   for (const [name, { begin, end }] of inOrder) {
-    if (begin !== covered) throw new CheckpointError({ file, key: name, found: `begins at byte ${begin} of the data`, expected: `${covered}, where the tensor before it ends` });
-    if (end > dataBytes) throw new CheckpointError({ file, key: name, found: `the file ends ${end - dataBytes} bytes too early`, hint: 'it is truncated: fetch or write it again' });
+    if (begin !== covered)
+      throw new CheckpointError({ file, key: name, found: `begins at byte ${begin} of the data`, expected: `${covered}, where the tensor before it ends` });
+    if (end > dataBytes)
+      throw new CheckpointError({
+        file,
+        key: name,
+        found: `the file ends ${end - dataBytes} bytes too early`,
+        hint: 'it is truncated: fetch or write it again',
+      });
     covered = end;
   }
-  if (covered !== dataBytes) throw new CheckpointError({ file, found: `${dataBytes - covered} bytes behind the last tensor`, hint: 'the file is damaged: fetch or write it again' });
+  if (covered !== dataBytes)
+    throw new CheckpointError({ file, found: `${dataBytes - covered} bytes behind the last tensor`, hint: 'the file is damaged: fetch or write it again' });
 }
 
 /** JSON.parse keeps the last of two equal keys in silence: this walks the top level of a text already known to be an object. */

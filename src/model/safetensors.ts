@@ -32,7 +32,11 @@ export class SafetensorsFile implements WeightsFile {
       const { bytesRead } = await handle.read(prefix, 0, 8, 0);
       const headerBytes = Number(prefix.readBigUInt64LE());
       if (bytesRead < 8 || headerBytes > MAX_HEADER_BYTES || 8 + headerBytes > stat.size)
-        throw new CheckpointError({ file: path, found: bytesRead < 8 ? `${stat.size} bytes` : `a header of ${headerBytes} bytes in a file of ${stat.size}`, hint: 'the file is truncated or no .safetensors file' });
+        throw new CheckpointError({
+          file: path,
+          found: bytesRead < 8 ? `${stat.size} bytes` : `a header of ${headerBytes} bytes in a file of ${stat.size}`,
+          hint: 'the file is truncated or no .safetensors file',
+        });
       const text = Buffer.alloc(headerBytes);
       await handle.read(text, 0, headerBytes, 8);
       return new SafetensorsFile(path, handle, 8 + headerBytes, parseHeader(text.toString('utf8'), stat.size - 8 - headerBytes, path));
@@ -69,12 +73,15 @@ export class SafetensorsFile implements WeightsFile {
   async read(name: string): Promise<HostTensor> {
     const { dtype, shape, begin, end } = this.entry(name);
     const bytes = new Uint8Array(end - begin);
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const { bytesRead } = await this.handle.read(bytes, at, Math.min(CHUNK_BYTES, bytes.length - at), this.dataStart + begin + at);
       if (bytesRead === 0) throw new CheckpointError({ file: this.path, key: name, found: 'the file became shorter while it was read' });
       at += bytesRead;
     }
-    return { ...decodeTensor(bytes.buffer, dtype, (found) => new CheckpointError({ file: this.path, key: name, found, expected: 'values that fit int32' })), shape };
+    return {
+      ...decodeTensor(bytes.buffer, dtype, (found) => new CheckpointError({ file: this.path, key: name, found, expected: 'values that fit int32' })),
+      shape,
+    };
   }
 
   async close(): Promise<void> {

@@ -70,7 +70,14 @@ export function latentStates(parameters: Tensors, inputs: ModelInputs, config: M
  * @param positions [M] int32, b · L + l of slot l of cell b
  * @returns [M, D]
  */
-export function slotStates(parameters: Tensors, inputs: ModelInputs, positions: tf.Tensor1D, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): tf.Tensor2D {
+export function slotStates(
+  parameters: Tensors,
+  inputs: ModelInputs,
+  positions: tf.Tensor1D,
+  config: ModelConfig,
+  ids: PaddingIds,
+  options: ForwardOptions = {},
+): tf.Tensor2D {
   return tf.tidy(() => {
     const rows = slotRows(positions, inputs.geneIds.shape[1]);
     return forward(parameters, inputs, config, ids, options, { rows }) as tf.Tensor2D;
@@ -83,10 +90,18 @@ export function slotStates(parameters: Tensors, inputs: ModelInputs, positions: 
  * @param positions [M] int32, b · L + l of slot l of cell b
  * @returns latent [B, D], slots [M, D]
  */
-export function latentAndSlotStates(parameters: Tensors, inputs: ModelInputs, positions: tf.Tensor1D, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): { latent: tf.Tensor2D; slots: tf.Tensor2D } {
+export function latentAndSlotStates(
+  parameters: Tensors,
+  inputs: ModelInputs,
+  positions: tf.Tensor1D,
+  config: ModelConfig,
+  ids: PaddingIds,
+  options: ForwardOptions = {},
+): { latent: tf.Tensor2D; slots: tf.Tensor2D } {
   return tf.tidy(() => {
     const [numCells, seqLen] = inputs.geneIds.shape;
-    if (config.cellState === 'genes') return { latent: meanGene(parameters, inputs, ids), slots: slotStates(parameters, inputs, positions, config, ids, options) };
+    if (config.cellState === 'genes')
+      return { latent: meanGene(parameters, inputs, ids), slots: slotStates(parameters, inputs, positions, config, ids, options) };
     const latentRows = tf.range(0, numCells * (seqLen + 1), seqLen + 1, 'int32'); // [B]
     const rows = tf.concat([latentRows, slotRows(positions, seqLen)]) as tf.Tensor1D; // [B + M]
     const states = forward(parameters, inputs, config, ids, options, { rows }) as tf.Tensor2D; // [B + M, D]
@@ -104,7 +119,15 @@ function meanGene(parameters: Tensors, { geneIds, values }: ModelInputs, ids: Pa
  * @param positions [M] int32, b · L + l of slot l of cell b; M may be 0
  * @returns latent [B, D], slots [M, D], further [B, P, D]
  */
-export function jointStates(parameters: Tensors, inputs: ModelInputs, tokens: tf.Tensor3D, positions: tf.Tensor1D, config: ModelConfig, ids: PaddingIds, options: ForwardOptions = {}): { latent: tf.Tensor2D; slots: tf.Tensor2D; further: tf.Tensor3D } {
+export function jointStates(
+  parameters: Tensors,
+  inputs: ModelInputs,
+  tokens: tf.Tensor3D,
+  positions: tf.Tensor1D,
+  config: ModelConfig,
+  ids: PaddingIds,
+  options: ForwardOptions = {},
+): { latent: tf.Tensor2D; slots: tf.Tensor2D; further: tf.Tensor3D } {
   return tf.tidy(() => {
     const [numCells, seqLen] = inputs.geneIds.shape;
     const numFurther = tokens.shape[1];
@@ -128,7 +151,14 @@ function slotRows(positions: tf.Tensor1D, seqLen: number, numFurther = 0): tf.Te
   return tf.add(tf.add(positions, numFurther === 0 ? cell : tf.mul(cell, tf.scalar(1 + numFurther, 'int32'))), tf.scalar(1, 'int32')) as tf.Tensor1D;
 }
 
-function forward(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, ids: PaddingIds, { dropoutSeed, recomputesBlocks, numTablePositions }: ForwardOptions, kept?: KeptPositions): tf.Tensor {
+function forward(
+  parameters: Tensors,
+  inputs: ModelInputs,
+  config: ModelConfig,
+  ids: PaddingIds,
+  { dropoutSeed, recomputesBlocks, numTablePositions }: ForwardOptions,
+  kept?: KeptPositions,
+): tf.Tensor {
   return tf.tidy(() => {
     const { geneIds, values, isReplaced, further } = inputs;
     const [numCells, seqLen] = geneIds.shape;
@@ -138,7 +168,10 @@ function forward(parameters: Tensors, inputs: ModelInputs, config: ModelConfig, 
     const clean = encodeGenes(parameters, geneIds, values); // [B, L, D]
     const latent = latentToken(parameters, clean, inputs.isSummarised ?? isReal); // [B, 1, D]
     const canAttend = [config.genesSeeLatent ? tf.ones([numCells, 1]) : tf.zeros([numCells, 1]), isReal, ...(further ? [tf.ones([numCells, numFurther])] : [])];
-    const positions = config.positions === 'rotary' ? firstPositions(rotaryTable(numTablePositions ?? seqLen + 1, headDim, config.ropeTheta), seqLen + 1) : unturned(seqLen + 1, headDim);
+    const positions =
+      config.positions === 'rotary'
+        ? firstPositions(rotaryTable(numTablePositions ?? seqLen + 1, headDim, config.ropeTheta), seqLen + 1)
+        : unturned(seqLen + 1, headDim);
     const context: BlockContext = {
       numHeads: config.numHeads,
       canAttend: tf.concat(canAttend, 1) as tf.Tensor2D, // [B, T]

@@ -30,12 +30,19 @@ export class ShardedWeights implements WeightsFile {
       const shardOf = new Map<string, WeightsFile>();
       for (const [tensor, name] of Object.entries(map)) {
         const shard = shards.get(name)!;
-        if (!shard.has(tensor)) throw new CheckpointError({ file: path, key: tensor, found: `not in ${name}, where the index says`, hint: 'fetch index and shards of one release' });
+        if (!shard.has(tensor))
+          throw new CheckpointError({ file: path, key: tensor, found: `not in ${name}, where the index says`, hint: 'fetch index and shards of one release' });
         shardOf.set(tensor, shard);
       }
       for (const [name, shard] of shards) {
         const extra = shard.names.find((tensor) => map[tensor] !== name);
-        if (extra !== undefined) throw new CheckpointError({ file: shard.path, key: extra, found: 'a tensor that the index does not place here', hint: 'fetch index and shards of one release' });
+        if (extra !== undefined)
+          throw new CheckpointError({
+            file: shard.path,
+            key: extra,
+            found: 'a tensor that the index does not place here',
+            hint: 'fetch index and shards of one release',
+          });
       }
       return new ShardedWeights(path, shardOf, [...shards.values()]);
     } catch (error) {

@@ -41,10 +41,20 @@ export function imagineTask({ training, model: modelConfig, numGenes, numClasses
   if (training.task === 'pretraining') {
     const config = { ...training.config, model: modelConfig };
     const task = { ...createPretrainingTask(config, corpus, rng.fork('model')), batches };
-    return { task, model: { modelConfig, vocabulary, entropy, preprocessing: { ...config.preprocessing, maxGenes: modelConfig.maxGenes }, parameters: task.parameters }, batch };
+    return {
+      task,
+      model: { modelConfig, vocabulary, entropy, preprocessing: { ...config.preprocessing, maxGenes: modelConfig.maxGenes }, parameters: task.parameters },
+      batch,
+    };
   }
   const { config } = training;
-  const model = { modelConfig, vocabulary, entropy, preprocessing: { targetSum: 10_000, maxGenes: longest, serialisation: 'entropy' as const, lengthMultiple: 128 }, parameters: initialParameters(modelConfig, vocabulary.size, rng.fork('model')) };
+  const model = {
+    modelConfig,
+    vocabulary,
+    entropy,
+    preprocessing: { targetSum: 10_000, maxGenes: longest, serialisation: 'entropy' as const, lengthMultiple: 128 },
+    parameters: initialParameters(modelConfig, vocabulary.size, rng.fork('model')),
+  };
   const rows = Int32Array.from({ length: numCells }, (_, i) => i);
   const labels: AnnotationLabels = {
     key: config.data.labelKey,
@@ -57,7 +67,8 @@ export function imagineTask({ training, model: modelConfig, numGenes, numClasses
   };
   const D = modelConfig.hiddenDim;
   const sample = Float32Array.from({ length: 4 * D }, (_, i) => rng.fork(`sample/${i}`).normal());
-  const embeddings = config.tune.kind === 'head' ? ({ embeddingDim: D, gather: (cells: Int32Array) => new Float32Array(cells.length * D) } as EmbeddingTable) : undefined;
+  const embeddings =
+    config.tune.kind === 'head' ? ({ embeddingDim: D, gather: (cells: Int32Array) => new Float32Array(cells.length * D) } as EmbeddingTable) : undefined;
   const task = createAnnotationTask({ config, corpus, labels, model, embeddings, sample, rng: rng.fork('head') });
   return { task: { ...task, batches }, model, batch };
 }

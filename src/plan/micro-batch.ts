@@ -27,7 +27,10 @@ export interface SettleOptions {
  * @returns the config with `train.accumulation` set, and what run.json is to say of the choice
  * @throws ConfigError when not even one cell fits, or where memory cannot be measured
  */
-export async function settleMicroBatch<T extends Training>(training: T, options: SettleOptions): Promise<{ config: T['config']; microBatch?: MicroBatchChoice }> {
+export async function settleMicroBatch<T extends Training>(
+  training: T,
+  options: SettleOptions,
+): Promise<{ config: T['config']; microBatch?: MicroBatchChoice }> {
   const { config } = training;
   if (config.train.microBatch !== 'auto') return { config };
   const microBatch = options.isResumed ? await earlierChoice(options.out) : await chooseMicroBatch(training, options);
@@ -37,7 +40,10 @@ export async function settleMicroBatch<T extends Training>(training: T, options:
 
 async function earlierChoice(out: string): Promise<MicroBatchChoice> {
   const file = join(out, 'run.json');
-  const manifest = await readFile(file, 'utf8').then((text) => JSON.parse(text) as RunManifest, () => undefined);
+  const manifest = await readFile(file, 'utf8').then(
+    (text) => JSON.parse(text) as RunManifest,
+    () => undefined,
+  );
   if (manifest?.microBatch) return { ...manifest.microBatch, reason: 'as when the run began' };
   throw new ConfigError({ file, key: 'train.microBatch', found: 'auto, but the run was begun without it', hint: 'set it to null to resume' });
 }
@@ -57,17 +63,38 @@ export async function chooseMicroBatch(training: Training, { signal }: Pick<Sett
   const need = async (cells: number): Promise<number> => {
     const known = needs.get(cells);
     if (known !== undefined) return known;
-    const probe = await runProbe({ training: accumulating, model: subject.model, numGenes: subject.numGenes, numClasses: subject.numClasses, numCells: cells, lengths: [longest], goal: 'memory' }, signal).catch((error: unknown) => {
+    const probe = await runProbe(
+      {
+        training: accumulating,
+        model: subject.model,
+        numGenes: subject.numGenes,
+        numClasses: subject.numClasses,
+        numCells: cells,
+        lengths: [longest],
+        goal: 'memory',
+      },
+      signal,
+    ).catch((error: unknown) => {
       if (error instanceof ProbeError && cells > 1) return undefined;
       throw error;
     });
-    if (probe?.device === 'gpu') throw new ConfigError({ key: 'train.microBatch', found: 'auto, but memory of a GPU is not measured', hint: 'set train.accumulation, and train.microBatch to null' });
+    if (probe?.device === 'gpu')
+      throw new ConfigError({
+        key: 'train.microBatch',
+        found: 'auto, but memory of a GPU is not measured',
+        hint: 'set train.accumulation, and train.microBatch to null',
+      });
     const bytesNeeded = probe ? peakOfRun(probe, subject.lengths.length) : Infinity;
     needs.set(cells, bytesNeeded);
     return bytesNeeded;
   };
   const one = await need(1);
-  if (one > budget) throw new ConfigError({ key: 'train.memoryBudgetGb', found: `one cell at a time needs ${bytes(one)}, the budget is ${bytes(budget)} (${origin})`, hint: 'give it more, or make the model smaller' });
+  if (one > budget)
+    throw new ConfigError({
+      key: 'train.memoryBudgetGb',
+      found: `one cell at a time needs ${bytes(one)}, the budget is ${bytes(budget)} (${origin})`,
+      hint: 'give it more, or make the model smaller',
+    });
   let best = 1;
   let latest = Math.min(2, batchSize);
   for (let tries = 0; tries <= MAX_TRIES && latest > best; tries++) {
@@ -82,8 +109,19 @@ export async function chooseMicroBatch(training: Training, { signal }: Pick<Sett
   best = Math.max(...[...needs].filter(([, bytesNeeded]) => bytesNeeded <= budget).map(([size]) => size));
   const accumulation = Math.ceil(batchSize / best);
   const next = [...needs].filter(([, bytesNeeded]) => bytesNeeded > budget).sort(([a], [b]) => a - b)[0];
-  const why = best === batchSize ? 'the whole batch' : next ? `${next[0]} cells need ${Number.isFinite(next[1]) ? bytes(next[1]) : 'more than there is'}` : 'the next size would not fit';
-  return { cells: best, accumulation, budgetBytes: Math.round(budget), peakBytes: Math.round(needs.get(best)!), reason: `${bytes(needs.get(best)!)} of a budget of ${bytes(budget)} (${origin}): ${why}` };
+  const why =
+    best === batchSize
+      ? 'the whole batch'
+      : next
+        ? `${next[0]} cells need ${Number.isFinite(next[1]) ? bytes(next[1]) : 'more than there is'}`
+        : 'the next size would not fit';
+  return {
+    cells: best,
+    accumulation,
+    budgetBytes: Math.round(budget),
+    peakBytes: Math.round(needs.get(best)!),
+    reason: `${bytes(needs.get(best)!)} of a budget of ${bytes(budget)} (${origin}): ${why}`,
+  };
 }
 
 /** What was tried, and the batch shapes that are still to come. */

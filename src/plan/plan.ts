@@ -39,7 +39,13 @@ export interface Plan {
     readonly secondsOf: Readonly<Record<'steps' | 'validation' | 'checkpoints' | 'embedding' | 'compiling', number>> | null;
   };
   readonly disk: { readonly checkpointBytes: number; readonly keptBytes: number };
-  readonly probe: { readonly device: string; readonly executor: string; readonly runs: Probed['runs']; readonly isExtrapolated: boolean; readonly batchShapes: number };
+  readonly probe: {
+    readonly device: string;
+    readonly executor: string;
+    readonly runs: Probed['runs'];
+    readonly isExtrapolated: boolean;
+    readonly batchShapes: number;
+  };
   readonly assumptions: readonly string[];
 }
 
@@ -86,16 +92,23 @@ export function assemblePlan(training: Training, subject: PlanSubject, probed: P
   const optimizerBytes = (train.ema ? 12 : 8) * trainable;
   const checkpointBytes = 4 * total + optimizerBytes;
 
-  const often = (every: TrainConfig['evaluateEvery']): number => (every === null || steps === null ? 1 : Math.floor(steps / (every === 'epoch' ? (batchesPerEpoch ?? steps) : every)) + 1);
+  const often = (every: TrainConfig['evaluateEvery']): number =>
+    every === null || steps === null ? 1 : Math.floor(steps / (every === 'epoch' ? (batchesPerEpoch ?? steps) : every)) + 1;
   const passes = (cells: number): number => Math.ceil(cells / microBatch);
-  const embedded = training.task !== 'annotation' || !numCells ? 0 : numCells.validation + numCells.test + (training.config.tune.kind === 'head' ? numCells.train : Math.min(256, numCells.train));
-  const secondsOf = steps === null ? null : {
-    steps: (steps * stepMs) / 1e3,
-    validation: numCells ? (often(train.evaluateEvery) * passes(numCells.validation) * probed.evaluationMs) / 1e3 : 0,
-    checkpoints: (often(train.checkpointEvery) * probed.snapshotMs) / 1e3,
-    embedding: (passes(embedded) * (probed.embeddingMs ?? 0)) / 1e3,
-    compiling: (batchShapes * probed.compileMs) / 1e3,
-  };
+  const embedded =
+    training.task !== 'annotation' || !numCells
+      ? 0
+      : numCells.validation + numCells.test + (training.config.tune.kind === 'head' ? numCells.train : Math.min(256, numCells.train));
+  const secondsOf =
+    steps === null
+      ? null
+      : {
+          steps: (steps * stepMs) / 1e3,
+          validation: numCells ? (often(train.evaluateEvery) * passes(numCells.validation) * probed.evaluationMs) / 1e3 : 0,
+          checkpoints: (often(train.checkpointEvery) * probed.snapshotMs) / 1e3,
+          embedding: (passes(embedded) * (probed.embeddingMs ?? 0)) / 1e3,
+          compiling: (batchShapes * probed.compileMs) / 1e3,
+        };
   return {
     task: training.task === 'annotation' ? (training.standsFor ?? training.task) : training.task,
     parameters: { total, trainable, parts: probed.parameters },
@@ -109,7 +122,12 @@ export function assemblePlan(training: Training, subject: PlanSubject, probed: P
       availableBytes: availableBytes(),
     },
     step: { ms: stepMs, cells: train.batchSize, microBatch, accumulation: train.accumulation, tokens, cellsPerSec: (1e3 * train.batchSize) / stepMs },
-    total: { steps, tokens: steps === null ? null : steps * tokens, seconds: secondsOf && Object.values(secondsOf).reduce((sum, part) => sum + part, 0), secondsOf },
+    total: {
+      steps,
+      tokens: steps === null ? null : steps * tokens,
+      seconds: secondsOf && Object.values(secondsOf).reduce((sum, part) => sum + part, 0),
+      secondsOf,
+    },
     disk: { checkpointBytes, keptBytes: (train.keepCheckpoints + 1) * checkpointBytes },
     probe: { device: probed.device, executor: probed.executor, runs: probed.runs, isExtrapolated: probed.isExtrapolated, batchShapes },
     assumptions,

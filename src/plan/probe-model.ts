@@ -51,7 +51,8 @@ function fewLayers({ training, model }: ProbeSpec): [number, number] {
 /** The point `at` on the lines through two probes: 0 is the first, 1 the second. */
 export function extrapolate(a: ProbeResult, b: ProbeResult, at: number): ProbeResult {
   const line = (ya: number, yb: number): number => Math.max(0, ya + (yb - ya) * at);
-  const lines = <T extends Readonly<Record<string, number>>>(x: T, y: T): T => Object.fromEntries(Object.entries(x).map(([name, value]) => [name, line(value, y[name]!)])) as T;
+  const lines = <T extends Readonly<Record<string, number>>>(x: T, y: T): T =>
+    Object.fromEntries(Object.entries(x).map(([name, value]) => [name, line(value, y[name]!)])) as T;
   const steps = a.steps.map((step, i): MeasuredStep => {
     const { ms2, ...numbers } = step;
     const { ms2: otherMs2, ...others } = b.steps[i]!;

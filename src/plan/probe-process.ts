@@ -110,8 +110,15 @@ function drawInputs(task: Task, batch: CellBatch, root: Rng): Drawn {
   const draw = (i: number): HostTensors => task.inputs(batch, root.fork(`draw/${i}`), 'train');
   const sizes = Array.from({ length: NUM_DRAWS }, (_, i) => sizeOf(draw(i)));
   const meanInputSize = mean(sizes);
-  const by = (distance: (size: number) => number): HostTensors => draw(sizes.reduce((best, size, i) => (distance(size) < distance(sizes[best]!) ? i : best), 0));
-  return { seqLen: batch.seqLen, typical: by((size) => Math.abs(size - meanInputSize)), largest: by((size) => -size), meanInputSize, numShapes: new Set(sizes).size };
+  const by = (distance: (size: number) => number): HostTensors =>
+    draw(sizes.reduce((best, size, i) => (distance(size) < distance(sizes[best]!) ? i : best), 0));
+  return {
+    seqLen: batch.seqLen,
+    typical: by((size) => Math.abs(size - meanInputSize)),
+    largest: by((size) => -size),
+    meanInputSize,
+    numShapes: new Set(sizes).size,
+  };
 }
 
 function sizeOf(inputs: HostTensors): number {

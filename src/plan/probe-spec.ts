@@ -3,12 +3,14 @@ import type { AnnotationConfig } from '../tasks/annotation/config.js';
 import type { PretrainingConfig } from '../tasks/pretraining/config.js';
 
 /** A training as its config file describes it. */
-export type Training = { readonly task: 'pretraining'; readonly config: PretrainingConfig } | {
-  readonly task: 'annotation';
-  readonly config: AnnotationConfig;
-  /** The fine-tuning that is meant, where another one is tried out in its place: the whole encoder under a small head. */
-  readonly standsFor?: string;
-};
+export type Training =
+  | { readonly task: 'pretraining'; readonly config: PretrainingConfig }
+  | {
+      readonly task: 'annotation';
+      readonly config: AnnotationConfig;
+      /** The fine-tuning that is meant, where another one is tried out in its place: the whole encoder under a small head. */
+      readonly standsFor?: string;
+    };
 
 /** What a probe tries out. Plain data: it goes to another process. */
 export interface ProbeSpec {
@@ -67,5 +69,11 @@ export interface ProbeResult {
   /** Reading the state back for a checkpoint. */
   readonly snapshotMs: number;
   /** Resident memory: with TensorFlow loaded, with the variables made, and the most there ever was before, during and after the steps. */
-  readonly memory: { readonly loaded: number; readonly withVariables: number; readonly peakBeforeSteps: number; readonly peakAfterSteps: number; readonly peak: number };
+  readonly memory: {
+    readonly loaded: number;
+    readonly withVariables: number;
+    readonly peakBeforeSteps: number;
+    readonly peakAfterSteps: number;
+    readonly peak: number;
+  };
 }

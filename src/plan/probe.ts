@@ -20,5 +20,8 @@ export async function runProbe(spec: ProbeSpec, signal?: AbortSignal): Promise<P
   const key = `${spec.numCells} cells at once`;
   if (code === null) throw new ProbeError({ key, found: 'the system ended the attempt, as it does when memory runs out' });
   const lines = stderr.split('\n').map((line) => line.trim());
-  throw new ProbeError({ key, found: `the attempt failed: ${lines.find((line) => /^\w*Error: /.test(line)) ?? lines.findLast(Boolean) ?? `exit code ${code}`}` });
+  throw new ProbeError({
+    key,
+    found: `the attempt failed: ${lines.find((line) => /^\w*Error: /.test(line)) ?? lines.findLast(Boolean) ?? `exit code ${code}`}`,
+  });
 }

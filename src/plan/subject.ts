@@ -47,7 +47,10 @@ const MAX_BATCHES = 2_000;
 /** Looks at corpus and checkpoint where they are there, and assumes what they would say where they are not. */
 export async function planSubject(training: Training, assumed: Assumed = {}): Promise<PlanSubject> {
   const assumptions: string[] = [];
-  if (training.task === 'annotation' && training.standsFor) assumptions.push(`tried out as a fine-tuning of the whole encoder under a classifier: what ${training.standsFor} adds (its own head, losses and validation) comes on top`);
+  if (training.task === 'annotation' && training.standsFor)
+    assumptions.push(
+      `tried out as a fine-tuning of the whole encoder under a classifier: what ${training.standsFor} adds (its own head, losses and validation) comes on top`,
+    );
   const checkpoint = training.task === 'annotation' ? await readCheckpoint(training.config.checkpoint, assumptions) : undefined;
   const { model, preprocessing } = readAs(training, checkpoint);
   const { corpus: choice } = training.config.data;
@@ -63,7 +66,8 @@ export async function planSubject(training: Training, assumed: Assumed = {}): Pr
   }
   const numGenes = checkpoint?.numGenes ?? assumed.numGenes ?? RELEASED_GENES;
   assumptions.push(`there is no corpus at ${missing.join(', ')}: every cell is taken to have ${preprocessing.maxGenes} genes, the most the model reads`);
-  if (checkpoint === undefined && assumed.numGenes === undefined) assumptions.push(`a vocabulary of ${numGenes.toLocaleString('en')} genes, the released one (--genes N for another)`);
+  if (checkpoint === undefined && assumed.numGenes === undefined)
+    assumptions.push(`a vocabulary of ${numGenes.toLocaleString('en')} genes, the released one (--genes N for another)`);
   if (assumed.numCells === undefined) assumptions.push('the number of cells is not known: give it with --cells N');
   if (training.task === 'annotation' && !training.standsFor) assumptions.push(`${ASSUMED_CLASSES} labels`);
   const seqLen = paddedLength(preprocessing.maxGenes, preprocessing);
@@ -72,8 +76,12 @@ export async function planSubject(training: Training, assumed: Assumed = {}): Pr
 }
 
 /** The sizes of the model and of its cells, as the training reads them. */
-function readAs(training: Training, checkpoint: { config: ModelConfig; preprocessing: Preprocessing } | undefined): { model: ModelConfig; preprocessing: Preprocessing } {
-  if (training.task === 'pretraining') return { model: training.config.model, preprocessing: { ...training.config.preprocessing, maxGenes: training.config.model.maxGenes } };
+function readAs(
+  training: Training,
+  checkpoint: { config: ModelConfig; preprocessing: Preprocessing } | undefined,
+): { model: ModelConfig; preprocessing: Preprocessing } {
+  if (training.task === 'pretraining')
+    return { model: training.config.model, preprocessing: { ...training.config.preprocessing, maxGenes: training.config.model.maxGenes } };
   const given = checkpoint?.config ?? MODEL_PRESETS.ScDiVa;
   const { cellState, maxGenes } = training.config;
   const model = { ...given, cellState: cellState ?? given.cellState, maxGenes: maxGenes ?? given.maxGenes };
@@ -81,7 +89,10 @@ function readAs(training: Training, checkpoint: { config: ModelConfig; preproces
   return { model, preprocessing: { ...preprocessing, maxGenes: maxGenes ?? preprocessing.maxGenes } };
 }
 
-async function readCheckpoint(path: string, assumptions: string[]): Promise<{ config: ModelConfig; numGenes: number; preprocessing: Preprocessing } | undefined> {
+async function readCheckpoint(
+  path: string,
+  assumptions: string[],
+): Promise<{ config: ModelConfig; numGenes: number; preprocessing: Preprocessing } | undefined> {
   if (!existsSync(path)) {
     assumptions.push(`there is no checkpoint at ${path}: a model of the released sizes is assumed`);
     return undefined;
@@ -92,7 +103,11 @@ async function readCheckpoint(path: string, assumptions: string[]): Promise<{ co
   return { config, numGenes: ids.padFillId - 2, preprocessing: Preprocessing.parse({ maxGenes: config.maxGenes, ...(JSON.parse(text) as object) }) };
 }
 
-async function readCorpus(corpus: CellSource, training: Training, preprocessing: Preprocessing): Promise<Pick<PlanSubject, 'numCells' | 'lengths' | 'meanGenes' | 'numClasses'>> {
+async function readCorpus(
+  corpus: CellSource,
+  training: Training,
+  preprocessing: Preprocessing,
+): Promise<Pick<PlanSubject, 'numCells' | 'lengths' | 'meanGenes' | 'numClasses'>> {
   const { train, loader } = training.config;
   const labels = training.task === 'annotation' && !training.standsFor ? await readLabels(training.config.data) : undefined;
   const rows = labels?.rows ?? { train: corpus.splitRows('train'), validation: corpus.splitRows('validation'), test: corpus.splitRows('test') };
@@ -100,7 +115,13 @@ async function readCorpus(corpus: CellSource, training: Training, preprocessing:
   const length = (row: number): number => Math.min(preprocessing.maxGenes, numGenes[row]!);
   // The batches of the first pass, as the loader will make them.
   const rng = Rng.fromSeed(train.seed).fork('epoch/0');
-  const plan = new BatchPlan({ rows: passRows(corpus, rows.train, loader.sampling, rng), batchSize: train.batchSize, rng, length, sortWindow: loader.sortWindow });
+  const plan = new BatchPlan({
+    rows: passRows(corpus, rows.train, loader.sampling, rng),
+    batchSize: train.batchSize,
+    rng,
+    length,
+    sortWindow: loader.sortWindow,
+  });
   const counts = new Map<number, number>();
   const numSeen = Math.min(plan.numBatches, MAX_BATCHES);
   for (let index = 0; index < numSeen; index++) {

@@ -31,7 +31,11 @@ export function annotationSections(result: AnnotationJson): { scores: Scores; cl
     calibration: {
       expectedCalibrationError: model['expectedCalibrationError'] ?? NaN,
       bins: mergeBins(reliability, numCells.test < FEW_CELLS ? 3 : 1),
-      threshold: { value: unknownThreshold, shareUnknown: model['shareUnknown'] ?? 0, ...(model['accuracyOfKnown'] !== undefined && { accuracyOfKnown: model['accuracyOfKnown'] }) },
+      threshold: {
+        value: unknownThreshold,
+        shareUnknown: model['shareUnknown'] ?? 0,
+        ...(model['accuracyOfKnown'] !== undefined && { accuracyOfKnown: model['accuracyOfKnown'] }),
+      },
     },
   };
 }

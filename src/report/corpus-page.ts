@@ -26,9 +26,13 @@ export async function renderCorpusPage(corpus: CorpusDescription, genes: readonl
         id: 'glance',
         title: 'At a glance',
         body: html`${facts(glance(corpus))}
-${figure(drawing, 'Genes with low entropy are expressed by few kinds of cells: serialisation favours them.', 'wide')}`,
+        ${figure(drawing, 'Genes with low entropy are expressed by few kinds of cells: serialisation favours them.', 'wide')}`,
       },
-      { id: 'sources', title: 'Sources', body: counts('Sources', ['file', 'values', 'cells kept', 'left out', 'genes matched', 'expression'], corpus.sources.map(sourceRow)) },
+      {
+        id: 'sources',
+        title: 'Sources',
+        body: counts('Sources', ['file', 'values', 'cells kept', 'left out', 'genes matched', 'expression'], corpus.sources.map(sourceRow)),
+      },
       ...corpus.labels.map((label, i) => ({ id: `label-${i}`, title: label.key, body: labelTable(label) })),
       {
         id: 'genes',
@@ -42,9 +46,15 @@ ${figure(drawing, 'Genes with low entropy are expressed by few kinds of cells: s
 function glance(corpus: CorpusDescription): Fact[] {
   const round = (value: number): string => formatCount(Math.round(value));
   return [
-    { term: 'values', value: `${corpus.valueKind}${corpus.targetSum === null ? '' : ` of cells scaled to ${formatCount(corpus.targetSum)}`}, stored as ${corpus.valueType}` },
+    {
+      term: 'values',
+      value: `${corpus.valueKind}${corpus.targetSum === null ? '' : ` of cells scaled to ${formatCount(corpus.targetSum)}`}, stored as ${corpus.valueType}`,
+    },
     { term: 'split', value: SPLITS.map((split) => `${split} ${formatCount(corpus.splitCells[split])}`).join(', ') },
-    { term: 'genes a cell', value: `${formatCount(corpus.genesPerCell.median)} in the median, ${formatCount(corpus.genesPerCell.min)} to ${formatCount(corpus.genesPerCell.max)}` },
+    {
+      term: 'genes a cell',
+      value: `${formatCount(corpus.genesPerCell.median)} in the median, ${formatCount(corpus.genesPerCell.min)} to ${formatCount(corpus.genesPerCell.max)}`,
+    },
     { term: 'library size', value: `${round(corpus.librarySize.median)} in the median, ${round(corpus.librarySize.min)} to ${round(corpus.librarySize.max)}` },
     { term: 'genes seen', value: `${formatCount(corpus.numGenesSeen)} in the training cells` },
     { term: 'files', value: `${formatCount(corpus.numShards)} shards, ${round(corpus.sizeBytes / 2 ** 20)} MiB` },
@@ -55,7 +65,7 @@ function glance(corpus: CorpusDescription): Fact[] {
 function labelTable({ key, classes, numMissing }: CorpusDescription['labels'][number]): Html {
   const rows = classes.slice(0, NUM_CLASSES_SHOWN).map((entry) => [entry.name, ...SPLITS.map((split) => formatCount(entry[split]))]);
   return html`${counts(key, [key, ...SPLITS], rows)}
-${classes.length > NUM_CLASSES_SHOWN && html`<p class="hint">and ${formatCount(classes.length - NUM_CLASSES_SHOWN)} smaller ones</p>`}${numMissing > 0 && html`<p class="hint">${formatCount(numMissing)} cells without</p>`}`;
+  ${classes.length > NUM_CLASSES_SHOWN && html`<p class="hint">and ${formatCount(classes.length - NUM_CLASSES_SHOWN)} smaller ones</p>`}${numMissing > 0 && html`<p class="hint">${formatCount(numMissing)} cells without</p>`}`;
 }
 
 function sourceRow(source: SourceEntry): HtmlValue[] {
@@ -75,5 +85,9 @@ function geneRow({ symbol, ensemblId, entropy, numCells }: GeneDescription): Htm
 
 /** First column words, the others numbers. */
 function counts(caption: string, head: readonly string[], rows: readonly (readonly HtmlValue[])[]): Html {
-  return table(caption, head.map((title, i) => ({ title, isNumber: i > 0 })), rows.map((cells) => ({ cells })));
+  return table(
+    caption,
+    head.map((title, i) => ({ title, isNumber: i > 0 })),
+    rows.map((cells) => ({ cells })),
+  );
 }

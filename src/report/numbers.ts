@@ -26,7 +26,9 @@ export function formatSummary({ mean, spread }: Summary): string {
 
 /** Thousands separated by a thin no-break space: `59 162 450`. */
 export function formatCount(value: number): string {
-  return Math.round(value).toString().replace(/\B(?=(\d{3})+(?!\d))/g, '\u202f');
+  return Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+(?!\d))/g, '\u202f');
 }
 
 /** `0.4 s`, `12 s`, `3 min 05 s`. */

@@ -10,7 +10,10 @@ import { formatCount, formatPercent } from './numbers.js';
 /** What ran, on what machine, how it ended. */
 export function runFacts({ seed, versions, host, status, step, totalSteps, bestStep }: RunManifest): Fact[] {
   return [
-    { term: 'status', value: `${status} at step ${formatCount(step)} of ${formatCount(totalSteps)}${bestStep === undefined ? '' : `, best at step ${formatCount(bestStep)}`}` },
+    {
+      term: 'status',
+      value: `${status} at step ${formatCount(step)} of ${formatCount(totalSteps)}${bestStep === undefined ? '' : `, best at step ${formatCount(bestStep)}`}`,
+    },
     { term: 'seed', value: String(seed) },
     ...environmentFacts({ versions, host }),
   ];
@@ -29,7 +32,11 @@ export function environmentFacts({ versions, host }: Pick<RunManifest, 'versions
 const VERSION_NAMES: Readonly<Record<string, string>> = { tensorflow: 'TensorFlow', gitCommit: 'commit', node: 'Node' };
 
 /** The sizes of a model. */
-export function modelFacts({ hiddenDim, numLayers, numHeads, ffnDim, maxGenes, dropout }: ModelConfig, { numParameters }: Pick<RunManifest, 'numParameters'>, vocabSize?: number): Fact[] {
+export function modelFacts(
+  { hiddenDim, numLayers, numHeads, ffnDim, maxGenes, dropout }: ModelConfig,
+  { numParameters }: Pick<RunManifest, 'numParameters'>,
+  vocabSize?: number,
+): Fact[] {
   return [
     { term: 'parameters', value: formatCount(numParameters) },
     { term: 'hidden width', value: String(hiddenDim) },
@@ -53,7 +60,9 @@ export function labelCounts(corpus: Corpus, key: string): LabelCounts {
     return sizes;
   };
   const [train, validation, test] = [count('train'), count('validation'), count('test')];
-  return corpus.labelNames(key).flatMap((name, i) => (train[i]! + validation[i]! + test[i]! > 0 ? [{ name, train: train[i]!, validation: validation[i]!, test: test[i]! }] : []));
+  return corpus
+    .labelNames(key)
+    .flatMap((name, i) => (train[i]! + validation[i]! + test[i]! > 0 ? [{ name, train: train[i]!, validation: validation[i]!, test: test[i]! }] : []));
 }
 
 interface CardAsides {
@@ -73,13 +82,30 @@ export function dataCard(manifest: CorpusManifest, { inspection, labels }: CardA
         { term: 'file', value: basename(file) },
         { term: 'sha256', value: sha256 },
         { term: 'matrix read', value: inspection?.why ? `${matrix} (${inspection.why})` : matrix },
-        { term: 'genes', value: `${formatCount(columns)}, of which ${formatCount(numGenesMatched)} in the vocabulary, with ${formatPercent(expressionCoverage)} of the expression` },
+        {
+          term: 'genes',
+          value: `${formatCount(columns)}, of which ${formatCount(numGenesMatched)} in the vocabulary, with ${formatPercent(expressionCoverage)} of the expression`,
+        },
       ]),
-      { term: 'cells', value: `${formatCount(numCells)}${dropped > 0 ? `; ${formatCount(dropped)} were left out (fewer than ${build.minGenes} known genes)` : ''}` },
+      {
+        term: 'cells',
+        value: `${formatCount(numCells)}${dropped > 0 ? `; ${formatCount(dropped)} were left out (fewer than ${build.minGenes} known genes)` : ''}`,
+      },
       { term: 'vocabulary', value: `${formatCount(numGenes)} genes` },
-      { term: 'values', value: `${scale.kind}${scale.targetSum === undefined ? '' : `, cells scaled to ${formatCount(scale.targetSum)}`}${scale.kind === 'log1p' && scale.targetSum === undefined ? ', scaled to a sum the file does not tell: taken as they are' : ''}` },
-      ...(inspection ? [{ term: 'evidence', value: inspection.evidence }, { term: 'gene ids', value: `${inspection.geneIdKind}${inspection.geneSpecies ? `, ${inspection.geneSpecies}` : ''}` }] : []),
-      { term: 'split', value: `${formatCount(train)} train, ${formatCount(validation)} validation, ${formatCount(test)} test${build.label ? `, within each ${build.label}` : ''}${build.splitBy ? `, by ${build.splitBy}` : ''}, seed ${build.seed}` },
+      {
+        term: 'values',
+        value: `${scale.kind}${scale.targetSum === undefined ? '' : `, cells scaled to ${formatCount(scale.targetSum)}`}${scale.kind === 'log1p' && scale.targetSum === undefined ? ', scaled to a sum the file does not tell: taken as they are' : ''}`,
+      },
+      ...(inspection
+        ? [
+            { term: 'evidence', value: inspection.evidence },
+            { term: 'gene ids', value: `${inspection.geneIdKind}${inspection.geneSpecies ? `, ${inspection.geneSpecies}` : ''}` },
+          ]
+        : []),
+      {
+        term: 'split',
+        value: `${formatCount(train)} train, ${formatCount(validation)} validation, ${formatCount(test)} test${build.label ? `, within each ${build.label}` : ''}${build.splitBy ? `, by ${build.splitBy}` : ''}, seed ${build.seed}`,
+      },
       { term: 'entropy table', value: `from the ${formatCount(statistics.numCells)} ${statistics.split} cells` },
     ],
     ...(labels && { labelKey: labels.key, labels: labels.rows }),

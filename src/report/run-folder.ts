@@ -33,7 +33,16 @@ export interface CompositeManifest {
 }
 
 /** Names of the files that a report is made from, beside those of a training run. */
-export const REPORT_FILES = { manifest: 'run.json', inspection: 'data.json', map: 'map.json', results: 'annotation.json', metrics: 'metrics.json', corpus: 'corpus', pretraining: 'pretrain', annotation: 'annotation' } as const;
+export const REPORT_FILES = {
+  manifest: 'run.json',
+  inspection: 'data.json',
+  map: 'map.json',
+  results: 'annotation.json',
+  metrics: 'metrics.json',
+  corpus: 'corpus',
+  pretraining: 'pretrain',
+  annotation: 'annotation',
+} as const;
 
 /**
  * Everything a report shows of a run, read from its folder.
@@ -62,7 +71,9 @@ async function readTraining(folder: string, manifest: RunManifest): Promise<Repo
       startedAt,
       facts: [
         ...(resumedAt.length ? [{ term: 'resumed', value: resumedAt.join(', ') }] : []),
-        ...(endedAt ? [{ term: 'took', value: `${formatSeconds((Date.parse(endedAt) - Date.parse(startedAt)) / 1000)}${resumedAt.length ? ' with pauses' : ''}` }] : []),
+        ...(endedAt
+          ? [{ term: 'took', value: `${formatSeconds((Date.parse(endedAt) - Date.parse(startedAt)) / 1000)}${resumedAt.length ? ' with pauses' : ''}` }]
+          : []),
         ...runFacts(manifest),
         ...Object.entries(data).map(([term, value]) => ({ term, value: String(value) })),
       ],
@@ -84,8 +95,14 @@ async function readComposite(folder: string, manifest: CompositeManifest): Promi
     ...annotationSections(results),
     map: await readJson<CellMap>(folder, REPORT_FILES.map),
     training: [
-      { ...(await curves(part('pretraining'), 'Pretraining')), note: 'Genes are hidden and filled in again, on the cells of the train split. Dashed lines are guesses that know no more than how often each gene occurs.' },
-      { ...(await curves(part('annotation'), 'Fine-tuning')), note: `Cell types, on the labelled cells of the train split${results.seeds.length > 1 ? `; the training with seed ${results.seeds[0]}, the first of ${results.seeds.length}` : ''}.` },
+      {
+        ...(await curves(part('pretraining'), 'Pretraining')),
+        note: 'Genes are hidden and filled in again, on the cells of the train split. Dashed lines are guesses that know no more than how often each gene occurs.',
+      },
+      {
+        ...(await curves(part('annotation'), 'Fine-tuning')),
+        note: `Cell types, on the labelled cells of the train split${results.seeds.length > 1 ? `; the training with seed ${results.seeds[0]}, the first of ${results.seeds.length}` : ''}.`,
+      },
     ],
     dataCard: await corpusCard(part('corpus'), results.labelKey, inspection),
     ...(await modelCard(part('annotation'), annotation)),
@@ -131,13 +148,23 @@ function pretrainingNote(baselines: RunManifest['baselines'], metrics: RunManife
   if (own === undefined || guesses.length === 0) return [];
   const best = Math.min(...guesses);
   const difference = `${formatScore(own)} against ${formatScore(best)} nats a hidden gene`;
-  return [own < best ? `Pretraining learned more than gene frequencies: ${difference} on the validation split.` : `Pretraining has learned no more than gene frequencies: ${difference} on the validation split.`];
+  return [
+    own < best
+      ? `Pretraining learned more than gene frequencies: ${difference} on the validation split.`
+      : `Pretraining has learned no more than gene frequencies: ${difference} on the validation split.`,
+  ];
 }
 
 async function readJson<T>(folder: string, name: string): Promise<T> {
   const file = join(folder, name);
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') throw new DataError({ file: folder, found: existsSync(folder) ? `no ${name} in it` : 'no such folder', expected: 'a folder that scdiva quickstart, pretrain or finetune wrote', cause });
+    if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR')
+      throw new DataError({
+        file: folder,
+        found: existsSync(folder) ? `no ${name} in it` : 'no such folder',
+        expected: 'a folder that scdiva quickstart, pretrain or finetune wrote',
+        cause,
+      });
     throw new DataError({ file, found: `cannot be read (${cause.code})`, cause });
   });
   try {

@@ -25,10 +25,42 @@ export async function renderTrajectoryPage({ title, subtitle, map, groups, notes
     title,
     subtitle,
     sections: [
-      { id: 'map', title: 'Map', body: figure(await drawTrajectory(map, 'trajectory'), 'Colour is pseudotime, from the root’s 0 to 1. Lines join groups: through, the tree of strongest connections; dashed, other connections from 0.05 on; width is the connectivity.', 'wide') },
-      { id: 'groups', title: 'Groups in order', body: table('Groups by mean pseudotime', [{ title: 'group' }, { title: 'cells', isNumber: true }, { title: 'mean pseudotime', isNumber: true }, { title: 'spread', isNumber: true }], groups.map(({ name, numCells, meanTime, spread }) => ({ cells: [name, formatCount(numCells), formatScore(meanTime), formatScore(spread)] }))) },
-      { id: 'edges', title: 'Connections', body: table('Connectivity of groups', [{ title: 'groups' }, { title: 'connectivity', isNumber: true }, { title: 'in the tree' }], strongest.map(({ a, b, connectivity, isOfTree }) => ({ cells: [`${map.groups[a]!.name} – ${map.groups[b]!.name}`, formatScore(connectivity), isOfTree ? 'yes' : ''] }))) },
-      { id: 'notes', title: 'How this was made', body: html`<ul class="notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>` },
+      {
+        id: 'map',
+        title: 'Map',
+        body: figure(
+          await drawTrajectory(map, 'trajectory'),
+          'Colour is pseudotime, from the root’s 0 to 1. Lines join groups: through, the tree of strongest connections; dashed, other connections from 0.05 on; width is the connectivity.',
+          'wide',
+        ),
+      },
+      {
+        id: 'groups',
+        title: 'Groups in order',
+        body: table(
+          'Groups by mean pseudotime',
+          [{ title: 'group' }, { title: 'cells', isNumber: true }, { title: 'mean pseudotime', isNumber: true }, { title: 'spread', isNumber: true }],
+          groups.map(({ name, numCells, meanTime, spread }) => ({ cells: [name, formatCount(numCells), formatScore(meanTime), formatScore(spread)] })),
+        ),
+      },
+      {
+        id: 'edges',
+        title: 'Connections',
+        body: table(
+          'Connectivity of groups',
+          [{ title: 'groups' }, { title: 'connectivity', isNumber: true }, { title: 'in the tree' }],
+          strongest.map(({ a, b, connectivity, isOfTree }) => ({
+            cells: [`${map.groups[a]!.name} – ${map.groups[b]!.name}`, formatScore(connectivity), isOfTree ? 'yes' : ''],
+          })),
+        ),
+      },
+      {
+        id: 'notes',
+        title: 'How this was made',
+        body: html`<ul class="notes">
+          ${notes.map((note) => html`<li>${note}</li>`)}
+        </ul>`,
+      },
     ],
   });
 }

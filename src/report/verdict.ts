@@ -38,7 +38,9 @@ export function judge(scores: Scores): Verdict {
 export function best(scores: Scores, kind: Method['kind']): Method | undefined {
   const sign = isHigherBetter(scores.headline) ? 1 : -1;
   const mean = (method: Method) => sign * summarise(valuesOf(method, scores.headline)).mean;
-  return scores.methods.filter((method) => method.kind === kind).reduce<Method | undefined>((top, method) => (top && mean(top) >= mean(method) ? top : method), undefined);
+  return scores.methods
+    .filter((method) => method.kind === kind)
+    .reduce<Method | undefined>((top, method) => (top && mean(top) >= mean(method) ? top : method), undefined);
 }
 
 export function valuesOf(method: Method, metric: string): number[] {

@@ -11,7 +11,10 @@ export class Admission {
   private numInside = 0;
   private meanSeconds = 1;
 
-  constructor(private readonly what: string, private readonly most: number) {}
+  constructor(
+    private readonly what: string,
+    private readonly most: number,
+  ) {}
 
   get inFlight(): number {
     return this.numInside;
@@ -21,7 +24,9 @@ export class Admission {
   enter(): () => void {
     if (this.numInside >= this.most) {
       const seconds = Math.min(60, Math.max(1, Math.ceil(this.meanSeconds)));
-      throw new HttpProblem(429, `${this.numInside} ${this.what} are under way, which is all this server takes on at once (try again in ${seconds} s)`, { retryAfterSeconds: seconds });
+      throw new HttpProblem(429, `${this.numInside} ${this.what} are under way, which is all this server takes on at once (try again in ${seconds} s)`, {
+        retryAfterSeconds: seconds,
+      });
     }
     this.numInside++;
     const start = performance.now();

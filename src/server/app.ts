@@ -39,27 +39,39 @@ export async function createApp(service: Service, config: ServerConfig, log: Fas
   server.setValidatorCompiler(validatorCompiler);
   server.setSerializerCompiler(serializerCompiler);
   server.setErrorHandler(answerError);
-  server.setNotFoundHandler((request, reply) => sendProblem(reply, problem(404, `${request.method} ${request.url.split('?')[0]!.slice(0, 100)} is not here (GET /openapi.json lists what is)`)));
+  server.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, problem(404, `${request.method} ${request.url.split('?')[0]!.slice(0, 100)} is not here (GET /openapi.json lists what is)`)),
+  );
   server.addContentTypeParser(UPLOAD_TYPES, (_request, payload, done) => done(null, payload));
   await server.register(multipart, { limits: { files: 1, fields: 0, fileSize: Infinity } });
   await server.register(swagger, {
-    openapi: { openapi: '3.1.0', info: { title: 'ScDiVa', description: 'Embeds and annotates single cells with one trained model.', version: service.version, license: { name: 'Apache-2.0', identifier: 'Apache-2.0' } } },
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'ScDiVa',
+        description: 'Embeds and annotates single cells with one trained model.',
+        version: service.version,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+    },
     transform: jsonSchemaTransform,
     transformObject: (document) => describeUploads(jsonSchemaTransformObject(document)),
   });
 
   // Before a body is read: a request that cannot be served costs nothing.
-  const admit = (admission: Admission, limitMs: number) => (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
-    try {
-      if (isDraining) throw new HttpProblem(503, 'the server stops', { closes: true, retryAfterSeconds: 5 });
-      const leave = admission.enter();
-      reply.raw.once('close', leave);
-      limits.start(request, reply, limitMs);
-      done();
-    } catch (error) {
-      done(error as Error);
-    }
-  };
+  const admit =
+    (admission: Admission, limitMs: number) =>
+    (request: FastifyRequest, reply: FastifyReply, done: (error?: Error) => void): void => {
+      try {
+        if (isDraining) throw new HttpProblem(503, 'the server stops', { closes: true, retryAfterSeconds: 5 });
+        const leave = admission.enter();
+        reply.raw.once('close', leave);
+        limits.start(request, reply, limitMs);
+        done();
+      } catch (error) {
+        done(error as Error);
+      }
+    };
   // A connection that is kept for the next request would keep a stopping server.
   server.addHook('onSend', (_request, reply, _payload, done) => {
     if (isDraining) void reply.header('connection', 'close');
@@ -96,16 +108,31 @@ export async function createApp(service: Service, config: ServerConfig, log: Fas
       training: description.training && { ...description.training },
       files: [...description.files],
       endpoints: Object.keys(server.swagger().paths ?? {}),
-      limits: { maxRequests: config.maxRequests, maxFiles: config.maxFiles, maxBodyBytes: config.maxBodyBytes, maxUploadBytes: config.maxUploadBytes, timeoutMs: config.timeoutMs, fileTimeoutMs: config.fileTimeoutMs },
+      limits: {
+        maxRequests: config.maxRequests,
+        maxFiles: config.maxFiles,
+        maxBodyBytes: config.maxBodyBytes,
+        maxUploadBytes: config.maxUploadBytes,
+        timeoutMs: config.timeoutMs,
+        fileTimeoutMs: config.fileTimeoutMs,
+      },
     });
     routes.get('/v1/model', { schema: { tags: ['model'], summary: 'What model this is, and what it can do', response: { 200: ModelCard } } }, card);
-    routes.get('/health/live', { schema: { tags: ['health'], summary: 'Whether the process answers', response: { 200: Health } } }, () => ({ status: 'ok' as const }));
-    routes.get('/health/ready', { schema: { tags: ['health'], summary: 'Whether requests are taken on: 503 while the server stops', response: { 200: Health, 503: Health } } }, (_request, reply) => {
-      void reply.code(isDraining ? 503 : 200);
-      return { status: isDraining ? ('stopping' as const) : ('ok' as const) };
-    });
+    routes.get('/health/live', { schema: { tags: ['health'], summary: 'Whether the process answers', response: { 200: Health } } }, () => ({
+      status: 'ok' as const,
+    }));
+    routes.get(
+      '/health/ready',
+      { schema: { tags: ['health'], summary: 'Whether requests are taken on: 503 while the server stops', response: { 200: Health, 503: Health } } },
+      (_request, reply) => {
+        void reply.code(isDraining ? 503 : 200);
+        return { status: isDraining ? ('stopping' as const) : ('ok' as const) };
+      },
+    );
     scope.get('/openapi.json', { schema: { hide: true } as object }, () => server.swagger());
-    scope.get('/metrics', { schema: { hide: true } as object }, async (_request, reply) => reply.type(monitor.registry.contentType).send(await monitor.registry.metrics()));
+    scope.get('/metrics', { schema: { hide: true } as object }, async (_request, reply) =>
+      reply.type(monitor.registry.contentType).send(await monitor.registry.metrics()),
+    );
     done();
   });
   await server.ready();

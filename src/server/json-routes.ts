@@ -19,50 +19,71 @@ export function jsonRoutes(routes: TypedRoutes, { engine, head, reference, batch
   });
 
   if (head === 'annotation') {
-    routes.post('/v1/annotate', { schema: { tags: ['cells'], summary: 'Names the types of cells, each with its confidence', body: AnnotateRequest, response: { 200: AnnotateResponse } } }, async (request) => {
-      const { valueKind, threshold, probabilities: wantsProbabilities = false } = request.body;
-      const cells = cellsOf(request.body);
-      const result = await untilStopped(request, (signal) => engine.annotate(cells, { batchSize, signal, valueKind, threshold }));
-      const { classes, labels, confidence, mostLikely, probabilities } = result;
-      return {
-        cellIds: [...cells.cellIds],
-        labels: [...labels],
-        confidence: Array.from(confidence),
-        mostLikely: Array.from(mostLikely, (code) => classes[code] ?? null),
-        classes: [...classes],
-        threshold: result.threshold,
-        ...(wantsProbabilities && { probabilities: rowsOf(probabilities, classes.length) }),
-        source: sourceOf(result),
-      };
-    });
+    routes.post(
+      '/v1/annotate',
+      {
+        schema: { tags: ['cells'], summary: 'Names the types of cells, each with its confidence', body: AnnotateRequest, response: { 200: AnnotateResponse } },
+      },
+      async (request) => {
+        const { valueKind, threshold, probabilities: wantsProbabilities = false } = request.body;
+        const cells = cellsOf(request.body);
+        const result = await untilStopped(request, (signal) => engine.annotate(cells, { batchSize, signal, valueKind, threshold }));
+        const { classes, labels, confidence, mostLikely, probabilities } = result;
+        return {
+          cellIds: [...cells.cellIds],
+          labels: [...labels],
+          confidence: Array.from(confidence),
+          mostLikely: Array.from(mostLikely, (code) => classes[code] ?? null),
+          classes: [...classes],
+          threshold: result.threshold,
+          ...(wantsProbabilities && { probabilities: rowsOf(probabilities, classes.length) }),
+          source: sourceOf(result),
+        };
+      },
+    );
   }
 
   if (head === 'integration') {
-    routes.post('/v1/integrate', { schema: { tags: ['cells'], summary: 'Places cells in the space where sequencing batches are integrated', body: CellsRequest, response: { 200: EmbedResponse } } }, async (request) => {
-      const cells = cellsOf(request.body);
-      const placed = await untilStopped(request, (signal) => engine.integrate(cells, { batchSize, signal, valueKind: request.body.valueKind }));
-      return embedded(cells.cellIds, placed);
-    });
+    routes.post(
+      '/v1/integrate',
+      {
+        schema: {
+          tags: ['cells'],
+          summary: 'Places cells in the space where sequencing batches are integrated',
+          body: CellsRequest,
+          response: { 200: EmbedResponse },
+        },
+      },
+      async (request) => {
+        const cells = cellsOf(request.body);
+        const placed = await untilStopped(request, (signal) => engine.integrate(cells, { batchSize, signal, valueKind: request.body.valueKind }));
+        return embedded(cells.cellIds, placed);
+      },
+    );
   }
 
   if (reference) {
-    routes.post('/v1/map', { schema: { tags: ['cells'], summary: 'Carries labels over from the nearest cells of the reference', body: MapRequest, response: { 200: MapResponse } } }, async (request) => {
-      const { valueKind, threshold } = request.body;
-      const cells = cellsOf(request.body);
-      const encoded = await untilStopped(request, (signal) => engine.embed(cells, { batchSize, signal, valueKind }));
-      const { labels, confidence, agreement, distance, mostLikely, classes, ...rest } = reference.map(encoded, { threshold });
-      return {
-        cellIds: [...cells.cellIds],
-        labels: [...labels],
-        confidence: Array.from(confidence),
-        agreement: Array.from(agreement),
-        distance: Array.from(distance, (value) => (Number.isNaN(value) ? null : value)),
-        mostLikely: Array.from(mostLikely, (code) => classes[code] ?? null),
-        classes: [...classes],
-        threshold: rest.threshold,
-        source: sourceOf(encoded),
-      };
-    });
+    routes.post(
+      '/v1/map',
+      { schema: { tags: ['cells'], summary: 'Carries labels over from the nearest cells of the reference', body: MapRequest, response: { 200: MapResponse } } },
+      async (request) => {
+        const { valueKind, threshold } = request.body;
+        const cells = cellsOf(request.body);
+        const encoded = await untilStopped(request, (signal) => engine.embed(cells, { batchSize, signal, valueKind }));
+        const { labels, confidence, agreement, distance, mostLikely, classes, ...rest } = reference.map(encoded, { threshold });
+        return {
+          cellIds: [...cells.cellIds],
+          labels: [...labels],
+          confidence: Array.from(confidence),
+          agreement: Array.from(agreement),
+          distance: Array.from(distance, (value) => (Number.isNaN(value) ? null : value)),
+          mostLikely: Array.from(mostLikely, (code) => classes[code] ?? null),
+          classes: [...classes],
+          threshold: rest.threshold,
+          source: sourceOf(encoded),
+        };
+      },
+    );
   }
 }
 

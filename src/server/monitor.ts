@@ -15,15 +15,33 @@ export function createMonitor(levels: { readonly requests: () => number; readonl
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
   const gauge = (name: string, help: string, read: () => number): void =>
-    void new Gauge({ name, help, registers, collect() { this.set(read()); } });
+    void new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
   gauge('scdiva_requests_in_flight', 'JSON requests under way', levels.requests);
   gauge('scdiva_files_in_flight', 'Uploaded files under way', levels.files);
   gauge('scdiva_queue_cells', 'Cells that wait to be computed', levels.waitingCells);
   const requests = new Counter({ name: 'scdiva_http_requests_total', help: 'Answers given', labelNames: ['route', 'method', 'status'], registers });
-  const latency = new Histogram({ name: 'scdiva_http_request_seconds', help: 'From the first byte of a request to the last of its answer', labelNames: ['route'], buckets: SECONDS, registers });
+  const latency = new Histogram({
+    name: 'scdiva_http_request_seconds',
+    help: 'From the first byte of a request to the last of its answer',
+    labelNames: ['route'],
+    buckets: SECONDS,
+    registers,
+  });
   const cells = new Counter({ name: 'scdiva_cells_total', help: 'Cells computed', registers });
   const batchCells = new Histogram({ name: 'scdiva_batch_cells', help: 'Cells computed at once', buckets: [1, 2, 4, 8, 16, 32, 64, 128], registers });
-  const batchCalls = new Histogram({ name: 'scdiva_batch_requests', help: 'Requests whose cells were computed at once', buckets: [1, 2, 4, 8, 16, 32], registers });
+  const batchCalls = new Histogram({
+    name: 'scdiva_batch_requests',
+    help: 'Requests whose cells were computed at once',
+    buckets: [1, 2, 4, 8, 16, 32],
+    registers,
+  });
   const batchSeconds = new Histogram({ name: 'scdiva_batch_seconds', help: 'Time of computing them', buckets: SECONDS, registers });
   return {
     registry,

@@ -6,7 +6,11 @@ import type { Problem } from './schemas.js';
 
 /** An answer that is not the one asked for. */
 export class HttpProblem extends Error {
-  constructor(readonly status: number, message: string, readonly more: { readonly retryAfterSeconds?: number; readonly closes?: boolean } = {}) {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly more: { readonly retryAfterSeconds?: number; readonly closes?: boolean } = {},
+  ) {
     super(message);
   }
 }
@@ -18,7 +22,11 @@ export function problem(status: number, detail: string, more: Pick<Problem, 'fie
 
 export function sendProblem(reply: FastifyReply, body: Problem): FastifyReply {
   // Serialised here: a route names a schema only for the answers it gives itself.
-  return reply.code(body.status).type('application/problem+json').serializer((value) => JSON.stringify(value)).send(body);
+  return reply
+    .code(body.status)
+    .type('application/problem+json')
+    .serializer((value) => JSON.stringify(value))
+    .send(body);
 }
 
 /** Whatever was thrown, as an answer: the caller's mistakes in one line with the mend, failures of ours without what is inside. */
@@ -30,8 +38,14 @@ export function answerError(error: FastifyError, request: FastifyRequest, reply:
   }
   if (hasZodFastifySchemaValidationErrors(error)) {
     const { instancePath, message } = error.validation[0]!;
-    const field = [error.validationContext, ...instancePath.split('/').filter(Boolean)].filter((part) => part !== 'body').join('.').replace(/\.(\d+)(?=\.|$)/g, '[$1]');
-    return sendProblem(reply, problem(400, `${field || 'request'}: ${message ?? 'is not as expected'} (GET /openapi.json says what is)`, { field: field || 'request' }));
+    const field = [error.validationContext, ...instancePath.split('/').filter(Boolean)]
+      .filter((part) => part !== 'body')
+      .join('.')
+      .replace(/\.(\d+)(?=\.|$)/g, '[$1]');
+    return sendProblem(
+      reply,
+      problem(400, `${field || 'request'}: ${message ?? 'is not as expected'} (GET /openapi.json says what is)`, { field: field || 'request' }),
+    );
   }
   if (error instanceof ScDivaError && error.exitCode === 2) {
     const { key, expected, hint } = error.facts;

@@ -23,9 +23,15 @@ const cellFields = {
   valueKind: ValueKind.optional().describe('what the values are, where it cannot be told from them'),
 };
 
-const oneOfBoth = { check: ({ cells, matrix }: { cells?: unknown; matrix?: unknown }) => (cells === undefined) !== (matrix === undefined), error: 'either cells or matrix, and not both' };
+const oneOfBoth = {
+  check: ({ cells, matrix }: { cells?: unknown; matrix?: unknown }) => (cells === undefined) !== (matrix === undefined),
+  error: 'either cells or matrix, and not both',
+};
 
-export const CellsRequest = z.strictObject(cellFields).refine(oneOfBoth.check, { path: ['cells'], error: oneOfBoth.error }).meta({ id: 'CellsRequest' });
+export const CellsRequest = z
+  .strictObject(cellFields)
+  .refine(oneOfBoth.check, { path: ['cells'], error: oneOfBoth.error })
+  .meta({ id: 'CellsRequest' });
 export type CellsRequest = z.infer<typeof CellsRequest>;
 
 const threshold = z.number().min(0).max(1).optional();
@@ -101,7 +107,9 @@ export const AnnotateFileQuery = FileQuery.extend({
   probabilities: z.stringbool().optional().describe('also obsm["scdiva_probabilities"]'),
 });
 
-export const MapFileQuery = FileQuery.extend({ threshold: z.coerce.number().min(0).max(1).optional().describe('cells of a smaller confidence become unknown; default: the reference’s') });
+export const MapFileQuery = FileQuery.extend({
+  threshold: z.coerce.number().min(0).max(1).optional().describe('cells of a smaller confidence become unknown; default: the reference’s'),
+});
 
 /** RFC 9457. */
 export const Problem = z

@@ -46,7 +46,13 @@ export async function serve({ checkpoint, reference: referenceFolder, config, ve
   const model = await ScDiVa.fromPretrained(checkpoint, {
     ...load,
     wrapEncoder: (encoder, { vocabulary, preprocessing }) =>
-      (batching = new BatchingEncoder(encoder, { maxCells: config.batchSize, maxDelayMs: config.batchDelayMs, padId: vocabulary.padId, maxGenes: preprocessing.maxGenes, onBatch: (batch) => app?.monitor.onBatch(batch) })),
+      (batching = new BatchingEncoder(encoder, {
+        maxCells: config.batchSize,
+        maxDelayMs: config.batchDelayMs,
+        padId: vocabulary.padId,
+        maxGenes: preprocessing.maxGenes,
+        onBatch: (batch) => app?.monitor.onBatch(batch),
+      })),
   });
   const engine = new ScDiVaInference({ model });
   const folder = await mkdtemp(join(tmpdir(), 'scdiva-serve-'));
@@ -59,7 +65,11 @@ export async function serve({ checkpoint, reference: referenceFolder, config, ve
     const head = model.checkpoint.head?.info.task;
     const reference = referenceFolder === undefined ? undefined : await Reference.open(referenceFolder, model);
     const [description, provenance] = await Promise.all([describeCheckpoint(model.checkpoint), provenanceOf(model, version, head !== undefined)]);
-    app = await createApp({ version, model, engine, description, provenance, head, reference, batchSize: config.batchSize, folder, numWaiting: () => batching!.numWaiting }, config, log);
+    app = await createApp(
+      { version, model, engine, description, provenance, head, reference, batchSize: config.batchSize, folder, numWaiting: () => batching!.numWaiting },
+      config,
+      log,
+    );
     await listen(app, config);
   } catch (error) {
     await app?.server.close();
@@ -89,7 +99,12 @@ async function listen({ server }: App, { host, port }: ServerConfig): Promise<vo
     await server.listen({ host, port });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const [found, hint] = code === 'EADDRINUSE' ? ['something else listens there', 'choose another --port, or 0 for any'] : code === 'EACCES' ? ['not allowed to listen there', 'choose a --port above 1023'] : [`cannot listen there (${code})`, 'choose another --host'];
+    const [found, hint] =
+      code === 'EADDRINUSE'
+        ? ['something else listens there', 'choose another --port, or 0 for any']
+        : code === 'EACCES'
+          ? ['not allowed to listen there', 'choose a --port above 1023']
+          : [`cannot listen there (${code})`, 'choose another --host'];
     throw new OutputError({ file: `${host}:${port}`, found, hint, cause });
   }
 }

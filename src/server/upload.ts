@@ -51,7 +51,8 @@ const FORM_BYTES = 64 * 1024;
 
 async function fileOf(request: FastifyRequest): Promise<Readable> {
   if (!request.isMultipart()) {
-    if (!(request.body instanceof Readable)) throw new HttpProblem(415, `no file in the request (send one as the body with content-type ${UPLOAD_TYPES[0]}, or as a form with one file)`);
+    if (!(request.body instanceof Readable))
+      throw new HttpProblem(415, `no file in the request (send one as the body with content-type ${UPLOAD_TYPES[0]}, or as a form with one file)`);
     return request.body;
   }
   const part = await request.file();
@@ -71,5 +72,7 @@ function atMost(maxBytes: number): Transform {
 }
 
 function tooLarge(maxBytes: number): HttpProblem {
-  return new HttpProblem(413, `the file is larger than the ${maxBytes} bytes taken here (use scdiva annotate or scdiva embed where the file is)`, { closes: true });
+  return new HttpProblem(413, `the file is larger than the ${maxBytes} bytes taken here (use scdiva annotate or scdiva embed where the file is)`, {
+    closes: true,
+  });
 }

@@ -32,7 +32,13 @@ export function embedCells(parameters: Tensors, inputs: Tensors, config: ModelCo
     const values = inputs['values'] as tf.Tensor2D;
     // The mask vectors play no part here, and their gradient would be zero: zeros stand in for them, so that they need not be there.
     const noMask = tf.zeros([config.hiddenDim]);
-    return latentStates({ ...parameters, gene_mask_emb: noMask, value_mask_emb: noMask }, { geneIds, values, isReplaced: tf.zerosLike(values) }, config, vocabulary, options);
+    return latentStates(
+      { ...parameters, gene_mask_emb: noMask, value_mask_emb: noMask },
+      { geneIds, values, isReplaced: tf.zerosLike(values) },
+      config,
+      vocabulary,
+      options,
+    );
   });
 }
 
@@ -69,9 +75,19 @@ export async function createCellEncoder(executor: Executor, { parameters, ...mod
  * The encoder over variables that are there already and stay their owner's: at least those of which `isOfEmbedding` holds.
  * @throws ConfigError for bf16 where the executor has none
  */
-export function cellEncoderOf(executor: Executor, variables: Variables, { modelConfig, vocabulary }: Omit<EncoderModel, 'parameters'>, precision: 'f32' | 'bf16' = 'f32'): CellEncoder {
-  if (precision === 'bf16' && executor.kind === 'eager') throw new ConfigError({ key: 'precision', found: 'bf16, which the eager executor does not have', hint: 'use f32, or the graph executor' });
-  const program = executor.compile((state, inputs) => ({ outputs: { embedding: embedCells(state, inputs, modelConfig, vocabulary) } }), { variables, precision, name: 'embed' });
+export function cellEncoderOf(
+  executor: Executor,
+  variables: Variables,
+  { modelConfig, vocabulary }: Omit<EncoderModel, 'parameters'>,
+  precision: 'f32' | 'bf16' = 'f32',
+): CellEncoder {
+  if (precision === 'bf16' && executor.kind === 'eager')
+    throw new ConfigError({ key: 'precision', found: 'bf16, which the eager executor does not have', hint: 'use f32, or the graph executor' });
+  const program = executor.compile((state, inputs) => ({ outputs: { embedding: embedCells(state, inputs, modelConfig, vocabulary) } }), {
+    variables,
+    precision,
+    name: 'embed',
+  });
   return {
     embeddingDim: modelConfig.hiddenDim,
     encode: async (batch) => (await program.run(cellInputs(batch)))['embedding']!.data as Float32Array,

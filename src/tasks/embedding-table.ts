@@ -13,7 +13,11 @@ export class EmbeddingTable {
   private readonly position: Int32Array;
   private readonly data: Float32Array;
 
-  private constructor(corpusSize: number, rows: Int32Array, readonly embeddingDim: number) {
+  private constructor(
+    corpusSize: number,
+    rows: Int32Array,
+    readonly embeddingDim: number,
+  ) {
     this.position = new Int32Array(corpusSize).fill(-1);
     rows.forEach((row, i) => (this.position[row] = i));
     this.data = new Float32Array(rows.length * embeddingDim);

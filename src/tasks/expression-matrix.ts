@@ -13,7 +13,11 @@ export function expressionMatrix(corpus: Corpus, rows: Int32Array, { targetSum, 
   const { vocabulary, scale } = corpus;
   const numGenes = corpus.numGenesPerCell();
   const numValues = rows.reduce((sum, row) => sum + numGenes[row]!, 0);
-  const serializer = new Serializer({ preprocessing: { targetSum, lengthMultiple, maxGenes: vocabulary.size, serialisation: 'expression' }, scale, entropy: flatEntropy(vocabulary) });
+  const serializer = new Serializer({
+    preprocessing: { targetSum, lengthMultiple, maxGenes: vocabulary.size, serialisation: 'expression' },
+    scale,
+    entropy: flatEntropy(vocabulary),
+  });
   const indptr = new Int32Array(rows.length + 1);
   const indices = new Int32Array(numValues);
   const values = new Float32Array(numValues);

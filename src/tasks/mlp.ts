@@ -15,7 +15,10 @@ export interface MlpSizes {
 }
 
 /** Name and shape of every parameter behind `prefix`, which ends in a dot. */
-export function mlpSpecs(prefix: string, { inputDim: I, hiddenDim: E, outputDim: O }: MlpSizes): { readonly name: string; readonly shape: readonly number[]; readonly numIn: number }[] {
+export function mlpSpecs(
+  prefix: string,
+  { inputDim: I, hiddenDim: E, outputDim: O }: MlpSizes,
+): { readonly name: string; readonly shape: readonly number[]; readonly numIn: number }[] {
   return [
     { name: `${prefix}0.weight`, shape: [E, I], numIn: I },
     { name: `${prefix}0.bias`, shape: [E], numIn: I },

@@ -38,14 +38,20 @@ export function readTaskHead<I>({ folder, head }: HeadSource, { task, schema, wr
     const found = head ? `its head is for ${head.info.task}` : `has no ${task} head`;
     throw new CheckpointError({ file: folder, found, hint: `make one with scdiva finetune ${task}, and name its --out folder` });
   }
-  const damaged = (file: string, details: { key?: string | undefined; found: string; expected?: string }) => new CheckpointError({ file: `${folder}/${file}`, ...details, hint: 'the file is damaged or belongs to another checkpoint' });
+  const damaged = (file: string, details: { key?: string | undefined; found: string; expected?: string }) =>
+    new CheckpointError({ file: `${folder}/${file}`, ...details, hint: 'the file is damaged or belongs to another checkpoint' });
   const parsed = schema.safeParse(head.info);
   if (!parsed.success) throw damaged('head.json', { key: parsed.error.issues[0]!.path.join('.') || undefined, found: parsed.error.issues[0]!.message });
   const contradiction = wrong?.(parsed.data);
   if (contradiction) throw damaged('head.json', contradiction);
   const parameters = specs(parsed.data).map(({ name, shape }): [string, HostTensor] => {
     const tensor = head.parameters[name];
-    if (String(tensor?.shape) !== String(shape)) throw damaged('head.safetensors', { key: name, found: tensor ? `shape [${tensor.shape.join(', ')}]` : 'missing', expected: `shape [${shape.join(', ')}] by head.json` });
+    if (String(tensor?.shape) !== String(shape))
+      throw damaged('head.safetensors', {
+        key: name,
+        found: tensor ? `shape [${tensor.shape.join(', ')}]` : 'missing',
+        expected: `shape [${shape.join(', ')}] by head.json`,
+      });
     return [name, tensor!];
   });
   return { info: parsed.data, parameters: Object.fromEntries(parameters) };
@@ -53,5 +59,7 @@ export function readTaskHead<I>({ folder, head }: HeadSource, { task, schema, wr
 
 /** A head that reads cells of another width than the model gives. */
 export function wrongWidth({ embeddingDim }: { readonly embeddingDim: number }, { modelConfig }: Pick<HeadSource, 'modelConfig'>): WrongInfo | undefined {
-  return embeddingDim === modelConfig.hiddenDim ? undefined : { key: 'embeddingDim', found: String(embeddingDim), expected: `${modelConfig.hiddenDim}, the model's hidden size` };
+  return embeddingDim === modelConfig.hiddenDim
+    ? undefined
+    : { key: 'embeddingDim', found: String(embeddingDim), expected: `${modelConfig.hiddenDim}, the model's hidden size` };
 }

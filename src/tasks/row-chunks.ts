@@ -12,7 +12,13 @@ const CHUNK = 4096;
  * @param chunkRows rows a call; fewer where a row comes out wide
  * @returns [n, P]
  */
-export async function inRowChunks(rows: Float32Array, D: number, P: number, run: (chunk: HostTensor) => Promise<HostTensor['data']>, chunkRows = CHUNK): Promise<Float32Array> {
+export async function inRowChunks(
+  rows: Float32Array,
+  D: number,
+  P: number,
+  run: (chunk: HostTensor) => Promise<HostTensor['data']>,
+  chunkRows = CHUNK,
+): Promise<Float32Array> {
   const n = rows.length / D;
   const out = new Float32Array(n * P);
   for (let start = 0; start < n; start += chunkRows) {

@@ -27,7 +27,19 @@ export interface LibraryPlace {
  * No -ffast-math: it would let the compiler assume that there is no NaN, and NaN is how a broken run is noticed. Sums are reordered only
  * where the sources say so (omp simd). Never unloaded (nodelete): whoever loaded it keeps pointers into it until the process ends.
  */
-const FLAGS = ['-std=c++17', '-O3', '-march=native', '-fno-math-errno', '-fno-trapping-math', '-fopenmp-simd', ...(process.arch === 'x64' ? ['-mprefer-vector-width=512'] : []), '-shared', '-fPIC', '-Wl,-z,nodelete', '-w'];
+const FLAGS = [
+  '-std=c++17',
+  '-O3',
+  '-march=native',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+  '-fopenmp-simd',
+  ...(process.arch === 'x64' ? ['-mprefer-vector-width=512'] : []),
+  '-shared',
+  '-fPIC',
+  '-Wl,-z,nodelete',
+  '-w',
+];
 
 /** Where the library of this version for this kind of processor is, built or not. */
 export async function libraryPlace(library: Library, cache = cacheFolder()): Promise<LibraryPlace> {
@@ -59,7 +71,11 @@ export async function compileLibrary(library: Library, inputs: readonly string[]
   try {
     const files = (await sources(library)).filter((file) => file.endsWith('.cc'));
     const { code, stderr } = await runCommand(program, [...allFlags(library), ...files, ...inputs, '-o', draft], { signal });
-    if (code !== 0) throw new SetupError({ found: `${program} cannot compile ${library.name}/: ${stderr.split('\n').find((line) => /error/i.test(line)) ?? stderr.trim().split('\n').at(-1)}`, hint: `a complete g++ 9 or newer is needed; CXX names another compiler; ${library.without}` });
+    if (code !== 0)
+      throw new SetupError({
+        found: `${program} cannot compile ${library.name}/: ${stderr.split('\n').find((line) => /error/i.test(line)) ?? stderr.trim().split('\n').at(-1)}`,
+        hint: `a complete g++ 9 or newer is needed; CXX names another compiler; ${library.without}`,
+      });
     await rename(draft, path);
   } finally {
     await rm(draft, { force: true });
@@ -73,7 +89,10 @@ const allFlags = ({ flags }: Library): readonly string[] => [...FLAGS, ...flags]
 
 async function sources({ name }: Library): Promise<string[]> {
   const folder = fileURLToPath(new URL(`../../${name}/`, import.meta.url));
-  return (await readdir(folder)).filter((file) => /\.(cc|h)$/.test(file)).sort().map((file) => join(folder, file));
+  return (await readdir(folder))
+    .filter((file) => /\.(cc|h)$/.test(file))
+    .sort()
+    .map((file) => join(folder, file));
 }
 
 function cpuInfo(): string {

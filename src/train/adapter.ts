@@ -41,7 +41,12 @@ export async function readAdapter(folder: string): Promise<Adapter> {
   const file = join(folder, ADAPTER_FILES.info);
   const damaged = (found: string, key?: string) => new CheckpointError({ file, key, found, hint: 'the file is damaged or of another version' });
   const text = await readText(file).catch((cause: NodeJS.ErrnoException) => {
-    throw new CheckpointError({ file, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, expected: 'the adapter of a fine-tuning with lora', cause });
+    throw new CheckpointError({
+      file,
+      found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`,
+      expected: 'the adapter of a fine-tuning with lora',
+      cause,
+    });
   });
   let raw: unknown;
   try {
@@ -64,7 +69,8 @@ export function weightsSha256(folder: string): Promise<string> {
 /** The folder of the weights that an adapter belongs to. @throws CheckpointError when it is not there, or holds other weights */
 export async function findBase(folder: string, { base }: AdapterInfo): Promise<string> {
   const path = resolve(folder, base.path);
-  const wrong = (found: string) => new CheckpointError({ file: join(folder, ADAPTER_FILES.info), key: 'base.path', found, hint: 'put the path of the checkpoint there that was fine-tuned' });
+  const wrong = (found: string) =>
+    new CheckpointError({ file: join(folder, ADAPTER_FILES.info), key: 'base.path', found, hint: 'put the path of the checkpoint there that was fine-tuned' });
   if (!existsSync(path)) throw wrong(`${path}, which is not there`);
   if ((await weightsSha256(path)) !== base.sha256) throw wrong(`${path}, which holds other weights than were adapted`);
   return path;

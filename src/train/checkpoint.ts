@@ -130,7 +130,16 @@ export async function saveCheckpoint(folder: string, content: CheckpointContent)
 export async function loadCheckpoint(path: string, release: ReleaseOptions = {}): Promise<Checkpoint> {
   const checkpoint = await openCheckpoint(path, release);
   const { folder, modelConfig, vocabulary, entropy, preprocessing, head, state } = checkpoint;
-  return { folder, modelConfig, vocabulary, entropy, preprocessing, parameters: await allParameters(checkpoint), ...(head && { head }), ...(state && { state }) };
+  return {
+    folder,
+    modelConfig,
+    vocabulary,
+    entropy,
+    preprocessing,
+    parameters: await allParameters(checkpoint),
+    ...(head && { head }),
+    ...(state && { state }),
+  };
 }
 
 /** Every parameter of the model in memory. */
@@ -174,12 +183,22 @@ async function openWhole(folder: string, release: ReleaseOptions): Promise<OpenC
   const vocabulary = has(CHECKPOINT_FILES.genes)
     ? await readTable(file(CHECKPOINT_FILES.genes), (text, name) => Vocabulary.parseTsv(text, name))
     : await releasedVocabulary(file(CHECKPOINT_FILES.genes), ids.size, release);
-  if (vocabulary.size !== ids.size) throw new CheckpointError({ file: file(CHECKPOINT_FILES.genes), found: `${vocabulary.genes.length} genes`, expected: `${ids.size - 5} by VOCAB_SIZE of config.json` });
+  if (vocabulary.size !== ids.size)
+    throw new CheckpointError({
+      file: file(CHECKPOINT_FILES.genes),
+      found: `${vocabulary.genes.length} genes`,
+      expected: `${ids.size - 5} by VOCAB_SIZE of config.json`,
+    });
   for (const id of ['padId', 'maskId', 'padFillId', 'bosId', 'eosId'] as const)
-    if (vocabulary[id] !== ids[id]) throw new CheckpointError({ file: file(CHECKPOINT_FILES.config), key: id, found: String(ids[id]), expected: `${vocabulary[id]}, the released layout` });
+    if (vocabulary[id] !== ids[id])
+      throw new CheckpointError({ file: file(CHECKPOINT_FILES.config), key: id, found: String(ids[id]), expected: `${vocabulary[id]}, the released layout` });
   const { vocabularyHash } = await readJson(file(CHECKPOINT_FILES.config), z.looseObject({ vocabularyHash: z.string().optional() }));
   if (vocabularyHash !== undefined && vocabularyHash !== vocabulary.hash)
-    throw new CheckpointError({ file: file(CHECKPOINT_FILES.genes), found: 'other genes, or another order, than these weights were trained on', hint: 'restore the genes.tsv that was written with them' });
+    throw new CheckpointError({
+      file: file(CHECKPOINT_FILES.genes),
+      found: 'other genes, or another order, than these weights were trained on',
+      hint: 'restore the genes.tsv that was written with them',
+    });
   const entropy = has(CHECKPOINT_FILES.entropy)
     ? await readTable(file(CHECKPOINT_FILES.entropy), (text, name) => parseEntropyTsv(text, vocabulary, name))
     : await releasedEntropy(file(CHECKPOINT_FILES.entropy), vocabulary, release);
@@ -187,7 +206,12 @@ async function openWhole(folder: string, release: ReleaseOptions): Promise<OpenC
     ? await readJson(file(CHECKPOINT_FILES.preprocessing), Preprocessing)
     : releasedPreprocessing(file(CHECKPOINT_FILES.preprocessing), modelConfig, release);
   if (preprocessing.maxGenes > modelConfig.maxGenes)
-    throw new CheckpointError({ file: file(CHECKPOINT_FILES.preprocessing), key: 'maxGenes', found: String(preprocessing.maxGenes), expected: `at most ${modelConfig.maxGenes}, MAX_GENE_LEN of config.json` });
+    throw new CheckpointError({
+      file: file(CHECKPOINT_FILES.preprocessing),
+      key: 'maxGenes',
+      found: String(preprocessing.maxGenes),
+      expected: `at most ${modelConfig.maxGenes}, MAX_GENE_LEN of config.json`,
+    });
   const openParameters = (): Promise<ModelWeights> => ModelWeights.open(folder, modelConfig, vocabulary.size);
   const weights = await openParameters();
   await weights.close();
@@ -199,7 +223,17 @@ async function openWhole(folder: string, release: ReleaseOptions): Promise<OpenC
       await weights.close();
     }
   }
-  return { folder, weightsFiles: weights.files, weightsDtypes: weights.dtypes, modelConfig, vocabulary, entropy, preprocessing, readParameters, ...(await loadRest(folder)) };
+  return {
+    folder,
+    weightsFiles: weights.files,
+    weightsDtypes: weights.dtypes,
+    modelConfig,
+    vocabulary,
+    entropy,
+    preprocessing,
+    readParameters,
+    ...(await loadRest(folder)),
+  };
 }
 
 /** The optimiser state of a checkpoint, by variable name: only a resumed run reads it. */
@@ -212,12 +246,20 @@ export function resolveCheckpoint(path: string): string {
   if (!existsSync(path)) throw new CheckpointError({ file: path, found: 'no such folder', hint: 'name a checkpoint folder or a run folder' });
   const candidates = ['', 'checkpoints/best', 'checkpoints/last', 'best', 'last'].map((part) => join(path, part));
   const found = candidates.find((folder) => existsSync(join(folder, CHECKPOINT_FILES.config)) || existsSync(join(folder, CHECKPOINT_FILES.adapter)));
-  if (found === undefined) throw new CheckpointError({ file: path, found: `no ${CHECKPOINT_FILES.config} in it and no checkpoints/ below it`, hint: 'name a checkpoint folder or a run folder that has saved one' });
+  if (found === undefined)
+    throw new CheckpointError({
+      file: path,
+      found: `no ${CHECKPOINT_FILES.config} in it and no checkpoints/ below it`,
+      hint: 'name a checkpoint folder or a run folder that has saved one',
+    });
   return found;
 }
 
 /** @throws CheckpointError when the data were built for another gene list than the checkpoint's */
-export function requireVocabulary({ folder, vocabulary }: Pick<CheckpointFacts, 'folder' | 'vocabulary'>, data: { readonly path: string; readonly vocabulary: Vocabulary }): void {
+export function requireVocabulary(
+  { folder, vocabulary }: Pick<CheckpointFacts, 'folder' | 'vocabulary'>,
+  data: { readonly path: string; readonly vocabulary: Vocabulary },
+): void {
   if (vocabulary.hash === data.vocabulary.hash) return;
   throw new CheckpointError({
     file: folder,

@@ -16,7 +16,12 @@ export type OptimizerConfig = z.infer<typeof OptimizerConfig>;
 export const ScheduleConfig = z.strictObject({
   kind: z.enum(['cosine', 'linear', 'constant']).default('cosine').describe('how the learning rate falls after warm-up'),
   warmupSteps: z.int().min(0).default(0).describe('steps of linear rise to lr'),
-  decaySteps: z.int().positive().nullable().default(null).describe('step at which the fall ends; null = the length of the run. Set it when a run may be prolonged later'),
+  decaySteps: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe('step at which the fall ends; null = the length of the run. Set it when a run may be prolonged later'),
   minLrRatio: z.number().min(0).max(1).default(0.1).describe('where the fall ends, as a share of lr'),
 });
 export type ScheduleConfig = z.infer<typeof ScheduleConfig>;
@@ -39,13 +44,25 @@ export const TrainConfig = z
     epochs: z.number().positive().nullish().describe('length of the run in passes over the training split'),
     batchSize: z.int().positive().default(32).describe('cells an optimiser step'),
     accumulation: z.int().positive().default(1).describe('micro-batches a step is computed in: same result, less memory'),
-    microBatch: z.literal('auto').nullable().default(null).describe('auto: as many cells at once as fit the memory budget; sets accumulation when the run begins'),
+    microBatch: z
+      .literal('auto')
+      .nullable()
+      .default(null)
+      .describe('auto: as many cells at once as fit the memory budget; sets accumulation when the run begins'),
     memoryBudgetGb: z.number().positive().nullable().default(null).describe('what microBatch auto may fill; null = 80 % of the memory that is free'),
     precision: z.enum(['f32', 'bf16']).default('f32').describe('bf16: matrix products in bfloat16, the rest in float32'),
-    gradientCheckpointing: z.boolean().default(false).describe('compute the insides of each block anew on the way back: far less memory, about a quarter more time'),
+    gradientCheckpointing: z
+      .boolean()
+      .default(false)
+      .describe('compute the insides of each block anew on the way back: far less memory, about a quarter more time'),
     executor: z.enum(['auto', 'eager', 'graph']).default('auto'),
     session: SessionConfig.prefault({}).describe('how TensorFlow runs graphs; the eager executor knows nothing of it'),
-    shardOptimizer: z.boolean().default(false).describe('where several workers train together: each keeps the moments of its share of the parameters alone; less memory, new weights travel as the gradients do'),
+    shardOptimizer: z
+      .boolean()
+      .default(false)
+      .describe(
+        'where several workers train together: each keeps the moments of its share of the parameters alone; less memory, new weights travel as the gradients do',
+      ),
     cluster: ClusterConfig.prefault({}).describe('where several workers train together; batchSize counts the cells of all of them'),
     seed: z.int().min(0).default(0),
     optimizer: OptimizerConfig.prefault({}),

@@ -19,7 +19,14 @@ export interface Evaluator {
  * Evaluates a task with the weights that would be saved now: the moving average where there is one. Workers divide the cells of
  * every batch of the mean loss among themselves; what else a task computes, each computes alike, and all go by what the first one found.
  */
-export function createEvaluator(setup: { task: Task; executor: Executor; variables: Variables; config: TrainConfig; root: Rng; team?: Team | undefined }): Evaluator {
+export function createEvaluator(setup: {
+  task: Task;
+  executor: Executor;
+  variables: Variables;
+  config: TrainConfig;
+  root: Rng;
+  team?: Team | undefined;
+}): Evaluator {
   const { task, executor, variables, config, root, team } = setup;
   const batchSize = evaluationBatchSize(config);
   const programs = new Map<string, Program>();
@@ -43,7 +50,9 @@ export function createEvaluator(setup: { task: Task; executor: Executor; variabl
       totalWeight += weight;
     }
     if (team) {
-      const parts = (await team.gather(JSON.stringify({ sum, totalWeight }))).map((text) => JSON.parse(text, (_, value: unknown) => value ?? NaN) as { sum: typeof sum; totalWeight: number });
+      const parts = (await team.gather(JSON.stringify({ sum, totalWeight }))).map(
+        (text) => JSON.parse(text, (_, value: unknown) => value ?? NaN) as { sum: typeof sum; totalWeight: number },
+      );
       sum = parts.reduce((all, part) => addWeighted(all, part.sum, 1), { loss: 0, aux: {} } as typeof sum);
       totalWeight = parts.reduce((all, part) => all + part.totalWeight, 0);
     }
@@ -87,7 +96,13 @@ export const evaluationBatchSize = ({ batchSize, accumulation }: TrainConfig): n
  * The inputs of one evaluation pass, batch by batch: what they hide depends on the stream alone, so every pass asks the same.
  * @param part only these cells of every batch, with what the whole batch's inputs would hide of them
  */
-export async function* evaluationInputs(task: Pick<Task, 'batches' | 'inputs'>, split: Split, rng: Rng, batchSize: number, part?: BatchPart): AsyncGenerator<{ batch: CellBatch; inputs: HostTensors }> {
+export async function* evaluationInputs(
+  task: Pick<Task, 'batches' | 'inputs'>,
+  split: Split,
+  rng: Rng,
+  batchSize: number,
+  part?: BatchPart,
+): AsyncGenerator<{ batch: CellBatch; inputs: HostTensors }> {
   const batches = task.batches(split, { rng, batchSize });
   let index = 0;
   try {

@@ -30,7 +30,13 @@ export interface Feed {
  * @param part where several processes train together: the cells this one takes of every batch. A feed of none (numCells 0, no micro-batch)
  *   is one in which this process has nothing to add, and the others have.
  */
-export async function* trainingFeed(task: Task, config: TrainConfig, root: Rng, from: Cursor & { step: number }, part?: BatchPart): AsyncGenerator<Feed, never> {
+export async function* trainingFeed(
+  task: Task,
+  config: TrainConfig,
+  root: Rng,
+  from: Cursor & { step: number },
+  part?: BatchPart,
+): AsyncGenerator<Feed, never> {
   let step = from.step;
   for (let epoch = from.epoch; ; epoch++) {
     let batchIndex = epoch === from.epoch ? from.batchIndex : 0;

@@ -29,7 +29,18 @@ export function logSteps(reporter: Reporter, { logEvery }: TrainConfig, logger: 
     async afterStep({ step, cursor }, { loss, aux, gradNorm, lr, stepMs, waitMs, numCells }) {
       if (step % logEvery !== 0) return;
       const cellsPerSec = (1000 * numCells) / (stepMs + waitMs);
-      const record = { step, split: 'train', loss, ...aux, lr, gradNorm, epoch: cursor.epoch, stepMs: round(stepMs), waitMs: round(waitMs), cellsPerSec: round(cellsPerSec) } as const;
+      const record = {
+        step,
+        split: 'train',
+        loss,
+        ...aux,
+        lr,
+        gradNorm,
+        epoch: cursor.epoch,
+        stepMs: round(stepMs),
+        waitMs: round(waitMs),
+        cellsPerSec: round(cellsPerSec),
+      } as const;
       logger.info(record, 'train step');
       await reporter.report(record);
     },
@@ -54,7 +65,13 @@ export function validate(evaluator: Evaluator, reporter: Reporter, { evaluateEve
 }
 
 /** Writes checkpoints into the run folder, `whenSaving`. */
-export function saveCheckpoints(save: (folder: string, state: TrainState) => Promise<void>, runFolder: RunFolder, log: MetricsLog, config: TrainConfig, resumedFrom?: TrainState): Hook {
+export function saveCheckpoints(
+  save: (folder: string, state: TrainState) => Promise<void>,
+  runFolder: RunFolder,
+  log: MetricsLog,
+  config: TrainConfig,
+  resumedFrom?: TrainState,
+): Hook {
   const saveNow = async (state: TrainState): Promise<void> => {
     await log.sync();
     await save(runFolder.checkpoint(state.step), state);
@@ -87,7 +104,10 @@ export function whenSaving(saveNow: (state: TrainState) => Promise<void>, { chec
 export function showProgress(bar: ProgressBar, { earlyStopping: { metric } }: TrainConfig): Hook {
   return {
     afterStep({ step, validation }, { loss }) {
-      bar.update(step, `loss ${loss.toPrecision(4)}${validation?.metrics[metric] === undefined ? '' : `, validation ${metric} ${validation.metrics[metric].toPrecision(4)}`}`);
+      bar.update(
+        step,
+        `loss ${loss.toPrecision(4)}${validation?.metrics[metric] === undefined ? '' : `, validation ${metric} ${validation.metrics[metric].toPrecision(4)}`}`,
+      );
     },
   };
 }

@@ -4,7 +4,19 @@ import type { CheckpointState } from './checkpoint-state.js';
 import type { Baselines, Metrics } from './task.js';
 
 /** README.md of a checkpoint folder: what these weights are, how they came about, what they score, how to use them. */
-export function modelCard({ model, head, state, data, baselines }: { model: ModelDescription; head?: HeadInfo | undefined; state: CheckpointState; data: Readonly<Record<string, string | number>>; baselines?: Baselines | undefined }): string {
+export function modelCard({
+  model,
+  head,
+  state,
+  data,
+  baselines,
+}: {
+  model: ModelDescription;
+  head?: HeadInfo | undefined;
+  state: CheckpointState;
+  data: Readonly<Record<string, string | number>>;
+  baselines?: Baselines | undefined;
+}): string {
   const { modelConfig: m, vocabulary, preprocessing } = model;
   const scores = state.validation?.step === state.step ? state.validation.metrics : undefined;
   return [

@@ -41,7 +41,12 @@ export function stepScalars(config: TrainConfig, step: number, totalSteps: numbe
  * State the optimiser needs beside the parameters: zero moments, and averages that start at the weights.
  * @param owns of which parameters this worker keeps the moments; of all unless given
  */
-export function initialOptimizerState(config: TrainConfig, parameters: HostTensors, trainable: readonly string[], owns: (name: string) => boolean = () => true): HostTensors {
+export function initialOptimizerState(
+  config: TrainConfig,
+  parameters: HostTensors,
+  trainable: readonly string[],
+  owns: (name: string) => boolean = () => true,
+): HostTensors {
   const state: Record<string, HostTensor> = {};
   for (const name of trainable) {
     const parameter = parameters[name]!;
@@ -92,7 +97,15 @@ export interface ShareOfUpdate {
  * @param share what the gradients are to be multiplied by before anything else: cheaper here, where it costs a few scalars
  * @param own the parameters this worker updates; all unless given
  */
-export function applyGradients(config: TrainConfig, variables: Tensors, grads: Tensors, inputs: Tensors, loss: tf.Scalar, share?: tf.Scalar, own?: ShareOfUpdate): AppliedGradients {
+export function applyGradients(
+  config: TrainConfig,
+  variables: Tensors,
+  grads: Tensors,
+  inputs: Tensors,
+  loss: tf.Scalar,
+  share?: tf.Scalar,
+  own?: ShareOfUpdate,
+): AppliedGradients {
   const { beta1, beta2, eps, weightDecay, clipNorm } = config.optimizer;
   const lr = inputs[LR]!;
   const entries = Object.entries(grads);

@@ -43,7 +43,8 @@ export interface Profiler {
  * @throws ConfigError where steps do not run as graphs
  */
 export function createProfiler(step: TrainStep, executor: Executor, folder: RunFolder, numSteps: number, onWritten: (profile: Profile) => void): Profiler {
-  if (executor.kind !== 'graph') throw new ConfigError({ key: '--profile', found: 'steps run op by op here', expected: 'the graph executor', hint: 'set train.executor to graph' });
+  if (executor.kind !== 'graph')
+    throw new ConfigError({ key: '--profile', found: 'steps run op by op here', expected: 'the graph executor', hint: 'set train.executor to graph' });
   const graph = executor as GraphExecutor;
   const opTimes: OpTime[] = [];
   const spans: Span[] = [];
@@ -58,7 +59,13 @@ export function createProfiler(step: TrainStep, executor: Executor, folder: RunF
     const tensorBoardFile = join(folder.events, 'plugins', 'profile', name, `${hostname()}.trace.json.gz`);
     await writeFileAtomic(file, trace);
     await writeFileAtomic(tensorBoardFile, gzipSync(trace));
-    result = { file, tensorBoardFile, steps, stepMs: spans.reduce((sum, { durationUs }) => sum + durationUs, 0) / 1e3 / spans.length, ops: timesByType(opTimes, graph.products) };
+    result = {
+      file,
+      tensorBoardFile,
+      steps,
+      stepMs: spans.reduce((sum, { durationUs }) => sum + durationUs, 0) / 1e3 / spans.length,
+      ops: timesByType(opTimes, graph.products),
+    };
     onWritten(result);
   };
 
@@ -93,14 +100,22 @@ const NUM_ROWS = 12;
 
 /** The dearest op types, as lines for people. */
 export function describeProfile({ file, tensorBoardFile, steps, stepMs, ops }: Profile): string {
-  const row = (type: string, ms: string, share: string, count: string, rate: string): string => `  ${type.padEnd(26)}${ms.padStart(10)}${share.padStart(9)}${count.padStart(8)}${rate.padStart(10)}`.trimEnd();
+  const row = (type: string, ms: string, share: string, count: string, rate: string): string =>
+    `  ${type.padEnd(26)}${ms.padStart(10)}${share.padStart(9)}${count.padStart(8)}${rate.padStart(10)}`.trimEnd();
   const rest = ops.slice(NUM_ROWS);
   const sum = (pick: (op: OpTypeTime) => number): number => rest.reduce((total, op) => total + pick(op), 0);
-  const shown: OpTypeTime[] = [...ops.slice(0, NUM_ROWS), ...(rest.length > 0 ? [{ type: `${rest.length} other types`, count: sum(({ count }) => count), ms: sum(({ ms }) => ms), share: sum(({ share }) => share) }] : [])];
+  const shown: OpTypeTime[] = [
+    ...ops.slice(0, NUM_ROWS),
+    ...(rest.length > 0
+      ? [{ type: `${rest.length} other types`, count: sum(({ count }) => count), ms: sum(({ ms }) => ms), share: sum(({ share }) => share) }]
+      : []),
+  ];
   return [
     `profile of ${steps.length === 1 ? `step ${steps[0]}` : `steps ${steps.join(', ')}`}, ${stepMs.toFixed(0)} ms a step while measured; ops side by side count twice:`,
     row('op type', 'ms a step', 'share', 'ops', 'TFLOP/s'),
-    ...shown.map(({ type, ms, share, count, tflopPerSec }) => row(type, (ms / steps.length).toFixed(1), `${(100 * share).toFixed(1)} %`, String(Math.round(count / steps.length)), tflopPerSec?.toFixed(2) ?? '')),
+    ...shown.map(({ type, ms, share, count, tflopPerSec }) =>
+      row(type, (ms / steps.length).toFixed(1), `${(100 * share).toFixed(1)} %`, String(Math.round(count / steps.length)), tflopPerSec?.toFixed(2) ?? ''),
+    ),
     `trace: ${file} (open in ui.perfetto.dev or chrome://tracing), ${tensorBoardFile} (TensorBoard with its profile plugin)`,
   ].join('\n');
 }

@@ -44,17 +44,31 @@ export function checkResumable({ state }: Checkpoint, now: Pick<CheckpointState,
   const after = flatten(now.config);
   for (const key of new Set([...before.keys(), ...after.keys()])) {
     if (before.get(key) === after.get(key) || MAY_CHANGE.includes(key)) continue;
-    throw new ConfigError({ file: out, key, found: `${after.get(key) ?? 'absent'}, but the run was started with ${before.get(key) ?? 'none'}`, hint: 'put it back to resume, or start a new run with another --out' });
+    throw new ConfigError({
+      file: out,
+      key,
+      found: `${after.get(key) ?? 'absent'}, but the run was started with ${before.get(key) ?? 'none'}`,
+      hint: 'put it back to resume, or start a new run with another --out',
+    });
   }
   if (state.dataFingerprint !== now.dataFingerprint)
-    throw new ConfigError({ file: out, key: 'data', found: 'other data than the run was started with', hint: 'name the same data to resume, or start a new run with another --out' });
+    throw new ConfigError({
+      file: out,
+      key: 'data',
+      found: 'other data than the run was started with',
+      hint: 'name the same data to resume, or start a new run with another --out',
+    });
   return state;
 }
 
 /** Whether the learning rate of the steps to come follows another curve than the steps taken did: its length was that of the run. */
 export function hasOtherSchedule({ config }: CheckpointState, now: TrainConfig): boolean {
   const before = TrainConfig.parse(config['train']);
-  return now.schedule.kind !== 'constant' && now.schedule.decaySteps === null && ((before.steps ?? null) !== (now.steps ?? null) || (before.epochs ?? null) !== (now.epochs ?? null));
+  return (
+    now.schedule.kind !== 'constant' &&
+    now.schedule.decaySteps === null &&
+    ((before.steps ?? null) !== (now.steps ?? null) || (before.epochs ?? null) !== (now.epochs ?? null))
+  );
 }
 
 /** Leaves of a config by dotted path, as JSON text. */

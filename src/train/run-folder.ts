@@ -25,7 +25,11 @@ export class RunFolder {
   static async create(path: string): Promise<RunFolder> {
     if (existsSync(path) && readdirSync(path).length > 0) {
       const isRun = existsSync(join(path, 'run.json'));
-      throw new OutputError({ file: path, found: isRun ? 'holds a run already' : 'is not empty', hint: isRun ? 'go on with it with --resume, or choose another --out' : 'choose another --out' });
+      throw new OutputError({
+        file: path,
+        found: isRun ? 'holds a run already' : 'is not empty',
+        hint: isRun ? 'go on with it with --resume, or choose another --out' : 'choose another --out',
+      });
     }
     await makeFolder(path);
     return new RunFolder(path);
@@ -57,7 +61,8 @@ export class RunFolder {
     const folder = new RunFolder(path);
     if (RunFolder.hasCheckpoint(path) || !existsSync(folder.manifest)) return;
     // run.json is what tells that these are ours: it goes last.
-    for (const part of [folder.checkpoints, folder.profile, folder.events, folder.metrics, folder.config, folder.manifest]) await rm(part, { recursive: true, force: true });
+    for (const part of [folder.checkpoints, folder.profile, folder.events, folder.metrics, folder.config, folder.manifest])
+      await rm(part, { recursive: true, force: true });
   }
 
   /** The folder as one knows it who neither makes it nor writes to it. */
@@ -69,7 +74,11 @@ export class RunFolder {
   static open(path: string): RunFolder {
     const folder = new RunFolder(path);
     if (!RunFolder.hasCheckpoint(path))
-      throw new CheckpointError({ file: path, found: existsSync(path) ? 'no checkpoint to resume from' : 'no such run folder', hint: existsSync(path) ? 'remove the folder and start without --resume' : 'start without --resume' });
+      throw new CheckpointError({
+        file: path,
+        found: existsSync(path) ? 'no checkpoint to resume from' : 'no such run folder',
+        hint: existsSync(path) ? 'remove the folder and start without --resume' : 'start without --resume',
+      });
     return folder;
   }
 

@@ -61,7 +61,13 @@ export class ManifestFile {
     const now = new Date().toISOString();
     const earlier = isResumed && existsSync(path) ? (JSON.parse(await readFile(path, 'utf8')) as RunManifest) : undefined;
     const baselines = earlier?.baselines ?? facts.baselines;
-    const file = new ManifestFile(path, { ...facts, ...(baselines && { baselines }), status: 'running', startedAt: earlier?.startedAt ?? now, resumedAt: earlier ? [...earlier.resumedAt, now] : [] });
+    const file = new ManifestFile(path, {
+      ...facts,
+      ...(baselines && { baselines }),
+      status: 'running',
+      startedAt: earlier?.startedAt ?? now,
+      resumedAt: earlier ? [...earlier.resumedAt, now] : [],
+    });
     await file.write();
     return file;
   }
@@ -72,9 +78,17 @@ export class ManifestFile {
 
   /** @throws OutputError where another process has gone on with the run meanwhile: a worker that was frozen, and taken for dead */
   async requireCurrent(): Promise<void> {
-    const onDisk = await readFile(this.path, 'utf8').then((text) => JSON.parse(text) as RunManifest, () => undefined);
+    const onDisk = await readFile(this.path, 'utf8').then(
+      (text) => JSON.parse(text) as RunManifest,
+      () => undefined,
+    );
     const isOurs = onDisk?.startedAt === this.current.startedAt && onDisk.resumedAt.length === this.current.resumedAt.length;
-    if (!isOurs) throw new OutputError({ file: this.path, found: onDisk ? 'another process has gone on with this run' : 'is gone or damaged', hint: 'nothing more is written here; see what else runs in this folder' });
+    if (!isOurs)
+      throw new OutputError({
+        file: this.path,
+        found: onDisk ? 'another process has gone on with this run' : 'is gone or damaged',
+        hint: 'nothing more is written here; see what else runs in this folder',
+      });
   }
 
   async end(status: RunManifest['status'], { step, best }: TrainState, failure?: string): Promise<void> {
@@ -105,7 +119,13 @@ export async function describeVersions(runtime: Readonly<Record<string, string>>
 
 export function describeHost(): Record<string, string | number> {
   const [cpu] = os.cpus();
-  return { hostname: os.hostname(), platform: `${os.platform()} ${os.release()} ${os.arch()}`, cpu: cpu?.model ?? 'unknown', numCores: os.availableParallelism(), memoryGb: Math.round(os.totalmem() / 2 ** 30) };
+  return {
+    hostname: os.hostname(),
+    platform: `${os.platform()} ${os.release()} ${os.arch()}`,
+    cpu: cpu?.model ?? 'unknown',
+    numCores: os.availableParallelism(),
+    memoryGb: Math.round(os.totalmem() / 2 ** 30),
+  };
 }
 
 let head: Promise<string | undefined> | undefined;
@@ -118,7 +138,11 @@ function gitHead(): Promise<string | undefined> {
 async function askGit(): Promise<string | undefined> {
   if (!existsSync(join(packageFolder, '.git'))) return undefined;
   // Without git, or in a clone it distrusts, the manifest says nothing of the commit: it is an aid, not a condition.
-  const git = (...args: string[]) => promisify(execFile)('git', ['-C', packageFolder, ...args]).then(({ stdout }) => stdout.trim(), () => undefined);
+  const git = (...args: string[]) =>
+    promisify(execFile)('git', ['-C', packageFolder, ...args]).then(
+      ({ stdout }) => stdout.trim(),
+      () => undefined,
+    );
   const commit = await git('rev-parse', 'HEAD');
   return commit && (await git('status', '--porcelain', '--untracked-files=no')) ? `${commit} with local changes` : commit;
 }

@@ -108,7 +108,11 @@ async function train(run: TrainingRun, atExit: AtExit): Promise<TrainingResult> 
 
 /** What every worker but the first does: the same steps and validations, and nothing is written. */
 async function assist(run: TrainingRun, setup: Setup, atExit: AtExit): Promise<never> {
-  const { config: { train: config }, context, out } = run;
+  const {
+    config: { train: config },
+    context,
+    out,
+  } = run;
   const { state, totalSteps, step, evaluator, shares, variables } = setup;
   if (!run.isResumed) await tryValidation(setup, config);
   const feed = openFeed(run, setup, atExit);
@@ -132,7 +136,10 @@ async function part({ team }: Setup): Promise<void> {
 
 const FAREWELL_MS = 300;
 
-const isOver = (config: TrainConfig) => (at: TrainState): boolean => isPatienceSpent(at, config.earlyStopping);
+const isOver =
+  (config: TrainConfig) =>
+  (at: TrainState): boolean =>
+    isPatienceSpent(at, config.earlyStopping);
 
 function openFeed({ task, config }: TrainingRun, { root, state, team }: Setup, atExit: AtExit) {
   const feed = prefetch(trainingFeed(task, config.train, root, { ...state.cursor, step: state.step }, team));
@@ -141,9 +148,17 @@ function openFeed({ task, config }: TrainingRun, { root, state, team }: Setup, a
 }
 
 async function lead(run: TrainingRun, setup: Setup, atExit: AtExit): Promise<TrainingResult> {
-  const { task, config: { train: config }, context, out } = run;
+  const {
+    task,
+    config: { train: config },
+    context,
+    out,
+  } = run;
   const { folder, state, totalSteps, evaluator } = setup;
-  const profiler = run.profileSteps === undefined ? undefined : createProfiler(setup.step, setup.executor, folder, run.profileSteps, (profile) => context.say(describeProfile(profile)));
+  const profiler =
+    run.profileSteps === undefined
+      ? undefined
+      : createProfiler(setup.step, setup.executor, folder, run.profileSteps, (profile) => context.say(describeProfile(profile)));
   const untrained = run.isResumed ? undefined : await tryValidation(setup, config);
   const baselines = run.isResumed || !setup.hasValidation ? undefined : await run.baselines?.();
 
@@ -164,7 +179,16 @@ async function lead(run: TrainingRun, setup: Setup, atExit: AtExit): Promise<Tra
     showProgress(bar, config),
     ...(profiler ? [profiler.hook] : []),
   ];
-  const { isInterrupted } = await trainLoop({ step: profiler?.step ?? setup.step, feed, state, hooks, totalSteps, isOver: isOver(config), signal: context.signal, isShared: setup.team !== undefined }).catch(async (error: unknown) => {
+  const { isInterrupted } = await trainLoop({
+    step: profiler?.step ?? setup.step,
+    feed,
+    state,
+    hooks,
+    totalSteps,
+    isOver: isOver(config),
+    signal: context.signal,
+    isShared: setup.team !== undefined,
+  }).catch(async (error: unknown) => {
     await manifest.end('failed', state, error instanceof Error ? error.message : String(error));
     throw error;
   });
@@ -179,7 +203,15 @@ async function lead(run: TrainingRun, setup: Setup, atExit: AtExit): Promise<Tra
   const hasStoppedEarly = state.step < totalSteps;
   await folder.publish(used);
   await manifest.end(hasStoppedEarly ? 'stopped early' : 'finished', state);
-  return { out, checkpoint: folder.checkpoint(used), step: state.step, metrics: state.best?.metrics ?? {}, baselines: manifest.content.baselines ?? {}, hasStoppedEarly, ...(profiler?.result && { profile: profiler.result }) };
+  return {
+    out,
+    checkpoint: folder.checkpoint(used),
+    step: state.step,
+    metrics: state.best?.metrics ?? {},
+    baselines: manifest.content.baselines ?? {},
+    hasStoppedEarly,
+    ...(profiler?.result && { profile: profiler.result }),
+  };
 }
 
 interface Setup {
@@ -201,8 +233,16 @@ interface Setup {
 
 /** Everything a run computes with. Writes nothing but an empty folder, and takes that away again when the run cannot start. */
 async function prepare(run: TrainingRun, atExit: AtExit): Promise<Setup> {
-  const { task, config: { train: config } } = run;
-  if (config.microBatch === 'auto' && !run.microBatch) throw new ConfigError({ key: 'train.microBatch', found: 'auto, which nobody has settled', hint: 'call settleMicroBatch first and pass on what it returns' });
+  const {
+    task,
+    config: { train: config },
+  } = run;
+  if (config.microBatch === 'auto' && !run.microBatch)
+    throw new ConfigError({
+      key: 'train.microBatch',
+      found: 'auto, which nobody has settled',
+      hint: 'call settleMicroBatch first and pass on what it returns',
+    });
   const { cluster } = run.context;
   const isFirst = !cluster || cluster.rank === 0;
   if (isFirst && run.isResumed) await RunFolder.recover(run.out);
@@ -211,7 +251,11 @@ async function prepare(run: TrainingRun, atExit: AtExit): Promise<Setup> {
   const executor = await createExecutor({ kind: config.executor, session: config.session, cluster });
   atExit(() => executor.dispose());
   if (config.precision === 'bf16' && executor.kind === 'eager')
-    throw new ConfigError({ key: 'train.precision', found: 'bf16, which the eager executor does not have', hint: 'set train.precision to f32, or train.executor to graph' });
+    throw new ConfigError({
+      key: 'train.precision',
+      found: 'bf16, which the eager executor does not have',
+      hint: 'set train.precision to f32, or train.executor to graph',
+    });
   const team = cluster && (await Team.create(cluster, executor));
   if (team) atExit(() => team.dispose());
   if (team) await requireOneRun(team, run);
@@ -223,8 +267,11 @@ async function prepare(run: TrainingRun, atExit: AtExit): Promise<Setup> {
 
   const root = Rng.fromSeed(config.seed);
   const totalSteps = config.steps ?? Math.ceil(config.epochs! * (await numBatches(task, 'train', config, root)));
-  if (totalSteps === 0) throw new DataError({ file: run.data.path, key: 'train split', found: 'no batch in it', hint: 'give it more cells or lower train.batchSize' });
-  const step = team ? createTeamStep({ task, executor, variables, config, totalSteps }, team, shares) : createTrainStep({ task, executor, variables, config, totalSteps });
+  if (totalSteps === 0)
+    throw new DataError({ file: run.data.path, key: 'train split', found: 'no batch in it', hint: 'give it more cells or lower train.batchSize' });
+  const step = team
+    ? createTeamStep({ task, executor, variables, config, totalSteps }, team, shares)
+    : createTrainStep({ task, executor, variables, config, totalSteps });
   atExit(() => step.dispose());
   const evaluator = createEvaluator({ task, executor, variables, config, root, team });
   atExit(() => evaluator.dispose());
@@ -240,7 +287,11 @@ async function numBatches(task: Task, split: Split, { batchSize }: TrainConfig, 
 }
 
 /** Reads the last checkpoint back. @throws ConfigError or CheckpointError when going on from it would be another run */
-async function restore({ task, config, data, model, out, context }: TrainingRun, folder: RunFolder, variables: Variables): Promise<{ state: TrainState; moments: HostTensors }> {
+async function restore(
+  { task, config, data, model, out, context }: TrainingRun,
+  folder: RunFolder,
+  variables: Variables,
+): Promise<{ state: TrainState; moments: HostTensors }> {
   const checkpoint = await loadCheckpoint(folder.last);
   const saved = checkResumable(checkpoint, { task: task.name, config: { ...config }, dataFingerprint: data.fingerprint }, out);
   requireVocabulary(checkpoint, { path: data.path, vocabulary: model.vocabulary });
@@ -248,7 +299,8 @@ async function restore({ task, config, data, model, out, context }: TrainingRun,
   const parts = task.adapter ? { ...checkpoint, parameters: { ...task.parameters, ...(await readAdapter(checkpoint.folder)).parameters } } : checkpoint;
   const moments = await loadOptimizer(checkpoint.folder);
   await restoreSnapshot(variables, parts, moments, { task, config: config.train });
-  if (hasOtherSchedule(saved, config.train)) context.say('the run has another length now, and with it the learning rate from here on; with train.schedule.decaySteps it would not depend on the length');
+  if (hasOtherSchedule(saved, config.train))
+    context.say('the run has another length now, and with it the learning rate from here on; with train.schedule.decaySteps it would not depend on the length');
   const { step, cursor, validation, best, evaluationsWithoutImprovement } = saved;
   return { state: { step, cursor, validation, best, evaluationsWithoutImprovement }, moments };
 }
@@ -262,7 +314,15 @@ async function tryValidation({ hasValidation, evaluator }: Setup, { earlyStoppin
 }
 
 async function startManifest(run: TrainingRun, { folder, executor, state, totalSteps }: Setup, baselines: Baselines | undefined): Promise<ManifestFile> {
-  const { task, config: { train: { seed, precision } }, backend, data, context } = run;
+  const {
+    task,
+    config: {
+      train: { seed, precision },
+    },
+    backend,
+    data,
+    context,
+  } = run;
   const manifest = await ManifestFile.start(
     folder.manifest,
     {
@@ -282,7 +342,9 @@ async function startManifest(run: TrainingRun, { folder, executor, state, totalS
   );
   const { numParameters } = manifest.content;
   context.log.info({ config: run.config, ...manifest.content }, 'run');
-  context.say(`${task.name}: ${numParameters.toLocaleString('en')} parameters, ${run.isResumed ? `from step ${state.step} to ${totalSteps}` : `${totalSteps} steps`} (${executor.kind}, ${precision}) → ${run.out}`);
+  context.say(
+    `${task.name}: ${numParameters.toLocaleString('en')} parameters, ${run.isResumed ? `from step ${state.step} to ${totalSteps}` : `${totalSteps} steps`} (${executor.kind}, ${precision}) → ${run.out}`,
+  );
   return manifest;
 }
 
@@ -295,12 +357,25 @@ async function openReports({ context }: TrainingRun, { folder, state }: Setup, a
   return { log, reporter: createReporter(log, events) };
 }
 
-async function save({ task, config, model, head, base }: TrainingRun, { variables, shares }: Setup, manifest: ManifestFile, path: string, at: TrainState): Promise<void> {
+async function save(
+  { task, config, model, head, base }: TrainingRun,
+  { variables, shares }: Setup,
+  manifest: ManifestFile,
+  path: string,
+  at: TrainState,
+): Promise<void> {
   const { seed, data, versions, baselines } = manifest.content;
   const state: CheckpointState = { task: task.name, ...at, seed, dataFingerprint: String(data['fingerprint']), config: { ...config }, versions };
   const snapshot = await takeSnapshot(variables, { task, config: config.train }, await shares?.gather(variables));
   await manifest.requireCurrent();
-  await saveCheckpoint(path, { ...model, head, ...snapshot, ...(task.adapter && adapted(task.adapter, snapshot.parameters, base)), state, card: modelCard({ model, head, state, data, baselines }) });
+  await saveCheckpoint(path, {
+    ...model,
+    head,
+    ...snapshot,
+    ...(task.adapter && adapted(task.adapter, snapshot.parameters, base)),
+    state,
+    card: modelCard({ model, head, state, data, baselines }),
+  });
 }
 
 /** What is saved where adapters learn: the weights with them, and they alone. */
@@ -308,7 +383,10 @@ function adapted(adapters: LoraAdapters, parameters: HostTensors, base: AdapterI
   if (!base) throw new Error('a task with adapters needs TrainingRun.base');
   return {
     parameters: mergeAdapters(adapters, parameters),
-    adapter: { info: { config: adapters.config, targets: [...adapters.targets], base }, parameters: Object.fromEntries(adapterNames(adapters).map((name) => [name, parameters[name]!])) },
+    adapter: {
+      info: { config: adapters.config, targets: [...adapters.targets], base },
+      parameters: Object.fromEntries(adapterNames(adapters).map((name) => [name, parameters[name]!])),
+    },
   };
 }
 

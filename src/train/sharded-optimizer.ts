@@ -65,7 +65,9 @@ export class OptimizerShares {
 
   /** Names of the moments, in the order of a checkpoint; every worker goes through all of them. */
   private moments(): { readonly name: string; readonly owner: number; readonly shape: readonly number[] }[] {
-    return this.task.trainable.flatMap((parameter) => [momentName, squareName].map((nameOf) => ({ name: nameOf(parameter), owner: this.owners[parameter]!, shape: this.task.parameters[parameter]!.shape })));
+    return this.task.trainable.flatMap((parameter) =>
+      [momentName, squareName].map((nameOf) => ({ name: nameOf(parameter), owner: this.owners[parameter]!, shape: this.task.parameters[parameter]!.shape })),
+    );
   }
 
   /** Brings all moments to the first worker, for a checkpoint. A meeting of all. @returns those of the other workers, on the first; none elsewhere */

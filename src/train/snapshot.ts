@@ -23,7 +23,9 @@ export async function takeSnapshot(variables: Variables, { task, config }: Setup
   const sums = new Set(task.trainable.map(gradientSumName)); // zero between steps
   const here = await variables.read(variables.names.filter((name) => !sums.has(name)));
   const inOrder = [...Object.keys(task.parameters), ...task.trainable.flatMap((name) => [momentName(name), squareName(name), averageName(name)])];
-  const all = Object.fromEntries(inOrder.flatMap((name): [string, HostTensor][] => (here[name] ?? elsewhere[name] ? [[name, (here[name] ?? elsewhere[name])!]] : [])));
+  const all = Object.fromEntries(
+    inOrder.flatMap((name): [string, HostTensor][] => ((here[name] ?? elsewhere[name]) ? [[name, (here[name] ?? elsewhere[name])!]] : [])),
+  );
   const averaged = new Set(config.ema ? task.trainable : []);
   const parameters: Record<string, HostTensor> = {};
   const optimizer: Record<string, HostTensor> = {};
@@ -41,7 +43,12 @@ export async function takeSnapshot(variables: Variables, { task, config }: Setup
  * Puts a snapshot's values back.
  * @throws CheckpointError naming the first tensor that is missing or of another shape
  */
-export async function restoreSnapshot(variables: Variables, checkpoint: Pick<Checkpoint, 'folder' | 'parameters' | 'head'>, optimizer: HostTensors, { task, config }: Setup): Promise<void> {
+export async function restoreSnapshot(
+  variables: Variables,
+  checkpoint: Pick<Checkpoint, 'folder' | 'parameters' | 'head'>,
+  optimizer: HostTensors,
+  { task, config }: Setup,
+): Promise<void> {
   const saved: HostTensors = { ...checkpoint.parameters, ...checkpoint.head?.parameters };
   const values: Record<string, HostTensor> = { ...saved, ...optimizer };
   if (config.ema) {
@@ -58,7 +65,14 @@ export async function restoreSnapshot(variables: Variables, checkpoint: Pick<Che
   for (const name of variables.names.filter((name) => !name.startsWith(gradientSumName('')))) {
     const shape = current[name]!.shape.join(', ');
     const found = values[name]?.shape.join(', ');
-    if (found !== shape) throw new CheckpointError({ file: checkpoint.folder, key: name, found: found === undefined ? 'missing' : `shape [${found}]`, expected: `[${shape}]`, hint: 'it cannot be resumed from; start a new run from its weights' });
+    if (found !== shape)
+      throw new CheckpointError({
+        file: checkpoint.folder,
+        key: name,
+        found: found === undefined ? 'missing' : `shape [${found}]`,
+        expected: `[${shape}]`,
+        hint: 'it cannot be resumed from; start a new run from its weights',
+      });
   }
   await variables.write(Object.fromEntries(Object.entries(values).filter(([name]) => name in current)));
 }

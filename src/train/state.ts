@@ -16,7 +16,13 @@ export interface TrainState {
   evaluationsWithoutImprovement: number;
 }
 
-export const initialState = (): TrainState => ({ step: 0, cursor: { epoch: 0, batchIndex: 0 }, validation: null, best: null, evaluationsWithoutImprovement: 0 });
+export const initialState = (): TrainState => ({
+  step: 0,
+  cursor: { epoch: 0, batchIndex: 0 },
+  validation: null,
+  best: null,
+  evaluationsWithoutImprovement: 0,
+});
 
 /** Takes the scores of a validation in. @returns whether these weights are the best so far */
 export function recordValidation(state: TrainState, metrics: Metrics, config: EarlyStoppingConfig): boolean {

@@ -133,7 +133,13 @@ export function taskGradients(task: Task, state: Tensors, inputs: Tensors, weigh
 }
 
 /** @throws NonFiniteError; the programs have left every parameter as it was */
-export function assertFinite({ loss, gradNorm }: StepStats, gradSquares: HostTensor, trainable: readonly string[], step: number, { epoch, batchIndex }: BatchPlace): void {
+export function assertFinite(
+  { loss, gradNorm }: StepStats,
+  gradSquares: HostTensor,
+  trainable: readonly string[],
+  step: number,
+  { epoch, batchIndex }: BatchPlace,
+): void {
   if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
   const bad = trainable[Array.from(gradSquares.data).findIndex((square) => !Number.isFinite(square))];
   throw new NonFiniteError({

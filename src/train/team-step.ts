@@ -5,7 +5,19 @@ import type { HostTensor, HostTensors, ProgramFn, Tensors } from '../runtime/pro
 import { gradientBuckets, sumGradients } from './gradient-buckets.js';
 import { applyGradients, gradientSumName, PROGRESS, stepScalars } from './optimizer.js';
 import { NOTHING, type OptimizerShares } from './sharded-optimizer.js';
-import { addWeighted, assertFinite, lossOutputs, mapNames, MICRO_WEIGHT, readLoss, scalar, taskGradients, value, type StepSetup, type TrainStep } from './step.js';
+import {
+  addWeighted,
+  assertFinite,
+  lossOutputs,
+  mapNames,
+  MICRO_WEIGHT,
+  readLoss,
+  scalar,
+  taskGradients,
+  value,
+  type StepSetup,
+  type TrainStep,
+} from './step.js';
 
 /** What a worker adds to a step beside its gradients. One vector, so that it costs one message. */
 const TALLY = 'train/tally';

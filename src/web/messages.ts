@@ -13,7 +13,13 @@ export interface SiteSettings {
   readonly numHeads: number;
   readonly classes: readonly string[];
   /** Cells of no one and their embeddings as Node computes them: what a browser's arithmetic is tried on before it is used. */
-  readonly probe: { readonly numCells: number; readonly seqLen: number; readonly geneIds: readonly number[]; readonly values: readonly number[]; readonly latent: readonly number[] };
+  readonly probe: {
+    readonly numCells: number;
+    readonly seqLen: number;
+    readonly geneIds: readonly number[];
+    readonly values: readonly number[];
+    readonly latent: readonly number[];
+  };
 }
 
 export type BackendName = 'webgpu' | 'webgl' | 'wasm';
@@ -43,7 +49,13 @@ export interface Analysis {
   readonly numEmpty: number;
   readonly cellIds: readonly string[];
   /** Absent without an annotation head. */
-  readonly labels?: { readonly categories: readonly string[]; readonly codes: Int32Array; readonly confidence: Float32Array; readonly numUnknown: number; readonly threshold: number };
+  readonly labels?: {
+    readonly categories: readonly string[];
+    readonly codes: Int32Array;
+    readonly confidence: Float32Array;
+    readonly numUnknown: number;
+    readonly threshold: number;
+  };
   /** [m] rows that are on the map, with their places. */
   readonly map: { readonly rows: Int32Array; readonly x: Float32Array; readonly y: Float32Array; readonly method: string };
   /** Columns of obs with few values. */

@@ -51,14 +51,23 @@ beforeAll(async () => {
   await truncate(join(folder, 'truncated.h5ad'), 3000);
   await writeSmallH5ad(join(folder, 'no-x.h5ad'), { cellIds: good.cellIds, geneNames: good.geneNames });
   await cells('other-genes.h5ad', { geneNames: good.geneNames.map((_, i) => `mt-Nd${i}`) });
-  await cells('nan.h5ad', rowsWith((rows) => (rows[3]![2] = NaN)));
-  await cells('negative.h5ad', rowsWith((rows) => rows.forEach((row) => row.forEach((value, g) => (row[g] = value * 0.37 - 1.2)))));
+  await cells(
+    'nan.h5ad',
+    rowsWith((rows) => (rows[3]![2] = NaN)),
+  );
+  await cells(
+    'negative.h5ad',
+    rowsWith((rows) => rows.forEach((row) => row.forEach((value, g) => (row[g] = value * 0.37 - 1.2)))),
+  );
   await cells('lonely.h5ad', { obs: { cell_type: good.types.map((type, i) => (i === 0 ? 'Lonely' : type)) } });
   // A checkpoint whose weights are of another model.
   const wide = ModelConfig.parse({ hiddenDim: 24, numLayers: 2, numHeads: 2, ffnDim: 24, maxGenes: 32 });
   await cp(join(folder, 'pretrained'), join(folder, 'other-sizes'), { recursive: true });
   await writeSafetensors(join(folder, 'other-sizes/model.safetensors'), initialParameters(wide, good.geneNames.length + 5, Rng.fromSeed(1)));
-  await writeFile(join(folder, 'run.yaml'), 'data: { corpus: corpus }\nmodel: { hiddenDim: 16, numLayers: 1, numHeads: 2, ffnDim: 24, maxGenes: 32 }\nloader: { numWorkers: 0 }\ntrain: { steps: 2, batchSize: 8 }\n');
+  await writeFile(
+    join(folder, 'run.yaml'),
+    'data: { corpus: corpus }\nmodel: { hiddenDim: 16, numLayers: 1, numHeads: 2, ffnDim: 24, maxGenes: 32 }\nloader: { numWorkers: 0 }\ntrain: { steps: 2, batchSize: 8 }\n',
+  );
   await mkdir(join(folder, 'a-file'), { recursive: true });
   await writeFile(join(folder, 'a-file/plain'), '');
 }, 120_000);
@@ -82,10 +91,18 @@ describe('a mistake is told in one line, exits 2 and leaves nothing behind', () 
     ['an output below a file', ['data', 'build', 'cells.h5ad', '--out', 'a-file/plain/out'], /a-file\/plain.*(file, not a folder|not a folder)/],
     ['no shared genes', embed('other-genes.h5ad'), /other-genes\.h5ad: .*(0 of|no gene|0 %)/],
     ['a checkpoint that is not there', ['embed', '--checkpoint', 'nothing', 'cells.h5ad', '--out', 'out'], /nothing: .*no such/],
-    ['a checkpoint of other sizes', ['embed', '--checkpoint', 'other-sizes', 'cells.h5ad', '--out', 'out'], /other-sizes.*: gene_embedding\.weight: .*45, ?24.*45, ?16/],
+    [
+      'a checkpoint of other sizes',
+      ['embed', '--checkpoint', 'other-sizes', 'cells.h5ad', '--out', 'out'],
+      /other-sizes.*: gene_embedding\.weight: .*45, ?24.*45, ?16/,
+    ],
     ['a checkpoint without the head', ['annotate', '--checkpoint', 'pretrained', 'cells.h5ad', '--out', 'out'], /pretrained: .*head.*finetune annotation/],
     ['output over the input', ['embed', '--checkpoint', 'pretrained', 'cells.h5ad', '--out', 'cells.h5ad'], /cells\.h5ad: .*input/],
-    ['a config key that does not exist', ['pretrain', '--config', 'run.yaml', '--out', 'out', '--set', 'train.stepz=3'], /run\.yaml: train\.stepz: no such key/],
+    [
+      'a config key that does not exist',
+      ['pretrain', '--config', 'run.yaml', '--out', 'out', '--set', 'train.stepz=3'],
+      /run\.yaml: train\.stepz: no such key/,
+    ],
     ['nothing to resume', ['pretrain', '--config', 'run.yaml', '--out', 'out', '--resume'], /out: (no such run folder|no checkpoint to resume from)/],
   ])('%s', async (_, args, message) => {
     const before = (await readdir(folder)).sort();
@@ -114,7 +131,11 @@ describe('a mistake is told in one line, exits 2 and leaves nothing behind', () 
       return;
     }
     try {
-      for (const args of [['data', 'build', 'cells.h5ad', '--out', 'full/corpus'], ['embed', '--checkpoint', 'pretrained', 'cells.h5ad', '--out', 'full/cells.h5ad'], ['pretrain', '--config', 'run.yaml', '--out', 'full/run']]) {
+      for (const args of [
+        ['data', 'build', 'cells.h5ad', '--out', 'full/corpus'],
+        ['embed', '--checkpoint', 'pretrained', 'cells.h5ad', '--out', 'full/cells.h5ad'],
+        ['pretrain', '--config', 'run.yaml', '--out', 'full/run'],
+      ]) {
         const { code, stderr } = await scdiva(args);
         expect(complaint(stderr)).toMatch(/^scdiva: .*full.*the disk is full/);
         expect(code).toBe(2);
@@ -126,7 +147,10 @@ describe('a mistake is told in one line, exits 2 and leaves nothing behind', () 
   });
 
   it('empty cells are carried along, not an error: no division by zero', async () => {
-    await cells('empty.h5ad', rowsWith((rows) => rows[0]!.fill(0)));
+    await cells(
+      'empty.h5ad',
+      rowsWith((rows) => rows[0]!.fill(0)),
+    );
     expect(await scdiva(['embed', '--checkpoint', 'pretrained', 'empty.h5ad', '--out', 'empty.embedded.h5ad'])).toMatchObject({ code: 0 });
     expect(await scdiva(['data', 'build', 'empty.h5ad', '--out', 'empty.corpus'])).toMatchObject({ code: 0 });
     const manifest = JSON.parse(await readFile(join(folder, 'empty.corpus/corpus.json'), 'utf8')) as unknown;

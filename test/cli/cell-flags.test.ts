@@ -22,7 +22,20 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 describe('flags for reading cells', () => {
   it('are those of every verb that shows a file to a model', async () => {
-    for (const verb of [annotate, embed, evaluateAnnotation, evaluateIntegration, evaluateReconstruction, generate, grn, integrate, perturb, proteins, referenceBuild, referenceMap]) {
+    for (const verb of [
+      annotate,
+      embed,
+      evaluateAnnotation,
+      evaluateIntegration,
+      evaluateReconstruction,
+      generate,
+      grn,
+      integrate,
+      perturb,
+      proteins,
+      referenceBuild,
+      referenceMap,
+    ]) {
       const help = await (verb.builder as (y: unknown) => ReturnType<typeof yargs>)(yargs([])).getHelp();
       for (const flag of Object.keys(CELL_FLAGS)) expect(help, String(verb.command)).toContain(`--${flag}`);
     }

@@ -20,7 +20,19 @@ const scdiva = (...args: string[]) => run(process.execPath, [bin, ...args]);
 
 async function folderBytes(folder: string): Promise<Record<string, string>> {
   const names = (await readdir(folder)).sort();
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, createHash('sha256').update(await readFile(join(folder, name))).digest('hex')] as const)));
+  return Object.fromEntries(
+    await Promise.all(
+      names.map(
+        async (name) =>
+          [
+            name,
+            createHash('sha256')
+              .update(await readFile(join(folder, name)))
+              .digest('hex'),
+          ] as const,
+      ),
+    ),
+  );
 }
 
 const CHECK_WITH_PYARROW = `
@@ -99,7 +111,10 @@ describe('scdiva data', () => {
     const args = ['data', 'build', file, '--out', out, '--shard-cells', '1000', '--json'];
     // A limit on the size of a file stands in for the full disk: 32 KiB, a shard is larger.
     const { code, stderr } = await run('bash', ['-c', 'trap "" XFSZ; ulimit -f 32; exec "$@"', 'bash', process.execPath, bin, ...args]);
-    expect([code, stderr.split('\n').filter((line) => line.startsWith('scdiva:'))]).toEqual([2, [expect.stringMatching(/shard-00000\.arrow: cannot be written: the file is too large for this file system/)]]);
+    expect([code, stderr.split('\n').filter((line) => line.startsWith('scdiva:'))]).toEqual([
+      2,
+      [expect.stringMatching(/shard-00000\.arrow: cannot be written: the file is too large for this file system/)],
+    ]);
     expect((await readdir(out)).filter((name) => name !== 'building.jsonl')).toEqual([]);
     expect((await scdiva(...args)).code).toBe(0);
   });

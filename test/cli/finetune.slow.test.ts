@@ -17,13 +17,18 @@ beforeAll(async () => {
   folder = await folderOf();
   const corpus = await smallCorpus(folder, separableCells(1, 120), { label: 'cell_type', fractions: [0.6, 0.2, 0.2] });
   await untrainedCheckpoint(folder, corpus);
-  await writeFile(join(folder, 'a.yaml'), 'data: { corpus: corpus, labelKey: cell_type }\ncheckpoint: pretrained\ntune: { kind: whole }\nloader: { numWorkers: 0 }\ntrain: { epochs: 15, batchSize: 16, optimizer: { lr: 3e-3 } }\n');
+  await writeFile(
+    join(folder, 'a.yaml'),
+    'data: { corpus: corpus, labelKey: cell_type }\ncheckpoint: pretrained\ntune: { kind: whole }\nloader: { numWorkers: 0 }\ntrain: { epochs: 15, batchSize: 16, optimizer: { lr: 3e-3 } }\n',
+  );
 });
 
 function scdiva(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
   // Loading TensorFlow here has set its log level for this process; a child that finds it set takes it for the user's wish to see the log.
   const env = { ...process.env, TF_CPP_MIN_LOG_LEVEL: undefined };
-  return new Promise((done) => execFile(process.execPath, [bin, ...args], { cwd: folder, env }, (error, stdout, stderr) => done({ code: error ? Number(error.code) : 0, stdout, stderr })));
+  return new Promise((done) =>
+    execFile(process.execPath, [bin, ...args], { cwd: folder, env }, (error, stdout, stderr) => done({ code: error ? Number(error.code) : 0, stdout, stderr })),
+  );
 }
 const lastLine = (text: string) => JSON.parse(text.trimEnd().split('\n').at(-1)!) as Record<string, unknown>;
 
@@ -33,25 +38,45 @@ describe('scdiva finetune annotation', () => {
     expect([code, stderr.includes('bug')]).toEqual([0, false]);
     expect(stdout.trimEnd().split('\n')).toHaveLength(1);
     const json = lastLine(stdout);
-    expect(json).toMatchObject({ split: 'test', out: 'run', labelKey: 'cell_type', seeds: [0], baselines: { majorityClass: { accuracy: expect.any(Number) }, logisticRegression: { macroF1: expect.any(Number) } } });
+    expect(json).toMatchObject({
+      split: 'test',
+      out: 'run',
+      labelKey: 'cell_type',
+      seeds: [0],
+      baselines: { majorityClass: { accuracy: expect.any(Number) }, logisticRegression: { macroF1: expect.any(Number) } },
+    });
     expect(json['accuracy']).toBeGreaterThan(0.6);
-    for (const name of ['config.json', 'model.safetensors', 'head.json', 'head.safetensors', 'annotation.json', 'predictions.tsv', 'config.yaml']) expect(existsSync(join(folder, 'run', name)), name).toBe(true);
+    for (const name of ['config.json', 'model.safetensors', 'head.json', 'head.safetensors', 'annotation.json', 'predictions.tsv', 'config.yaml'])
+      expect(existsSync(join(folder, 'run', name)), name).toBe(true);
   });
 
   it('evaluates what it wrote on a file', async () => {
     const { code, stdout } = await scdiva('evaluate', 'annotation', '--checkpoint', 'run', '--data', 'cells.h5ad', '--label', 'cell_type', '--json');
     expect(code).toBe(0);
-    expect(lastLine(stdout)).toMatchObject({ accuracy: expect.any(Number), macroF1: expect.any(Number), numCells: 120, geneCoverage: 1, baselines: { majorityClass: { accuracy: 1 / 3 } } });
+    expect(lastLine(stdout)).toMatchObject({
+      accuracy: expect.any(Number),
+      macroF1: expect.any(Number),
+      numCells: 120,
+      geneCoverage: 1,
+      baselines: { majorityClass: { accuracy: 1 / 3 } },
+    });
   });
 
   it('is followed by annotate and embed, which write files and leave their input alone', async () => {
     const before = await sha256File(join(folder, 'cells.h5ad'));
     const annotated = await scdiva('annotate', 'cells.h5ad', '--checkpoint', 'run', '--out', 'annotated.h5ad', '--threshold', '0', '--json');
     expect(annotated.code).toBe(0);
-    expect(lastLine(annotated.stdout)).toMatchObject({ numCells: 120, numUnknown: 0, labelKey: 'cell_type', files: [{ output: 'annotated.h5ad', geneCoverage: 1, matrix: 'X', valueKind: 'counts' }] });
+    expect(lastLine(annotated.stdout)).toMatchObject({
+      numCells: 120,
+      numUnknown: 0,
+      labelKey: 'cell_type',
+      files: [{ output: 'annotated.h5ad', geneCoverage: 1, matrix: 'X', valueKind: 'counts' }],
+    });
     const embedded = await scdiva('embed', 'cells.h5ad', 'annotated.h5ad', '--checkpoint', 'pretrained', '--out', 'both');
     expect(embedded.code).toBe(0);
-    expect(embedded.stdout).toMatch(/cells\.h5ad: 120 cells from X \(counts\), 40 of 40 genes known \(100\.0 %, with 100\.0 % of the expression\) → both\/cells\.h5ad/);
+    expect(embedded.stdout).toMatch(
+      /cells\.h5ad: 120 cells from X \(counts\), 40 of 40 genes known \(100\.0 %, with 100\.0 % of the expression\) → both\/cells\.h5ad/,
+    );
     expect(existsSync(join(folder, 'both/annotated.h5ad'))).toBe(true);
     expect(await sha256File(join(folder, 'cells.h5ad'))).toBe(before);
   });

@@ -25,7 +25,10 @@ let server: RunningServer;
 
 /** Runs the command line, tells its largest memory and ends it where it takes too long. */
 async function scdiva(...args: string[]): Promise<{ code: number | null; line: string; lines: number; peakKb: number }> {
-  const child = spawn('bash', ['-c', 'exec timeout -s KILL "$0" "$@"', String(MOST_SECONDS), process.execPath, '--import', PEAK, bin, ...args], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn('bash', ['-c', 'exec timeout -s KILL "$0" "$@"', String(MOST_SECONDS), process.execPath, '--import', PEAK, bin, ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let stderr = '';
   child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
   const code = await new Promise<number | null>((done) => child.once('close', done));
@@ -56,15 +59,49 @@ const one: PickledTensor = { storage: '0', numStored: 4, shape: [2, 2] };
 const PICKLES: [what: string, make: () => Buffer][] = [
   ['reduce, protocol 0', () => pickle(0, Buffer.from('cos\nsystem\n('), unicode(touch()), Buffer.from('t'), REDUCE)],
   ['reduce, protocol 2', () => pickle(2, op.global('os', 'system'), op.mark, op.text(touch()), op.tuple, REDUCE)],
-  ['reduce, protocol 4, the name from the stack', () => pickle(4, shortText('posix'), shortText('system'), Buffer.from([0x93]), op.text(touch()), Buffer.from([0x85]), REDUCE)],
-  ['reduce, protocol 5, framed', () => pickle(5, Buffer.from([0x95, 40, 0, 0, 0, 0, 0, 0, 0]), shortText('builtins'), shortText('exec'), Buffer.from([0x93]), op.text('import os'), Buffer.from([0x85]), REDUCE)],
+  [
+    'reduce, protocol 4, the name from the stack',
+    () => pickle(4, shortText('posix'), shortText('system'), Buffer.from([0x93]), op.text(touch()), Buffer.from([0x85]), REDUCE),
+  ],
+  [
+    'reduce, protocol 5, framed',
+    () =>
+      pickle(
+        5,
+        Buffer.from([0x95, 40, 0, 0, 0, 0, 0, 0, 0]),
+        shortText('builtins'),
+        shortText('exec'),
+        Buffer.from([0x93]),
+        op.text('import os'),
+        Buffer.from([0x85]),
+        REDUCE,
+      ),
+  ],
   ['inst', () => pickle(0, op.mark, unicode(touch()), Buffer.from('ios\nsystem\n'))],
   ['obj', () => pickle(1, op.mark, op.global('os', 'system'), unicode(touch()), Buffer.from('o'))],
   ['newobj', () => pickle(2, op.global('subprocess', 'Popen'), op.mark, op.text(touch()), op.tuple, Buffer.from([0x81]))],
-  ['build on a known class', () => pickle(2, op.global('collections', 'OrderedDict'), op.emptyTuple, REDUCE, op.dict, op.text('__class__'), op.global('os', 'system'), op.setItem, op.build)],
+  [
+    'build on a known class',
+    () =>
+      pickle(2, op.global('collections', 'OrderedDict'), op.emptyTuple, REDUCE, op.dict, op.text('__class__'), op.global('os', 'system'), op.setItem, op.build),
+  ],
   ['an extension code', () => pickle(2, Buffer.from([0x82, 1]))],
   ['a persistent id that is a call', () => pickle(2, op.global('os', 'system'), op.mark, op.text(touch()), op.tuple, REDUCE, op.persistent)],
-  ['one hidden behind a good tensor', () => Buffer.concat([pickleStateDict({ x: one }).subarray(0, -1), op.text('y'), op.global('os', 'system'), op.mark, op.text(touch()), op.tuple, REDUCE, op.setItem, op.stop])],
+  [
+    'one hidden behind a good tensor',
+    () =>
+      Buffer.concat([
+        pickleStateDict({ x: one }).subarray(0, -1),
+        op.text('y'),
+        op.global('os', 'system'),
+        op.mark,
+        op.text(touch()),
+        op.tuple,
+        REDUCE,
+        op.setItem,
+        op.stop,
+      ]),
+  ],
 ];
 
 /** A checkpoint whose weights are these. */
@@ -100,18 +137,68 @@ describe('weights made to harm', () => {
 
   const bomb = (): Buffer => {
     const data = deflateRawSync(Buffer.alloc(64 * 2 ** 20));
-    return zipOf([{ name: 'model/data.pkl', data: pickleStateDict({ x: { ...one, numStored: 2 ** 24, shape: [2 ** 24] } }) }, { name: 'model/data/0', data, claims: { method: 8, size: 64 * 2 ** 20, compressedSize: data.length } }]);
+    return zipOf([
+      { name: 'model/data.pkl', data: pickleStateDict({ x: { ...one, numStored: 2 ** 24, shape: [2 ** 24] } }) },
+      { name: 'model/data/0', data, claims: { method: 8, size: 64 * 2 ** 20, compressedSize: data.length } },
+    ]);
   };
   it.each<[string, string, (path: string) => Promise<unknown>, RegExp]>([
-    ['a zip whose names climb out', 'model.pt', (path) => writeFile(path, zipOf([{ name: 'model/data.pkl', data: pickleStateDict({ x: one }) }, { name: '../../HARMED', data: new Uint8Array(16) }])), /invalid relative path: \.\.\/\.\.\/HARMED/],
-    ['a zip of an absolute name', 'model.pt', (path) => writeFile(path, zipOf([{ name: '/tmp/HARMED', data: new Uint8Array(16) }])), /absolute path: \/tmp\/HARMED/],
+    [
+      'a zip whose names climb out',
+      'model.pt',
+      (path) =>
+        writeFile(
+          path,
+          zipOf([
+            { name: 'model/data.pkl', data: pickleStateDict({ x: one }) },
+            { name: '../../HARMED', data: new Uint8Array(16) },
+          ]),
+        ),
+      /invalid relative path: \.\.\/\.\.\/HARMED/,
+    ],
+    [
+      'a zip of an absolute name',
+      'model.pt',
+      (path) => writeFile(path, zipOf([{ name: '/tmp/HARMED', data: new Uint8Array(16) }])),
+      /absolute path: \/tmp\/HARMED/,
+    ],
     ['a zip bomb', 'model.pt', (path) => writeFile(path, bomb()), /a compressed entry/],
-    ['a pickle of 2 GB that are not there', 'pytorch_model.bin', (path) => writeTorchFile(path, pickleStateDict({ x: { ...one, numStored: 2 ** 29, shape: [2 ** 29] } }), { 0: new Float32Array(4) }), /storage 0 of 16 bytes \(expected 2147483648/],
-    ['safetensors of 2 GB that are not there', 'model.safetensors', (path) => writeFile(path, safetensors({ x: { dtype: 'F32', shape: [2 ** 29], data_offsets: [0, 2 ** 31] } })), /x: the file ends 2147483648 bytes too early/],
-    ['safetensors whose sizes overflow', 'model.safetensors', (path) => writeFile(path, safetensors({ x: { dtype: 'F32', shape: [2 ** 32, 2 ** 32], data_offsets: [0, 0] } })), /x: 0 bytes \(expected /],
-    ['a header of a terabyte', 'model.safetensors', (path) => writeFile(path, Buffer.from([0, 0, 0, 0, 0, 1, 0, 0])), /a header of 1099511627776 bytes in a file of 8/],
-    ['a header nested without end', 'model.safetensors', (path) => writeFile(path, safetensors(`{"x":${'['.repeat(200_000)}${']'.repeat(200_000)}}`)), /x: something nested without end|header: not JSON|x: \[\[/],
-    ['shards named by a path', 'model.safetensors.index.json', (path) => writeFile(path, '{"weight_map":{"x":"../pretrained/model.safetensors"}}'), /weight_map\.x: the name of a file beside the index/],
+    [
+      'a pickle of 2 GB that are not there',
+      'pytorch_model.bin',
+      (path) => writeTorchFile(path, pickleStateDict({ x: { ...one, numStored: 2 ** 29, shape: [2 ** 29] } }), { 0: new Float32Array(4) }),
+      /storage 0 of 16 bytes \(expected 2147483648/,
+    ],
+    [
+      'safetensors of 2 GB that are not there',
+      'model.safetensors',
+      (path) => writeFile(path, safetensors({ x: { dtype: 'F32', shape: [2 ** 29], data_offsets: [0, 2 ** 31] } })),
+      /x: the file ends 2147483648 bytes too early/,
+    ],
+    [
+      'safetensors whose sizes overflow',
+      'model.safetensors',
+      (path) => writeFile(path, safetensors({ x: { dtype: 'F32', shape: [2 ** 32, 2 ** 32], data_offsets: [0, 0] } })),
+      /x: 0 bytes \(expected /,
+    ],
+    [
+      'a header of a terabyte',
+      'model.safetensors',
+      (path) => writeFile(path, Buffer.from([0, 0, 0, 0, 0, 1, 0, 0])),
+      /a header of 1099511627776 bytes in a file of 8/,
+    ],
+    [
+      'a header nested without end',
+      'model.safetensors',
+      (path) => writeFile(path, safetensors(`{"x":${'['.repeat(200_000)}${']'.repeat(200_000)}}`)),
+      /x: something nested without end|header: not JSON|x: \[\[/,
+    ],
+    [
+      'shards named by a path',
+      'model.safetensors.index.json',
+      (path) => writeFile(path, '{"weight_map":{"x":"../pretrained/model.safetensors"}}'),
+      /weight_map\.x: the name of a file beside the index/,
+    ],
     ['a link to a device', 'model.safetensors', (path) => symlink('/dev/zero', path), /model\.safetensors: cannot be read \(not a file\)/],
     ['a pipe', 'pytorch_model.bin', async (path) => void spawnSync('mkfifo', [path]), /pytorch_model\.bin: cannot be read \(not a file\)/],
     ['a link into nothing', 'model.pt', (path) => symlink('/nowhere/at/all', path), /model\.safetensors: no such file/],
@@ -146,9 +233,32 @@ function encode(object: { create_attribute: Group['create_attribute'] }, type: s
 }
 
 /** An array that declares so many entries and stores one of them. */
-function declared(parent: Group, name: string, dtype: 'A8' | '<f' | '<i' | '<q' | '<d', shape: readonly number[], chunks: readonly number[]): ReturnType<Group['create_dataset']> {
-  const data = dtype === 'A8' ? ['x'] : dtype === '<q' ? BigInt64Array.of(0n) : dtype === '<i' ? Int32Array.of(0) : dtype === '<d' ? Float64Array.of(1) : Float32Array.of(1);
-  const made = parent.create_dataset({ name, data, shape: shape.map(() => 1), maxshape: shape.map(() => null) as unknown as number[], chunks: [...chunks], dtype, compression: 'gzip' });
+function declared(
+  parent: Group,
+  name: string,
+  dtype: 'A8' | '<f' | '<i' | '<q' | '<d',
+  shape: readonly number[],
+  chunks: readonly number[],
+): ReturnType<Group['create_dataset']> {
+  const data =
+    dtype === 'A8'
+      ? ['x']
+      : dtype === '<q'
+        ? BigInt64Array.of(0n)
+        : dtype === '<i'
+          ? Int32Array.of(0)
+          : dtype === '<d'
+            ? Float64Array.of(1)
+            : Float32Array.of(1);
+  const made = parent.create_dataset({
+    name,
+    data,
+    shape: shape.map(() => 1),
+    maxshape: shape.map(() => null) as unknown as number[],
+    chunks: [...chunks],
+    dtype,
+    compression: 'gzip',
+  });
   made.resize([...shape]);
   return made;
 }
@@ -158,7 +268,11 @@ function frame(root: Group, name: string, names: readonly string[] | number): vo
   encode(made, 'dataframe', '0.2.0');
   made.create_attribute('_index', '_index');
   made.create_attribute('column-order', new Float64Array(0));
-  encode(typeof names === 'number' ? declared(made, '_index', 'A8', [names], [1024]) : made.create_dataset({ name: '_index', data: [...names], dtype: 'A8' }), 'string-array', '0.2.0');
+  encode(
+    typeof names === 'number' ? declared(made, '_index', 'A8', [names], [1024]) : made.create_dataset({ name: '_index', data: [...names], dtype: 'A8' }),
+    'string-array',
+    '0.2.0',
+  );
 }
 
 interface Claims {
@@ -180,28 +294,51 @@ async function claiming(name: string, { obs = good.cellIds, var: genes = good.ge
   return name;
 }
 
-const dense = (root: Group): void => encode(root.create_dataset({ name: 'X', data: Float32Array.from(good.x!.rows.flat()), shape: [60, 40] }), 'array', '0.2.0');
+const dense = (root: Group): void =>
+  encode(root.create_dataset({ name: 'X', data: Float32Array.from(good.x!.rows.flat()), shape: [60, 40] }), 'array', '0.2.0');
 
 /** Sparse rows with an indptr of its own and arrays of so many entries that are not there. */
-const sparse = (numCells: number, numValues: number, indptr?: number[]) => (root: Group): void => {
-  const x = root.create_group('X');
-  encode(x, 'csr_matrix', '0.1.0');
-  x.create_attribute('shape', BigInt64Array.of(BigInt(numCells), 40n));
-  declared(x, 'data', '<f', [numValues], [1024]);
-  declared(x, 'indices', '<i', [numValues], [1024]);
-  if (indptr) x.create_dataset({ name: 'indptr', data: Int32Array.from(indptr) });
-  else declared(x, 'indptr', '<q', [numCells + 1], [1024]);
-};
+const sparse =
+  (numCells: number, numValues: number, indptr?: number[]) =>
+  (root: Group): void => {
+    const x = root.create_group('X');
+    encode(x, 'csr_matrix', '0.1.0');
+    x.create_attribute('shape', BigInt64Array.of(BigInt(numCells), 40n));
+    declared(x, 'data', '<f', [numValues], [1024]);
+    declared(x, 'indices', '<i', [numValues], [1024]);
+    if (indptr) x.create_dataset({ name: 'indptr', data: Int32Array.from(indptr) });
+    else declared(x, 'indptr', '<q', [numCells + 1], [1024]);
+  };
 
 const CELLS: [what: string, claims: Claims, message: RegExp][] = [
-  ['a billion cells, dense', { obs: BILLION, x: (root) => encode(declared(root, 'X', '<f', [BILLION, 40], [1024, 40]), 'array', '0.2.0') }, /obs\/_index: 1000000000 entries declared in a file of \d+ bytes/],
+  [
+    'a billion cells, dense',
+    { obs: BILLION, x: (root) => encode(declared(root, 'X', '<f', [BILLION, 40], [1024, 40]), 'array', '0.2.0') },
+    /obs\/_index: 1000000000 entries declared in a file of \d+ bytes/,
+  ],
   ['a billion cells, sparse', { obs: BILLION, x: sparse(BILLION, BILLION) }, /obs\/_index: 1000000000 entries declared/],
-  ['a billion genes', { var: BILLION, x: (root) => encode(declared(root, 'X', '<f', [60, BILLION], [1, 1024]), 'array', '0.2.0') }, /var\/_index: 1000000000 entries declared/],
+  [
+    'a billion genes',
+    { var: BILLION, x: (root) => encode(declared(root, 'X', '<f', [60, BILLION], [1, 1024]), 'array', '0.2.0') },
+    /var\/_index: 1000000000 entries declared/,
+  ],
   ['a billion values of sixty cells', { x: sparse(60, BILLION, [0, ...new Array<number>(60).fill(BILLION)]) }, /X\/data: 1000000000 entries declared/],
-  ['rows that obs does not have', { x: (root) => encode(declared(root, 'X', '<f', [BILLION, 40], [1024, 40]), 'array', '0.2.0') }, /X: 1000000000 rows \(expected 60/],
-  ['chunks far larger than the file', { x: (root) => encode(declared(root, 'X', '<d', [60, 40], [4096, 4096]), 'array', '0.2.0') }, /X: chunks of 134217728 bytes declared in a file of/],
+  [
+    'rows that obs does not have',
+    { x: (root) => encode(declared(root, 'X', '<f', [BILLION, 40], [1024, 40]), 'array', '0.2.0') },
+    /X: 1000000000 rows \(expected 60/,
+  ],
+  [
+    'chunks far larger than the file',
+    { x: (root) => encode(declared(root, 'X', '<d', [60, 40], [4096, 4096]), 'array', '0.2.0') },
+    /X: chunks of 134217728 bytes declared in a file of/,
+  ],
   ['X in a file beside it', { x: (root) => void root.create_external_link(at('cells.h5ad'), '/X', 'X') }, /X: lies in another file, ".*cells\.h5ad"/],
-  ['obs in a file beside it', { obs: 'none', x: (root) => (dense(root), void root.create_external_link('/etc/passwd', '/obs', 'obs')) }, /obs: lies in another file, "\/etc\/passwd"/],
+  [
+    'obs in a file beside it',
+    { obs: 'none', x: (root) => (dense(root), void root.create_external_link('/etc/passwd', '/obs', 'obs')) },
+    /obs: lies in another file, "\/etc\/passwd"/,
+  ],
 ];
 
 describe('cells made to harm', () => {
@@ -213,7 +350,11 @@ describe('cells made to harm', () => {
   it.each(CELLS)('%s, sent to a server', async (_, claims, message) => {
     const name = await claiming('harm.h5ad', claims);
     const start = performance.now();
-    const response = await fetch(`${server.url}/v1/embed/h5ad`, { method: 'POST', headers: { 'content-type': 'application/x-hdf5' }, body: await readFile(at(name)) });
+    const response = await fetch(`${server.url}/v1/embed/h5ad`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-hdf5' },
+      body: await readFile(at(name)),
+    });
     const { detail } = (await response.json()) as { detail: string };
     expect(response.status).toBe(400);
     expect(detail).toMatch(message);

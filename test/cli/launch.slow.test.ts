@@ -26,7 +26,10 @@ interface Outcome {
 }
 
 function scdiva(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
-  const child = spawn(process.execPath, [join(root, 'bin/scdiva.js'), ...args], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TF_NUM_INTRAOP_THREADS: '1', ...env } });
+  const child = spawn(process.execPath, [join(root, 'bin/scdiva.js'), ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TF_NUM_INTRAOP_THREADS: '1', ...env },
+  });
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
@@ -35,11 +38,38 @@ function scdiva(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<O
 
 /** A pretraining of a tiny model without dropout: 13 cells a batch, so that parts are uneven and the last batch of an epoch is short. */
 function pretrain(out: string, settings: readonly string[] = [], flags: readonly string[] = []): string[] {
-  const small = [`data.corpus=${corpus}`, 'model.hiddenDim=16', 'model.numHeads=2', 'model.ffnDim=24', 'model.maxGenes=8', 'model.dropout=0', 'preprocessing.lengthMultiple=8', 'train.steps=14', 'train.batchSize=13', 'train.evaluateEvery=5', 'train.checkpointEvery=5'];
-  return ['pretrain', '--config', join(root, 'configs/debug/pretrain.yaml'), '--out', join(folder, out), ...[...small, ...settings].flatMap((setting) => ['--set', setting]), ...flags];
+  const small = [
+    `data.corpus=${corpus}`,
+    'model.hiddenDim=16',
+    'model.numHeads=2',
+    'model.ffnDim=24',
+    'model.maxGenes=8',
+    'model.dropout=0',
+    'preprocessing.lengthMultiple=8',
+    'train.steps=14',
+    'train.batchSize=13',
+    'train.evaluateEvery=5',
+    'train.checkpointEvery=5',
+  ];
+  return [
+    'pretrain',
+    '--config',
+    join(root, 'configs/debug/pretrain.yaml'),
+    '--out',
+    join(folder, out),
+    ...[...small, ...settings].flatMap((setting) => ['--set', setting]),
+    ...flags,
+  ];
 }
 
-const launch = (workers: number, args: readonly string[], flags: readonly string[] = []): string[] => ['launch', '--workers', String(workers), ...flags, '--', ...args];
+const launch = (workers: number, args: readonly string[], flags: readonly string[] = []): string[] => [
+  'launch',
+  '--workers',
+  String(workers),
+  ...flags,
+  '--',
+  ...args,
+];
 const metricsOf = (out: string): Promise<MetricsRecord[]> => readMetrics(join(folder, out, 'metrics.jsonl'));
 
 /** Every number of every line but the timings, to a share of 1e-5. */
@@ -83,26 +113,52 @@ describe.runIf(hasNative)('several workers', () => {
     const running = scdiva(launch(2, pretrain('hit', settings), ['--restarts', '1', '--timeout', '30']));
     await killWorkerAfter('hit', 13, 1);
     const outcome = await running;
-    expect(outcome.stderr).toMatch(/scdiva: worker 0: worker 1 \(127\.0\.0\.1:\d+\) has ended \(go on from the last checkpoint with --resume\)\nscdiva: worker 1 was ended by SIGKILL; starting again from the last checkpoint, 1 of 1\n/);
+    expect(outcome.stderr).toMatch(
+      /scdiva: worker 0: worker 1 \(127\.0\.0\.1:\d+\) has ended \(go on from the last checkpoint with --resume\)\nscdiva: worker 1 was ended by SIGKILL; starting again from the last checkpoint, 1 of 1\n/,
+    );
     expect(outcome).toMatchObject({ code: 0, stdout: expect.stringMatching(/from step \d+ to 40/) as unknown });
-    expect((await metricsOf('hit')).map(({ step, split, loss }) => [step, split, loss])).toEqual((await metricsOf('calm')).map(({ step, split, loss }) => [step, split, loss]));
+    expect((await metricsOf('hit')).map(({ step, split, loss }) => [step, split, loss])).toEqual(
+      (await metricsOf('calm')).map(({ step, split, loss }) => [step, split, loss]),
+    );
     expect((await readFile(join(folder, 'hit/model.safetensors'))).equals(await readFile(join(folder, 'calm/model.safetensors')))).toBe(true);
   });
 
   it('fine-tune as one', { timeout: 90_000 }, async () => {
-    const settings = [`data.corpus=${corpus}`, 'data.labelKey=program', `checkpoint=${join(folder, 'one')}`, 'head.dropout=0', 'baselines=false', 'train.epochs=2', 'train.batchSize=13', 'train.optimizer.lr=1e-3'].flatMap((setting) => ['--set', setting]);
-    const finetune = (out: string): string[] => ['finetune', 'annotation', '--config', join(root, 'configs/debug/annotation.yaml'), '--out', join(folder, out), ...settings];
+    const settings = [
+      `data.corpus=${corpus}`,
+      'data.labelKey=program',
+      `checkpoint=${join(folder, 'one')}`,
+      'head.dropout=0',
+      'baselines=false',
+      'train.epochs=2',
+      'train.batchSize=13',
+      'train.optimizer.lr=1e-3',
+    ].flatMap((setting) => ['--set', setting]);
+    const finetune = (out: string): string[] => [
+      'finetune',
+      'annotation',
+      '--config',
+      join(root, 'configs/debug/annotation.yaml'),
+      '--out',
+      join(folder, out),
+      ...settings,
+    ];
     expect(await scdiva(finetune('label-one'))).toMatchObject({ code: 0 });
     expect(await scdiva(launch(2, finetune('label-two')))).toMatchObject({ code: 0 });
     await expectSameCurve('label-two', 'label-one');
-    expect(await scdiva(launch(2, [...finetune('label-seeds'), '--seeds', '2']))).toMatchObject({ code: 2, stderr: expect.stringMatching(/scdiva: --seeds: 2 trainings, and 2 workers for one/) as unknown });
+    expect(await scdiva(launch(2, [...finetune('label-seeds'), '--seeds', '2']))).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/scdiva: --seeds: 2 trainings, and 2 workers for one/) as unknown,
+    });
   });
 
   it('say in one line why they cannot start, and never wait for ever', { timeout: 60_000 }, async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => taken.once('listening', resolve));
     const { port } = taken.address() as AddressInfo;
-    const as = (worker: readonly string[], index: number): NodeJS.ProcessEnv => ({ TF_CONFIG: JSON.stringify({ cluster: { worker }, task: { type: 'worker', index } }) });
+    const as = (worker: readonly string[], index: number): NodeJS.ProcessEnv => ({
+      TF_CONFIG: JSON.stringify({ cluster: { worker }, task: { type: 'worker', index } }),
+    });
     const soon = ['train.cluster.joinSeconds=3'];
     const spare = 21_000 + (process.pid % 10_000);
     const [busy, missing, unknown, foreign] = await Promise.all([
@@ -112,8 +168,15 @@ describe.runIf(hasNative)('several workers', () => {
       scdiva(pretrain('no', ['train.batchSize=1', ...soon]), { TF_CONFIG: '{"cluster": {"worker": ["a:1", "b"]}, "task": {"type": "worker", "index": 0}}' }),
     ]);
     taken.close();
-    expect(busy).toMatchObject({ code: 2, stderr: `scdiva: worker 0: port ${port} is taken by another process (end that process, or give TF_CONFIG another port)\n` });
-    expect(missing).toMatchObject({ code: 1, stderr: 'scdiva: worker 0: worker 1 (127.0.0.1:1) did not come within 3 seconds: nobody listens there (see what that worker says, or raise train.cluster.joinSeconds)\n' });
+    expect(busy).toMatchObject({
+      code: 2,
+      stderr: `scdiva: worker 0: port ${port} is taken by another process (end that process, or give TF_CONFIG another port)\n`,
+    });
+    expect(missing).toMatchObject({
+      code: 1,
+      stderr:
+        'scdiva: worker 0: worker 1 (127.0.0.1:1) did not come within 3 seconds: nobody listens there (see what that worker says, or raise train.cluster.joinSeconds)\n',
+    });
     expect(unknown).toMatchObject({ code: 1, stderr: 'scdiva: worker 0: worker 1 (no-such-host.invalid:2): no such host (correct the name in TF_CONFIG)\n' });
     expect(foreign).toMatchObject({ code: 2, stderr: 'scdiva: TF_CONFIG: cluster.worker.1: "b" is not host:port\n' });
     expect(existsSync(join(folder, 'no'))).toBe(false);

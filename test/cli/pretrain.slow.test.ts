@@ -31,19 +31,33 @@ interface Interruption {
 
 /** Runs `scdiva pretrain` as a user would. @param settings key=value for --set @param flags any other */
 function pretrain(out: string, settings: readonly string[], flags: readonly string[] = [], interruption?: Interruption): Promise<Outcome> {
-  const small = [`data.corpus=${corpus}`, 'model.hiddenDim=32', 'model.maxGenes=8', 'preprocessing.lengthMultiple=8', 'train.batchSize=8', 'train.evaluateEvery=4', 'train.checkpointEvery=4'];
+  const small = [
+    `data.corpus=${corpus}`,
+    'model.hiddenDim=32',
+    'model.maxGenes=8',
+    'preprocessing.lengthMultiple=8',
+    'train.batchSize=8',
+    'train.evaluateEvery=4',
+    'train.checkpointEvery=4',
+  ];
   const sets = [...small, ...settings].flatMap((setting) => ['--set', setting]);
-  const child = spawn(process.execPath, [join(root, 'bin/scdiva.js'), 'pretrain', '--config', join(root, 'configs/debug/pretrain.yaml'), '--out', out, ...sets, ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(
+    process.execPath,
+    [join(root, 'bin/scdiva.js'), 'pretrain', '--config', join(root, 'configs/debug/pretrain.yaml'), '--out', out, ...sets, ...flags],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  );
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
   const log = join(out, 'metrics.jsonl');
-  const watch = interruption && setInterval(() => {
-    // Read at once: a second signal ends the process without saving.
-    if (!existsSync(log) || readFileSync(log, 'utf8').split('\n').length <= interruption.afterLines) return;
-    clearInterval(watch);
-    child.kill(interruption.signal);
-  }, 5);
+  const watch =
+    interruption &&
+    setInterval(() => {
+      // Read at once: a second signal ends the process without saving.
+      if (!existsSync(log) || readFileSync(log, 'utf8').split('\n').length <= interruption.afterLines) return;
+      clearInterval(watch);
+      child.kill(interruption.signal);
+    }, 5);
   return new Promise((resolve) => {
     child.on('close', (code) => {
       clearInterval(watch);
@@ -55,8 +69,12 @@ function pretrain(out: string, settings: readonly string[], flags: readonly stri
 /** Bytes of every file of a checkpoint, and the log without its timings. */
 async function everything(out: string, step: string) {
   const checkpoint = join(out, 'checkpoints', step);
-  const files = Object.fromEntries(await Promise.all(readdirSync(checkpoint).map(async (name) => [name, (await readFile(join(checkpoint, name))).toString('base64')] as const)));
-  const metrics = (await readMetrics(join(out, 'metrics.jsonl'))).map((record) => Object.fromEntries(Object.entries(record).filter(([name]) => !['stepMs', 'waitMs', 'cellsPerSec'].includes(name))));
+  const files = Object.fromEntries(
+    await Promise.all(readdirSync(checkpoint).map(async (name) => [name, (await readFile(join(checkpoint, name))).toString('base64')] as const)),
+  );
+  const metrics = (await readMetrics(join(out, 'metrics.jsonl'))).map((record) =>
+    Object.fromEntries(Object.entries(record).filter(([name]) => !['stepMs', 'waitMs', 'cellsPerSec'].includes(name))),
+  );
   return { files, metrics };
 }
 
@@ -110,7 +128,9 @@ describe('scdiva pretrain', () => {
     expect(await refusal(['train.steps=4'], ['--resume'])).toContain('run: no such run folder (start without --resume)');
     expect((await pretrain(out, ['train.steps=4'])).code).toBe(0);
     expect(await refusal(['train.steps=4'])).toContain('run: holds a run already (go on with it with --resume, or choose another --out)');
-    expect(await refusal(['train.steps=8', 'train.optimizer.lr=0.5'], ['--resume'])).toContain('run: train.optimizer.lr: 0.5, but the run was started with 0.002');
+    expect(await refusal(['train.steps=8', 'train.optimizer.lr=0.5'], ['--resume'])).toContain(
+      'run: train.optimizer.lr: 0.5, but the run was started with 0.002',
+    );
     expect(await refusal(['train.steps=8', 'model.numLayers=3'], ['--resume'])).toContain('run: model.numLayers: 3, but the run was started with 2');
   });
 });

@@ -17,12 +17,29 @@ const N = 120;
 beforeAll(async () => {
   const rng = Rng.fromSeed(2);
   const plain = join(folder, 'plain.h5ad');
-  await writeSmallH5ad(plain, { x: { rows: Array.from({ length: N }, () => [1, 2]), encoding: 'csr' }, cellIds: Array.from({ length: N }, (_, i) => `c${i}`), geneNames: ['A', 'B'], obs: { stage: Array.from({ length: N }, (_, i) => ['early', 'middle', 'late'][Math.floor((3 * i) / N)]!) } });
-  const values = Float32Array.from({ length: 2 * N }, (_, at) => (at >= 2 * N - 2 ? NaN : 5 * (at % 2 ? Math.sin : Math.cos)((1.6 * Math.PI * Math.floor(at / 2)) / N) + 0.05 * rng.normal()));
-  await writeAnnotatedH5ad({ input: plain, output: input, obsm: { X_test: { values, numDims: 2 } }, obs: { day: { kind: 'numeric', values: Float32Array.from({ length: N }, (_, i) => i) } } });
+  await writeSmallH5ad(plain, {
+    x: { rows: Array.from({ length: N }, () => [1, 2]), encoding: 'csr' },
+    cellIds: Array.from({ length: N }, (_, i) => `c${i}`),
+    geneNames: ['A', 'B'],
+    obs: { stage: Array.from({ length: N }, (_, i) => ['early', 'middle', 'late'][Math.floor((3 * i) / N)]!) },
+  });
+  const values = Float32Array.from({ length: 2 * N }, (_, at) =>
+    at >= 2 * N - 2 ? NaN : 5 * (at % 2 ? Math.sin : Math.cos)((1.6 * Math.PI * Math.floor(at / 2)) / N) + 0.05 * rng.normal(),
+  );
+  await writeAnnotatedH5ad({
+    input: plain,
+    output: input,
+    obsm: { X_test: { values, numDims: 2 } },
+    obs: { day: { kind: 'numeric', values: Float32Array.from({ length: N }, (_, i) => i) } },
+  });
 });
 
-const run = (...flags: string[]) => spawnSync(process.execPath, [resolve(import.meta.dirname, '../../bin/scdiva.js'), 'trajectory', input, '--embedding', 'X_test', '--group', 'stage', ...flags], { encoding: 'utf8' });
+const run = (...flags: string[]) =>
+  spawnSync(
+    process.execPath,
+    [resolve(import.meta.dirname, '../../bin/scdiva.js'), 'trajectory', input, '--embedding', 'X_test', '--group', 'stage', ...flags],
+    { encoding: 'utf8' },
+  );
 
 describe('scdiva trajectory', () => {
   it('orders the stages, follows the known time, and writes cells, picture and page', async () => {
@@ -30,7 +47,11 @@ describe('scdiva trajectory', () => {
     const page = join(folder, 'page.html');
     const { stdout, stderr, status } = run('--root-group', 'early', '--time', 'day', '--out', out, '--report', page, '--json');
     expect(status, stderr).toBe(0);
-    const result = JSON.parse(stdout.trim().split('\n').at(-1)!) as { numTimed: number; groups: { name: string }[]; agreement: { spearman: number; spearmanPca: number } };
+    const result = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
+      numTimed: number;
+      groups: { name: string }[];
+      agreement: { spearman: number; spearmanPca: number };
+    };
     expect(result.numTimed).toBe(N - 1);
     expect(result.groups.map(({ name }) => name)).toEqual(['early', 'middle', 'late']);
     expect(result.agreement.spearman).toBeGreaterThan(0.98);

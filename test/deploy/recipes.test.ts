@@ -19,7 +19,10 @@ const Container = z.strictObject({
   args: z.array(z.string()),
   env: z.array(z.strictObject({ name: z.string(), value: z.string() })).optional(),
   ports: z.array(z.strictObject({ name: z.string().max(15).optional(), containerPort: z.int().min(1).max(65_535) })),
-  resources: z.strictObject({ requests: z.record(z.string(), z.union([z.string(), z.number()])), limits: z.looseObject({ 'nvidia.com/gpu': z.int().positive() }) }),
+  resources: z.strictObject({
+    requests: z.record(z.string(), z.union([z.string(), z.number()])),
+    limits: z.looseObject({ 'nvidia.com/gpu': z.int().positive() }),
+  }),
   volumeMounts: z.array(z.strictObject({ name: z.string(), mountPath: z.string().startsWith('/'), readOnly: z.boolean().optional() })),
 });
 const PodSpec = z
@@ -34,14 +37,23 @@ const PodSpec = z
       ]),
     ),
   })
-  .refine(({ containers: [{ volumeMounts }], volumes }) => volumeMounts.every(({ name }) => volumes.some((volume) => volume.name === name)), 'a mount without a volume');
+  .refine(
+    ({ containers: [{ volumeMounts }], volumes }) => volumeMounts.every(({ name }) => volumes.some((volume) => volume.name === name)),
+    'a mount without a volume',
+  );
 const TfJob = z.strictObject({
   apiVersion: z.literal('kubeflow.org/v1'),
   kind: z.literal('TFJob'),
   metadata: Metadata,
   spec: z.strictObject({
     runPolicy: z.strictObject({ cleanPodPolicy: z.enum(['Running', 'All', 'None']), backoffLimit: z.int().positive() }),
-    tfReplicaSpecs: z.strictObject({ Worker: z.strictObject({ replicas: z.int().min(2), restartPolicy: z.enum(['OnFailure', 'ExitCode', 'Always', 'Never']), template: z.strictObject({ spec: PodSpec }) }) }),
+    tfReplicaSpecs: z.strictObject({
+      Worker: z.strictObject({
+        replicas: z.int().min(2),
+        restartPolicy: z.enum(['OnFailure', 'ExitCode', 'Always', 'Never']),
+        template: z.strictObject({ spec: PodSpec }),
+      }),
+    }),
   }),
 });
 const JobSet = z.strictObject({
@@ -56,7 +68,13 @@ const JobSet = z.strictObject({
         name: z.string(),
         replicas: z.literal(1),
         template: z.strictObject({
-          spec: z.strictObject({ completionMode: z.literal('Indexed'), parallelism: z.int().min(2), completions: z.int().min(2), backoffLimit: z.literal(0), template: z.strictObject({ spec: PodSpec }) }),
+          spec: z.strictObject({
+            completionMode: z.literal('Indexed'),
+            parallelism: z.int().min(2),
+            completions: z.int().min(2),
+            backoffLimit: z.literal(0),
+            template: z.strictObject({ spec: PodSpec }),
+          }),
         }),
       }),
     ]),
@@ -66,7 +84,10 @@ const Claim = z.strictObject({
   apiVersion: z.literal('v1'),
   kind: z.literal('PersistentVolumeClaim'),
   metadata: Metadata,
-  spec: z.strictObject({ accessModes: z.tuple([z.enum(['ReadOnlyMany', 'ReadWriteMany'])]), resources: z.strictObject({ requests: z.strictObject({ storage: z.string().regex(/^\d+Gi$/) }) }) }),
+  spec: z.strictObject({
+    accessModes: z.tuple([z.enum(['ReadOnlyMany', 'ReadWriteMany'])]),
+    resources: z.strictObject({ requests: z.strictObject({ storage: z.string().regex(/^\d+Gi$/) }) }),
+  }),
 });
 
 const claims = z.array(Claim).parse(documents('kubernetes/storage.yaml'));
@@ -76,7 +97,8 @@ const pods = { TFJob: tfJob.spec.tfReplicaSpecs.Worker.template.spec, JobSet: jo
 
 describe.each(Object.entries(pods))('the pods of the %s', (_, { containers: [container], volumes }) => {
   it('mount claims that are there, the corpus to be read alone', () => {
-    for (const volume of volumes) if ('persistentVolumeClaim' in volume) expect(claims.map(({ metadata }) => metadata.name)).toContain(volume.persistentVolumeClaim.claimName);
+    for (const volume of volumes)
+      if ('persistentVolumeClaim' in volume) expect(claims.map(({ metadata }) => metadata.name)).toContain(volume.persistentVolumeClaim.claimName);
     expect(container.volumeMounts.find(({ mountPath }) => mountPath === '/corpus')).toMatchObject({ readOnly: true });
   });
 
@@ -108,7 +130,11 @@ describe('the JobSet', () => {
     for (const index of [0, 3]) {
       const script = args[0]!.replace(/^exec .*$/m, 'printf %s "$TF_CONFIG"');
       const [shell, ...flags] = command!;
-      const text = execFileSync(shell!, [...flags, script], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { PATH: process.env['PATH'], WORKERS: env![0]!.value, JOB_COMPLETION_INDEX: String(index) } });
+      const text = execFileSync(shell!, [...flags, script], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { PATH: process.env['PATH'], WORKERS: env![0]!.value, JOB_COMPLETION_INDEX: String(index) },
+      });
       // A pod of a JobSet is called JOBSET-JOB-0-INDEX, in the set's subdomain.
       const host = (i: number): string => `${jobSet.metadata.name}-${jobName}-0-${i}.${jobSet.spec.network.subdomain}:2222`;
       expect(membersOf({ TF_CONFIG: text })).toEqual({ addresses: [0, 1, 2, 3].map(host), rank: index, source: 'TF_CONFIG' });
@@ -117,7 +143,10 @@ describe('the JobSet', () => {
 });
 
 describe('the Dockerfile', () => {
-  const lines = read('docker/Dockerfile').replace(/\\\n/g, ' ').split('\n').filter((line) => line && !line.startsWith('#'));
+  const lines = read('docker/Dockerfile')
+    .replace(/\\\n/g, ' ')
+    .split('\n')
+    .filter((line) => line && !line.startsWith('#'));
   const stages: { name: string; from: string; lines: string[] }[] = [];
   for (const line of lines) {
     const from = /^FROM (\S+) AS (\S+)$/.exec(line);

@@ -33,7 +33,16 @@ describe.runIf(hasNative)('the Slurm script', () => {
     };
     write('srun', SRUN);
     write('scontrol', `#!/usr/bin/env bash\necho "$*" >> '${requeued}'\n`);
-    const env = { ...process.env, PATH: `${bin}:${process.env['PATH']}`, SCDIVA: root, CORPUS: corpus, OUT: out, CONFIG: join(root, 'configs/debug/pretrain.yaml'), SLURM_JOB_ID: '77', SCDIVA_PORT: String(24_000 + (process.pid % 20_000)) };
+    const env = {
+      ...process.env,
+      PATH: `${bin}:${process.env['PATH']}`,
+      SCDIVA: root,
+      CORPUS: corpus,
+      OUT: out,
+      CONFIG: join(root, 'configs/debug/pretrain.yaml'),
+      SLURM_JOB_ID: '77',
+      SCDIVA_PORT: String(24_000 + (process.pid % 20_000)),
+    };
     const script = (...args: string[]) => promisify(execFile)('bash', [join(root, 'deploy/slurm/pretrain.sbatch'), ...args], { env });
     const settings = ['model.maxGenes=6', 'train.steps=3', 'train.evaluateEvery=null', 'train.checkpointEvery=null'].flatMap((setting) => ['--set', setting]);
 

@@ -35,10 +35,26 @@ describe('the denoiser', () => {
       const shape: [number, number] = [3, 8];
       const isReplaced = tf.tensor2d(Float32Array.from(cells.isUnknown), shape);
       const isReal = Float32Array.from(cells.geneIds, (id) => Number(id !== 0 && id !== tinyIds.padFillId));
-      const inputs = { geneIds: tf.tensor2d(cells.geneIds, shape, 'int32'), values: tf.tensor2d(cells.values, shape), isReplaced, isSummarised: tf.mul(tf.tensor2d(isReal, shape), tf.sub(1, isReplaced)) as tf.Tensor2D };
-      const rows = tf.gather(tf.reshape(geneHidden(hiddenStates(parameters, inputs, tinyConfig, tinyIds)), [3 * 8, -1]), tf.tensor1d(slots, 'int32')) as tf.Tensor2D;
-      expectClose(found.flatMap(({ logits }) => logits), geneLogits(parameters, rows).dataSync(), { atol: 1e-5 });
-      expectClose(found.map(({ value }) => value), predictedValues(parameters, rows).dataSync(), { atol: 1e-5 });
+      const inputs = {
+        geneIds: tf.tensor2d(cells.geneIds, shape, 'int32'),
+        values: tf.tensor2d(cells.values, shape),
+        isReplaced,
+        isSummarised: tf.mul(tf.tensor2d(isReal, shape), tf.sub(1, isReplaced)) as tf.Tensor2D,
+      };
+      const rows = tf.gather(
+        tf.reshape(geneHidden(hiddenStates(parameters, inputs, tinyConfig, tinyIds)), [3 * 8, -1]),
+        tf.tensor1d(slots, 'int32'),
+      ) as tf.Tensor2D;
+      expectClose(
+        found.flatMap(({ logits }) => logits),
+        geneLogits(parameters, rows).dataSync(),
+        { atol: 1e-5 },
+      );
+      expectClose(
+        found.map(({ value }) => value),
+        predictedValues(parameters, rows).dataSync(),
+        { atol: 1e-5 },
+      );
     });
   });
 

@@ -7,7 +7,11 @@ const logits = Float32Array.of(0, 1, 2, 5, -1);
 const available = Uint8Array.of(1, 1, 1, 0, 1);
 
 describe('drawGene', () => {
-  it.each([[1, null, [0, 1, 2, -1]], [0.5, null, [0, 2, 4, -2]], [1, 2, [-Infinity, 1, 2, -Infinity]]] as const)('at temperature %s within top %s draws each gene as often as its softmax says', (temperature, topK, scores) => {
+  it.each([
+    [1, null, [0, 1, 2, -1]],
+    [0.5, null, [0, 2, 4, -2]],
+    [1, 2, [-Infinity, 1, 2, -Infinity]],
+  ] as const)('at temperature %s within top %s draws each gene as often as its softmax says', (temperature, topK, scores) => {
     const rng = Rng.fromSeed(1);
     const counts = new Map<number, number>();
     const stated = new Map<number, number>();
@@ -27,7 +31,10 @@ describe('drawGene', () => {
 
   it('at temperature 0 takes the most likely available gene and draws nothing', () => {
     const rng = Rng.fromSeed(1);
-    expect(drawGene(logits, available, { temperature: 0, topK: null }, rng)).toEqual({ id: 2, probability: 1 / (1 + Math.exp(-1) + Math.exp(-2) + Math.exp(-3)) });
+    expect(drawGene(logits, available, { temperature: 0, topK: null }, rng)).toEqual({
+      id: 2,
+      probability: 1 / (1 + Math.exp(-1) + Math.exp(-2) + Math.exp(-3)),
+    });
     expect(rng.uint32()).toBe(Rng.fromSeed(1).uint32());
   });
 
@@ -43,8 +50,10 @@ describe('drawGene', () => {
 
 describe('kthLargest', () => {
   it('agrees with sorting (property)', () => {
-    fc.assert(fc.property(fc.array(fc.integer({ min: -5, max: 5 }), { minLength: 1, maxLength: 30 }), fc.integer({ min: 1, max: 40 }), (values, k) => {
-      expect(kthLargest(Float32Array.from(values), k)).toBe([...values].sort((a, b) => b - a)[Math.min(k, values.length) - 1]);
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: -5, max: 5 }), { minLength: 1, maxLength: 30 }), fc.integer({ min: 1, max: 40 }), (values, k) => {
+        expect(kthLargest(Float32Array.from(values), k)).toBe([...values].sort((a, b) => b - a)[Math.min(k, values.length) - 1]);
+      }),
+    );
   });
 });

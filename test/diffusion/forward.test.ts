@@ -30,22 +30,36 @@ describe('the forward process', () => {
   });
 
   it('never touches padding or special tokens, and lists exactly the masked slots (property)', () => {
-    fc.assert(fc.property(fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 }), fc.double({ min: 0, max: 1, noNaN: true }), fc.nat(), (numGenes, t, seed) => {
-      const batch = drawBatch(numGenes, 13, ids, seed);
-      batch.geneIds[0] = [ids.bosId, ids.eosId, ids.maskId][seed % 3]!;
-      const masked = maskGenes(batch, numGenes.map(() => t), ids, config, Rng.fromSeed(seed));
-      const numMasked = countMasked(masked);
-      const positions = Array.from(masked.lossPositions.data.subarray(0, numMasked));
-      expect(positions).toEqual([...new Set(positions)].sort((a, b) => a - b));
-      for (const position of positions) {
-        expect(position).toBeGreaterThan(0);
-        expect(position % 13).toBeLessThan(numGenes[Math.floor(position / 13)]!);
-      }
-      masked.isReplaced.data.forEach((isReplaced, position) => expect(isReplaced === 0 || positions.includes(position)).toBe(true));
-      expect(masked.lossPositions.shape).toEqual([numLossRows(numMasked, 13 * numGenes.length)]);
-      masked.targetIds.data.forEach((id, m) => expect(id).toBe(batch.geneIds[masked.lossPositions.data[m]!]));
-      masked.targetValues.data.forEach((value, m) => expect(value).toBe(batch.values[masked.lossPositions.data[m]!]));
-    }), { numRuns: 60 });
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.nat(),
+        (numGenes, t, seed) => {
+          const batch = drawBatch(numGenes, 13, ids, seed);
+          batch.geneIds[0] = [ids.bosId, ids.eosId, ids.maskId][seed % 3]!;
+          const masked = maskGenes(
+            batch,
+            numGenes.map(() => t),
+            ids,
+            config,
+            Rng.fromSeed(seed),
+          );
+          const numMasked = countMasked(masked);
+          const positions = Array.from(masked.lossPositions.data.subarray(0, numMasked));
+          expect(positions).toEqual([...new Set(positions)].sort((a, b) => a - b));
+          for (const position of positions) {
+            expect(position).toBeGreaterThan(0);
+            expect(position % 13).toBeLessThan(numGenes[Math.floor(position / 13)]!);
+          }
+          masked.isReplaced.data.forEach((isReplaced, position) => expect(isReplaced === 0 || positions.includes(position)).toBe(true));
+          expect(masked.lossPositions.shape).toEqual([numLossRows(numMasked, 13 * numGenes.length)]);
+          masked.targetIds.data.forEach((id, m) => expect(id).toBe(batch.geneIds[masked.lossPositions.data[m]!]));
+          masked.targetValues.data.forEach((value, m) => expect(value).toBe(batch.values[masked.lossPositions.data[m]!]));
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   it('asks for the uncorrupted values and shows the corrupted ones', () => {
@@ -62,7 +76,10 @@ describe('the forward process', () => {
     const wide = { ...batch, seqLen: 9, geneIds: new Int32Array(18), values: new Float32Array(18) };
     for (let b = 0; b < 2; b++) for (let l = 0; l < 6; l++) wide.geneIds[b * 9 + l] = batch.geneIds[b * 6 + l]!;
     const long = maskGenes(wide, [0.5, 0.5], ids, config, Rng.fromSeed(8));
-    const slots = (data: ArrayLike<number>, numMasked: number, seqLen: number) => Array.from(data).slice(0, numMasked).map((p) => [Math.floor(p / seqLen), p % seqLen]);
+    const slots = (data: ArrayLike<number>, numMasked: number, seqLen: number) =>
+      Array.from(data)
+        .slice(0, numMasked)
+        .map((p) => [Math.floor(p / seqLen), p % seqLen]);
     const numMasked = sum(short.lossWeights.data);
     expect(numMasked).toBeGreaterThan(0);
     expect(slots(long.lossPositions.data, sum(long.lossWeights.data), 9)).toEqual(slots(short.lossPositions.data, numMasked, 6));
@@ -85,14 +102,17 @@ describe('the forward process', () => {
 
 describe('numLossRows', () => {
   it('holds the masked slots in at most four sizes a batch shape (property)', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 400 }), (numSlots) => {
-      const sizes = new Set<number>();
-      for (let numMasked = 0; numMasked <= numSlots; numMasked++) {
-        const rows = numLossRows(numMasked, numSlots);
-        expect(rows >= numMasked && rows <= numSlots && rows >= 1).toBe(true);
-        sizes.add(rows);
-      }
-      expect(sizes.size).toBeLessThanOrEqual(4);
-    }), { numRuns: 50 });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 400 }), (numSlots) => {
+        const sizes = new Set<number>();
+        for (let numMasked = 0; numMasked <= numSlots; numMasked++) {
+          const rows = numLossRows(numMasked, numSlots);
+          expect(rows >= numMasked && rows <= numSlots && rows >= 1).toBe(true);
+          sizes.add(rows);
+        }
+        expect(sizes.size).toBeLessThanOrEqual(4);
+      }),
+      { numRuns: 50 },
+    );
   });
 });

@@ -26,10 +26,12 @@ describe('the dual loss', () => {
     const parameters = toTensors(tinyParameters());
     const [rows, ids, values] = [randomTensor(Rng.fromSeed(1), [4, 12]) as tf.Tensor2D, [3, 8, 3, 0], [1, 2, 3, 99]];
     const out = dualLoss(parameters, rows, tf.tensor1d(ids, 'int32'), tf.tensor1d(values), tf.tensor1d([1, 1, 1, 0]), 10);
-    const logits = (tf.matMul(rows, parameters['gene_head.weight'] as tf.Tensor2D, false, true)).arraySync() as number[][];
+    const logits = tf.matMul(rows, parameters['gene_head.weight'] as tf.Tensor2D, false, true).arraySync() as number[][];
     const identity = [0, 1, 2].reduce((sum, m) => sum + Math.log(logits[m]!.reduce((s, x) => s + Math.exp(x), 0)) - logits[m]![ids[m]!]!, 0) / 3;
     const inner = tf.relu(tf.add(tf.matMul(rows, parameters['value_head.0.weight'] as tf.Tensor2D, false, true), parameters['value_head.0.bias']!));
-    const predicted = tf.add(tf.matMul(inner as tf.Tensor2D, parameters['value_head.2.weight'] as tf.Tensor2D, false, true), parameters['value_head.2.bias']!).dataSync();
+    const predicted = tf
+      .add(tf.matMul(inner as tf.Tensor2D, parameters['value_head.2.weight'] as tf.Tensor2D, false, true), parameters['value_head.2.bias']!)
+      .dataSync();
     const value = [0, 1, 2].reduce((sum, m) => sum + (predicted[m]! - values[m]!) ** 2, 0) / 3;
     expectClose(out.identityLoss, identity, { rtol: 1e-5 });
     expectClose(out.valueLoss, value, { rtol: 1e-5 });
@@ -40,9 +42,16 @@ describe('the dual loss', () => {
     const parameters = toTensors(tinyParameters());
     const inputs = masked();
     const numRows = numMasked(inputs);
-    const cut = Object.fromEntries(Object.entries(inputs).map(([name, tensor]) => [name, tensor.shape.length === 1 ? { ...tensor, shape: [numRows], data: tensor.data.slice(0, numRows) } : tensor]));
+    const cut = Object.fromEntries(
+      Object.entries(inputs).map(([name, tensor]) => [
+        name,
+        tensor.shape.length === 1 ? { ...tensor, shape: [numRows], data: tensor.data.slice(0, numRows) } : tensor,
+      ]),
+    );
     expect(numRows).toBeLessThan(inputs.lossWeights.data.length);
-    expectClose(diffusionLoss(parameters, toTensors(inputs), model, config).loss, diffusionLoss(parameters, toTensors(cut), model, config).loss, { rtol: 1e-6 });
+    expectClose(diffusionLoss(parameters, toTensors(inputs), model, config).loss, diffusionLoss(parameters, toTensors(cut), model, config).loss, {
+      rtol: 1e-6,
+    });
   });
 
   it('is 0 with gradients of 0 when nothing is masked', () => {
@@ -58,7 +67,10 @@ describe('the dual loss', () => {
     for (const [name, grad] of Object.entries(grads)) {
       const values = Array.from(grad.dataSync());
       expect(values.every(Number.isFinite), name).toBe(true);
-      expect(values.some((x) => x !== 0), name).toBe(true);
+      expect(
+        values.some((x) => x !== 0),
+        name,
+      ).toBe(true);
     }
   });
 
@@ -66,7 +78,9 @@ describe('the dual loss', () => {
     const [parameters, inputs, dropoutSeed] = [toTensors(tinyParameters()), toTensors(masked()), seed()];
     const loss = (at: Tensors) => ({ ...diffusionLoss(at, inputs, model, config, dropoutSeed) });
     expect(leakedTensors(() => loss(parameters))).toBe(0);
-    expect(leakedTensors(() => gradients((at) => ({ loss: tf.add(loss(at).loss, 0) as tf.Scalar, aux: {} }), parameters) as unknown as tf.TensorContainer)).toBe(0);
+    expect(
+      leakedTensors(() => gradients((at) => ({ loss: tf.add(loss(at).loss, 0) as tf.Scalar, aux: {} }), parameters) as unknown as tf.TensorContainer),
+    ).toBe(0);
     const before = tf.memory().numTensors;
     const wrong = { ...inputs, lossWeights: tf.ones([2]) };
     expect(() => diffusionLoss(parameters, wrong, model, config)).toThrow();

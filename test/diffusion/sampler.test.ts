@@ -20,7 +20,12 @@ function believer(logit: (slot: number, id: number, cells: PartialCells) => numb
     asked,
     async predict(cells, slots, visit) {
       asked.push([...slots]);
-      for (const slot of slots) visit(slot, Float32Array.from({ length: ids.size }, (_, id) => logit(slot, id, cells)), slot - 2);
+      for (const slot of slots)
+        visit(
+          slot,
+          Float32Array.from({ length: ids.size }, (_, id) => logit(slot, id, cells)),
+          slot - 2,
+        );
     },
     dispose() {},
   };
@@ -31,25 +36,46 @@ const half = (seed = 1) => blankGenes(drawBatch([8, 5], 9, ids, seed), { maskRat
 
 describe('completeCells', () => {
   it('fills every unknown slot with a gene the cell does not have, and leaves the rest alone (property)', async () => {
-    await fc.assert(fc.asyncProperty(fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 4 }), fc.double({ min: 0, max: 1, noNaN: true }), fc.nat({ max: 3 }), fc.constantFrom('random' as const, 'confidence' as const), fc.nat(), async (numGenes, maskRatio, numExtraGenes, order, seed) => {
-      const before = blankGenes(drawBatch(numGenes, 8, ids, seed), { maskRatio, numExtraGenes, maxGenes: 10 }, ids, Rng.fromSeed(seed));
-      const start = structuredClone(before);
-      // Every slot wants the same gene: only the rule against repetition tells them apart.
-      const after = await completeCells(before, believer((_, id) => (id === 5 ? 9 : id % 3)), ids, config({ order, temperature: seed % 2 }), Rng.fromSeed(seed), keys(numGenes.length));
-      expect(before).toEqual(start);
-      expect(after.isUnknown.some(Boolean)).toBe(false);
-      for (const [b, n] of numGenes.entries()) {
-        const length = Math.min(10, n + numExtraGenes);
-        const genes = genesOf(after, b, length);
-        expect(new Set(genes).size).toBe(length);
-        for (const id of genes) expect(id >= 2 && id < 14).toBe(true);
-        expect(genesOf(after, b, after.seqLen).slice(length).every((id) => id === ids.padId)).toBe(true);
-      }
-      for (const [slot, isUnknown] of start.isUnknown.entries()) {
-        if (isUnknown) expect(after.values[slot]).toBe(Math.max(0, slot - 2));
-        else expect([after.geneIds[slot], after.values[slot]]).toEqual([start.geneIds[slot], start.values[slot]]);
-      }
-    }), { numRuns: 60 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 4 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.nat({ max: 3 }),
+        fc.constantFrom('random' as const, 'confidence' as const),
+        fc.nat(),
+        async (numGenes, maskRatio, numExtraGenes, order, seed) => {
+          const before = blankGenes(drawBatch(numGenes, 8, ids, seed), { maskRatio, numExtraGenes, maxGenes: 10 }, ids, Rng.fromSeed(seed));
+          const start = structuredClone(before);
+          // Every slot wants the same gene: only the rule against repetition tells them apart.
+          const after = await completeCells(
+            before,
+            believer((_, id) => (id === 5 ? 9 : id % 3)),
+            ids,
+            config({ order, temperature: seed % 2 }),
+            Rng.fromSeed(seed),
+            keys(numGenes.length),
+          );
+          expect(before).toEqual(start);
+          expect(after.isUnknown.some(Boolean)).toBe(false);
+          for (const [b, n] of numGenes.entries()) {
+            const length = Math.min(10, n + numExtraGenes);
+            const genes = genesOf(after, b, length);
+            expect(new Set(genes).size).toBe(length);
+            for (const id of genes) expect(id >= 2 && id < 14).toBe(true);
+            expect(
+              genesOf(after, b, after.seqLen)
+                .slice(length)
+                .every((id) => id === ids.padId),
+            ).toBe(true);
+          }
+          for (const [slot, isUnknown] of start.isUnknown.entries()) {
+            if (isUnknown) expect(after.values[slot]).toBe(Math.max(0, slot - 2));
+            else expect([after.geneIds[slot], after.values[slot]]).toEqual([start.geneIds[slot], start.values[slot]]);
+          }
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 
   it('recovers what a denoiser is sure of', async () => {
@@ -81,7 +107,12 @@ describe('completeCells', () => {
     const cells = blankGenes(drawBatch([8], 8, ids), { maskRatio: 1, numExtraGenes: 0, maxGenes: 8 }, ids, Rng.fromSeed(1));
     const denoiser = believer((slot, id) => (id === slot + 2 ? slot + 1 : 0));
     await completeCells(cells, denoiser, ids, config({ order: 'confidence', temperature: 0 }), Rng.fromSeed(3), keys(1));
-    expect(denoiser.asked).toEqual([[0, 1, 2, 3, 4, 5, 6, 7], [0, 1, 2, 3, 4, 5], [0, 1, 2, 3], [0, 1]]);
+    expect(denoiser.asked).toEqual([
+      [0, 1, 2, 3, 4, 5, 6, 7],
+      [0, 1, 2, 3, 4, 5],
+      [0, 1, 2, 3],
+      [0, 1],
+    ]);
   });
 
   it('repeats with the seed, changes with it, and completes a cell alike whatever stands beside it', async () => {
@@ -97,7 +128,9 @@ describe('completeCells', () => {
   it('refuses a cell with more unknown slots than genes it lacks', async () => {
     const batch = drawBatch([12], 12, ids);
     const cells = blankGenes(batch, { maskRatio: 0, numExtraGenes: 1, maxGenes: 13 }, ids, Rng.fromSeed(1));
-    await expect(completeCells(cells, knowsNothing, ids, config(), Rng.fromSeed(1), keys(1))).rejects.toThrow('1 slots to fill and only 0 genes that the cell does not have');
+    await expect(completeCells(cells, knowsNothing, ids, config(), Rng.fromSeed(1), keys(1))).rejects.toThrow(
+      '1 slots to fill and only 0 genes that the cell does not have',
+    );
   });
 });
 
@@ -117,7 +150,14 @@ describe('blankGenes', () => {
   it('hides the same genes of a cell in any batch', () => {
     const two = half();
     const batch = drawBatch([8, 5], 9, ids);
-    const alone = { ...batch, numCells: 1, geneIds: batch.geneIds.subarray(9), values: batch.values.subarray(9), numGenes: batch.numGenes.subarray(1), cellIndex: batch.cellIndex.subarray(1) };
+    const alone = {
+      ...batch,
+      numCells: 1,
+      geneIds: batch.geneIds.subarray(9),
+      values: batch.values.subarray(9),
+      numGenes: batch.numGenes.subarray(1),
+      cellIndex: batch.cellIndex.subarray(1),
+    };
     const one = blankGenes(alone, { maskRatio: 0.5, numExtraGenes: 0, maxGenes: 9 }, ids, Rng.fromSeed(1));
     expect(one.isUnknown).toEqual(two.isUnknown.subarray(9));
   });

@@ -17,16 +17,27 @@ const root = resolve(import.meta.dirname, '../..');
 const newFolder = temporaryFolder('tutorials');
 
 /** A page with what it takes for granted: its commands are run in order, in a folder of its own. */
-const pages = ['fine-tuning.md', 'inference.md', 'tutorials/annotate.md', 'tutorials/integrate.md', 'tutorials/knock-out.md', 'tutorials/python.md'].map((page) => {
-  const text = readFileSync(join(root, 'docs', page), 'utf8');
-  const commands = [...text.matchAll(/^ {4,}npx scdiva (.*)$/gm)].map((match) => match[1]!.replace(/\s{2,}#.*$/, '').trim());
-  const code = (language: string) => new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(text)?.[1];
-  return { page, text, commands, javascript: code('js'), python: code('python'), makesAnnotator: commands.some((command) => command.includes('--out runs/annotation')) };
-});
+const pages = ['fine-tuning.md', 'inference.md', 'tutorials/annotate.md', 'tutorials/integrate.md', 'tutorials/knock-out.md', 'tutorials/python.md'].map(
+  (page) => {
+    const text = readFileSync(join(root, 'docs', page), 'utf8');
+    const commands = [...text.matchAll(/^ {4,}npx scdiva (.*)$/gm)].map((match) => match[1]!.replace(/\s{2,}#.*$/, '').trim());
+    const code = (language: string) => new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``).exec(text)?.[1];
+    return {
+      page,
+      text,
+      commands,
+      javascript: code('js'),
+      python: code('python'),
+      makesAnnotator: commands.some((command) => command.includes('--out runs/annotation')),
+    };
+  },
+);
 
 function run(program: string, args: readonly string[], cwd: string): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((done) => {
-    execFile(program, args, { cwd, maxBuffer: 1 << 26, env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' } }, (error, stdout, stderr) => done({ code: error ? Number(error.code) : 0, stdout, stderr }));
+    execFile(program, args, { cwd, maxBuffer: 1 << 26, env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' } }, (error, stdout, stderr) =>
+      done({ code: error ? Number(error.code) : 0, stdout, stderr }),
+    );
   });
 }
 
@@ -80,7 +91,8 @@ describe.runIf(hasNative)('the guides', () => {
 
   it('link to files that are there', () => {
     for (const { page, text } of pages)
-      for (const [, link] of text.matchAll(/\]\(([^)#:\s]+\.md)(?:#[^)]*)?\)/g)) expect(() => readFileSync(join(root, 'docs', page, '..', link!)), `${page}: ${link!}`).not.toThrow();
+      for (const [, link] of text.matchAll(/\]\(([^)#:\s]+\.md)(?:#[^)]*)?\)/g))
+        expect(() => readFileSync(join(root, 'docs', page, '..', link!)), `${page}: ${link!}`).not.toThrow();
   });
 });
 

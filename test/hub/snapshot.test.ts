@@ -12,7 +12,15 @@ import { cachedModels, removeCached, snapshot } from '../../src/hub/snapshot.js'
 import { Rng } from '../../src/rng.js';
 import { COMMIT, HubServer } from '../support/hub-server.js';
 
-const weights = Buffer.from(Uint8Array.from({ length: 300_000 }, ((rng) => () => rng.int(256))(Rng.fromSeed(1))));
+const weights = Buffer.from(
+  Uint8Array.from(
+    { length: 300_000 },
+    (
+      (rng) => () =>
+        rng.int(256)
+    )(Rng.fromSeed(1)),
+  ),
+);
 const files = {
   'config.json': Buffer.from('{}'),
   'model.safetensors': weights,
@@ -58,7 +66,9 @@ describe('a model of the hub', () => {
   it('is found in a folder of its repository, and folders that hold one are named', async () => {
     const folder = await snapshot({ ...model, folder: 'downstream/Annotation_FT/hPancreas' }, { settings });
     expect(await readFile(join(folder, 'model.pt'), 'utf8')).toBe('weights');
-    await expect(snapshot({ ...model, folder: 'downstream' }, { settings })).rejects.toThrow(/lab\/cells\/downstream: no weights \(expected config\.json and one of .*; below it: lab\/cells\/downstream\/Annotation_FT\/hPancreas\)/);
+    await expect(snapshot({ ...model, folder: 'downstream' }, { settings })).rejects.toThrow(
+      /lab\/cells\/downstream: no weights \(expected config\.json and one of .*; below it: lab\/cells\/downstream\/Annotation_FT\/hPancreas\)/,
+    );
   });
 
   it('goes on where a connection broke, again and again', async () => {
@@ -84,7 +94,9 @@ describe('a model of the hub', () => {
 
   it('is refused when its bytes are not those that were promised, and nothing of them stays', async () => {
     server.trouble(/^\/cdn\/model/, { otherBytes: true, times: 99 });
-    await expect(snapshot(model, { settings })).rejects.toThrow(/model\.safetensors: 300000 bytes that are not what the hub promised \(expected sha256 [0-9a-f]{64}; a proxy/);
+    await expect(snapshot(model, { settings })).rejects.toThrow(
+      /model\.safetensors: 300000 bytes that are not what the hub promised \(expected sha256 [0-9a-f]{64}; a proxy/,
+    );
     expect(await partials()).toEqual([]);
     expect(await cachedModels(settings)).toEqual([]);
   });
@@ -109,17 +121,23 @@ describe('a model of the hub', () => {
     await expect(snapshot(model, { settings: { ...settings, token: 'wrong' } })).rejects.toThrow(/HF_TOKEN is given: it is not valid for this model/);
     const withToken = { ...settings, token: 'secret' };
     expect(await content(await snapshot(model, { settings: withToken }))).toBe(sha256(weights));
-    await expect(snapshot({ ...model, repository: 'lab/none' }, { settings: withToken })).rejects.toThrow(/^lab\/none: no such model on the hub at revision main/);
+    await expect(snapshot({ ...model, repository: 'lab/none' }, { settings: withToken })).rejects.toThrow(
+      /^lab\/none: no such model on the hub at revision main/,
+    );
     await expect(snapshot({ ...model, revision: 'v9' }, { settings: withToken })).rejects.toThrow(/at revision v9/);
     server.trouble(/revision/, { status: 500, times: 99 });
     await expect(snapshot(model, { settings: withToken })).rejects.toThrow(/^lab\/cells: the hub answered 500, again and again \(try it later\)$/);
     await server.stop();
-    await expect(snapshot(model, { settings })).rejects.toThrow(/the hub cannot be reached \(ECONNREFUSED\) \(HF_ENDPOINT is http:\/\/127\.0\.0\.1:\d+; HF_HUB_OFFLINE=1 uses what is cached\)/);
+    await expect(snapshot(model, { settings })).rejects.toThrow(
+      /the hub cannot be reached \(ECONNREFUSED\) \(HF_ENDPOINT is http:\/\/127\.0\.0\.1:\d+; HF_HUB_OFFLINE=1 uses what is cached\)/,
+    );
   });
 
   it('is used from the cache while offline, and asked of nobody', async () => {
     const offline = { ...settings, isOffline: true };
-    await expect(snapshot(model, { settings: offline })).rejects.toThrow(/^lab\/cells: revision main is not in the cache, and HF_HUB_OFFLINE is set \(unset it to download; scdiva models lists what is there\)$/);
+    await expect(snapshot(model, { settings: offline })).rejects.toThrow(
+      /^lab\/cells: revision main is not in the cache, and HF_HUB_OFFLINE is set \(unset it to download; scdiva models lists what is there\)$/,
+    );
     const folder = await snapshot(model, { settings });
     server.asked.length = 0;
     expect(await snapshot(model, { settings: offline })).toBe(folder);
@@ -144,7 +162,13 @@ describe('a model of the hub', () => {
     const code = `import { snapshot } from ${JSON.stringify(fileURLToPath(new URL('../../dist/hub/snapshot.js', import.meta.url)))}; await snapshot(${JSON.stringify(model)}, { settings: ${JSON.stringify(settings)} });`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'ignore' });
     const ended = new Promise((resolve) => child.on('exit', resolve));
-    await expect.poll(async () => Math.max(0, ...(await Promise.all((await partials().catch(() => [])).map(async (name) => (await readFile(join(cache, 'partial', name))).length)))), { timeout: 15_000, interval: 20 }).toBeGreaterThan(1000);
+    await expect
+      .poll(
+        async () =>
+          Math.max(0, ...(await Promise.all((await partials().catch(() => [])).map(async (name) => (await readFile(join(cache, 'partial', name))).length)))),
+        { timeout: 15_000, interval: 20 },
+      )
+      .toBeGreaterThan(1000);
     child.kill('SIGKILL');
     await ended;
     server.ranges.length = 0;
@@ -171,13 +195,19 @@ describe('the name of a model', () => {
   it('is told from a path', async () => {
     expect(parseHubModel('lab/cells')).toEqual(model);
     expect(parseHubModel('lab/cells/downstream/Annotation_FT@v1')).toEqual({ repository: 'lab/cells', folder: 'downstream/Annotation_FT', revision: 'v1' });
-    for (const path of ['cells', '/lab/cells', './lab/cells', '../lab', 'lab/../cells', 'lab/', 'lab/cells@', 'lab cells/x']) expect(parseHubModel(path), path).toBeUndefined();
+    for (const path of ['cells', '/lab/cells', './lab/cells', '../lab', 'lab/../cells', 'lab/', 'lab/cells@', 'lab cells/x'])
+      expect(parseHubModel(path), path).toBeUndefined();
     expect(await locateModel('src/nowhere')).toBe('src/nowhere');
     expect(await locateModel('lab/cells', { settings })).toMatch(new RegExp(`${COMMIT}/root$`));
   });
 
   it('is looked for where the environment says', () => {
-    expect(hubSettings({ HF_ENDPOINT: 'http://hub.local/', HF_TOKEN: 't', HF_HUB_OFFLINE: '1', SCDIVA_HUB_CACHE: '/c' })).toEqual({ endpoint: 'http://hub.local', token: 't', isOffline: true, cacheFolder: '/c' });
+    expect(hubSettings({ HF_ENDPOINT: 'http://hub.local/', HF_TOKEN: 't', HF_HUB_OFFLINE: '1', SCDIVA_HUB_CACHE: '/c' })).toEqual({
+      endpoint: 'http://hub.local',
+      token: 't',
+      isOffline: true,
+      cacheFolder: '/c',
+    });
     expect(hubSettings({ XDG_CACHE_HOME: '/x' })).toEqual({ endpoint: undefined, token: undefined, isOffline: false, cacheFolder: '/x/scdiva/hub' });
   });
 });

@@ -59,12 +59,19 @@ describe('files with results in them', () => {
     written.close();
     expect(report).toMatchObject({ numCells: 45, numEmpty: 0, matrix: 'X', valueKind: 'counts', numGenesMatched: 40, geneCoverage: 1 });
     expect(Object.values(report.labels).reduce((sum, n) => sum + n, 0)).toBe(45);
-    expect(provenance.sha256).toEqual({ 'model.safetensors': await sha256File(join(annotator, 'model.safetensors')), 'head.safetensors': await sha256File(join(annotator, 'head.safetensors')) });
+    expect(provenance.sha256).toEqual({
+      'model.safetensors': await sha256File(join(annotator, 'model.safetensors')),
+      'head.safetensors': await sha256File(join(annotator, 'head.safetensors')),
+    });
   });
 
   it('are written by embed from a checkpoint without a head', async () => {
     const bare = await ScDiVa.fromPretrained(pretrained);
-    const report = await embedFile(bare, { input: await write('plain.h5ad', fresh), output: join(folder, 'embedded.h5ad') }, await provenanceOf(bare, '1', false));
+    const report = await embedFile(
+      bare,
+      { input: await write('plain.h5ad', fresh), output: join(folder, 'embedded.h5ad') },
+      await provenanceOf(bare, '1', false),
+    );
     expect(report.numCells).toBe(45);
     expect(existsSync(report.output)).toBe(true);
     bare.dispose();
@@ -73,7 +80,9 @@ describe('files with results in them', () => {
   it('never replace their input, whatever it is called', async () => {
     const input = await write('same.h5ad', fresh);
     const provenance = await provenanceOf(model, '1', false);
-    await expect(embedFile(model, { input, output: join(folder, '../', folder.split('/').at(-1)!, 'same.h5ad') }, provenance)).rejects.toThrow(/is the input, which is never changed/);
+    await expect(embedFile(model, { input, output: join(folder, '../', folder.split('/').at(-1)!, 'same.h5ad') }, provenance)).rejects.toThrow(
+      /is the input, which is never changed/,
+    );
   });
 
   it('leave nothing behind when the input cannot be used', async () => {

@@ -8,7 +8,15 @@ const options = { maxCells: 8, maxDelayMs: 5, padId: PAD, maxGenes: 100 };
 /** Cells of `seqLen` genes whose ids tell them apart. */
 function batchOf(ids: readonly number[], seqLen = 2): CellBatch {
   const B = ids.length;
-  return { numCells: B, seqLen, geneIds: Int32Array.from({ length: B * seqLen }, (_, i) => ids[Math.floor(i / seqLen)]!), values: new Float32Array(B * seqLen).fill(1), numGenes: new Int32Array(B).fill(seqLen), cellIndex: Int32Array.from(ids), labels: {} };
+  return {
+    numCells: B,
+    seqLen,
+    geneIds: Int32Array.from({ length: B * seqLen }, (_, i) => ids[Math.floor(i / seqLen)]!),
+    values: new Float32Array(B * seqLen).fill(1),
+    numGenes: new Int32Array(B).fill(seqLen),
+    cellIndex: Int32Array.from(ids),
+    labels: {},
+  };
 }
 
 /** An encoder whose embedding of a cell is [sum of its ids without padding, values]; it takes 10 ms and says what it was asked. */
@@ -21,7 +29,9 @@ function slowEncoder() {
       asked.push(batch);
       await new Promise((resolve) => setTimeout(resolve, 10));
       const row = (b: number) => Array.from({ length: batch.seqLen }, (_, i) => b * batch.seqLen + i);
-      return Float32Array.from({ length: batch.numCells * 2 }, (_, i) => row(i >> 1).reduce((sum, at) => sum + (i % 2 ? batch.values[at]! : batch.geneIds[at] === PAD ? 0 : batch.geneIds[at]!), 0));
+      return Float32Array.from({ length: batch.numCells * 2 }, (_, i) =>
+        row(i >> 1).reduce((sum, at) => sum + (i % 2 ? batch.values[at]! : batch.geneIds[at] === PAD ? 0 : batch.geneIds[at]!), 0),
+      );
     },
     dispose: () => {},
   };
@@ -38,7 +48,11 @@ describe('calls at the same time', () => {
     const results = Promise.all([batching.encode(batchOf([1, 2], 2)), batching.encode(batchOf([3], 5)), batching.encode(batchOf([4, 5, 6], 1))]);
     expect(batching.numWaiting).toBe(6);
     await vi.advanceTimersByTimeAsync(20);
-    expect((await results).map((rows) => [...rows])).toEqual([[2, 2, 4, 2], [15, 5], [4, 1, 5, 1, 6, 1]]);
+    expect((await results).map((rows) => [...rows])).toEqual([
+      [2, 2, 4, 2],
+      [15, 5],
+      [4, 1, 5, 1, 6, 1],
+    ]);
     expect(encoder.asked.map(({ numCells, seqLen }) => [numCells, seqLen])).toEqual([[6, 6]]);
     expect(onBatch).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ numCells: 6, numCalls: 3 }));
     expect(batching.numWaiting).toBe(0);
@@ -73,7 +87,10 @@ describe('calls at the same time', () => {
 
   it('all fail with what they were computed with, and later ones do not', async () => {
     const encoder = slowEncoder();
-    const batching = new BatchingEncoder({ ...encoder, encode: async (batch) => (batch.geneIds.includes(7) ? Promise.reject(new Error('seven')) : encoder.encode(batch)) }, options);
+    const batching = new BatchingEncoder(
+      { ...encoder, encode: async (batch) => (batch.geneIds.includes(7) ? Promise.reject(new Error('seven')) : encoder.encode(batch)) },
+      options,
+    );
     const failing = Promise.allSettled([batching.encode(batchOf([1])), batching.encode(batchOf([7]))]);
     await vi.advanceTimersByTimeAsync(5);
     expect((await failing).map(({ status }) => status)).toEqual(['rejected', 'rejected']);

@@ -24,7 +24,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const cells = separableCells(3, 9);
 const vocabulary = new Vocabulary(cells.geneNames.map((symbol) => ({ symbol, ensemblId: '' })));
 const modelConfig = ModelConfig.parse({ hiddenDim: 16, numLayers: 1, numHeads: 2, ffnDim: 24, maxGenes: 32 });
-const model = { modelConfig, vocabulary, entropy: new Float32Array(vocabulary.size).fill(1), preprocessing: Preprocessing.parse({ maxGenes: 32, lengthMultiple: 8 }), parameters: initialParameters(modelConfig, vocabulary.size, Rng.fromSeed(5)) };
+const model = {
+  modelConfig,
+  vocabulary,
+  entropy: new Float32Array(vocabulary.size).fill(1),
+  preprocessing: Preprocessing.parse({ maxGenes: 32, lengthMultiple: 8 }),
+  parameters: initialParameters(modelConfig, vocabulary.size, Rng.fromSeed(5)),
+};
 const mouseNames = cells.geneNames.map((_, gene) => `Mouse${gene}a`);
 const gene = (symbol: string) => ({ symbol, ensemblId: '' });
 const pairs = cells.geneNames.map((name, i) => ({ human: gene(name), source: gene(mouseNames[i]!) }));

@@ -28,7 +28,11 @@ const NUM_CELLS = 7;
 const small = separableCells(3, NUM_CELLS);
 
 /** An untrained model of the file's genes and two more, of which two share a symbol. */
-const vocabulary = new Vocabulary([...small.geneNames.map((symbol) => ({ symbol, ensemblId: '' })), { symbol: 'TWIN', ensemblId: 'E1' }, { symbol: 'TWIN', ensemblId: 'E2' }]);
+const vocabulary = new Vocabulary([
+  ...small.geneNames.map((symbol) => ({ symbol, ensemblId: '' })),
+  { symbol: 'TWIN', ensemblId: 'E1' },
+  { symbol: 'TWIN', ensemblId: 'E2' },
+]);
 const modelConfig = ModelConfig.parse({ hiddenDim: 16, numLayers: 1, numHeads: 2, ffnDim: 24, maxGenes: 36 });
 const checkpoint: Checkpoint = {
   folder: '/somewhere/untrained',
@@ -61,7 +65,15 @@ describe('generateFile', () => {
     const entries = async (key: string) => {
       const rows: Map<number, number>[] = [];
       for await (const block of file.matrix(key).rowBlocks())
-        for (let r = 0; r < block.numRows; r++) rows.push(new Map(Array.from({ length: block.indptr[r + 1]! - block.indptr[r]! }, (_, i) => [block.indices[block.indptr[r]! + i]!, block.values[block.indptr[r]! + i]!])));
+        for (let r = 0; r < block.numRows; r++)
+          rows.push(
+            new Map(
+              Array.from({ length: block.indptr[r + 1]! - block.indptr[r]! }, (_, i) => [
+                block.indices[block.indptr[r]! + i]!,
+                block.values[block.indptr[r]! + i]!,
+              ]),
+            ),
+          );
       return rows;
     };
     const [x, generated] = [await entries('X'), await entries('layers/scdiva_generated')];
@@ -111,7 +123,9 @@ describe('generateFile', () => {
     expect(plain(await run('seed.h5ad', { maskRatio: 0.5, seed: 4, temperature: 0 }))).toBe(plain(all));
     expect(plain(await run('seed.h5ad', { maskRatio: 0.5, seed: 5, temperature: 0 }))).not.toBe(plain(all));
     const few = await run('seed.h5ad', { maskRatio: 0.5, seed: 4, temperature: 0, maxCells: 3 }, { batchSize: 2 });
-    expect(few.cells.map(({ cellIndex, geneIds }) => [cellIndex, [...geneIds]])).toEqual(all.cells.slice(0, 3).map(({ cellIndex, geneIds }) => [cellIndex, [...geneIds]]));
+    expect(few.cells.map(({ cellIndex, geneIds }) => [cellIndex, [...geneIds]])).toEqual(
+      all.cells.slice(0, 3).map(({ cellIndex, geneIds }) => [cellIndex, [...geneIds]]),
+    );
   });
 
   it('counts what came back, beside what chance would bring', async () => {

@@ -48,7 +48,8 @@ async function withCells<T>(content: SmallH5ad, use: (cells: Awaited<ReturnType<
   }
 }
 
-const rowsOf = ({ latent: { data, shape } }: { latent: { data: Float32Array; shape: readonly [number, number] } }) => Array.from({ length: shape[0] }, (_, i) => data.subarray(i * shape[1], (i + 1) * shape[1]));
+const rowsOf = ({ latent: { data, shape } }: { latent: { data: Float32Array; shape: readonly [number, number] } }) =>
+  Array.from({ length: shape[0] }, (_, i) => data.subarray(i * shape[1], (i + 1) * shape[1]));
 
 describe('embedding a cell', () => {
   it('depends on that cell alone: not on batch size, neighbours, order or padding', async () => {
@@ -56,7 +57,12 @@ describe('embedding a cell', () => {
     const alone = rowsOf(await withCells(fresh, (cells) => model.encode(cells, { batchSize: 1 })));
     const sevens = rowsOf(await withCells(fresh, (cells) => model.encode(cells, { batchSize: 7 })));
     const order = Rng.fromSeed(4).permutation(45);
-    const shuffledRows: SmallH5ad = { ...fresh, x: { ...fresh.x!, rows: Array.from(order, (i) => fresh.x!.rows[i]!) }, cellIds: Array.from(order, (i) => fresh.cellIds[i]!), obs: {} };
+    const shuffledRows: SmallH5ad = {
+      ...fresh,
+      x: { ...fresh.x!, rows: Array.from(order, (i) => fresh.x!.rows[i]!) },
+      cellIds: Array.from(order, (i) => fresh.cellIds[i]!),
+      obs: {},
+    };
     const shuffled = rowsOf(await withCells(shuffledRows, (cells) => model.encode(cells, { batchSize: 7 })));
     together.forEach((row, i) => {
       expect(maxDifference(alone[i]!, row)).toBeLessThan(1e-5);
@@ -128,13 +134,17 @@ describe('annotating cells', () => {
 
   it('calls a cell without known genes unknown, with confidence 0', async () => {
     const rows = [fresh.x!.rows[0]!, new Array<number>(40).fill(0), fresh.x!.rows[2]!];
-    const result = await withCells({ ...fresh, x: { rows, encoding: 'csr' }, cellIds: ['a', 'b', 'c'], obs: {} }, (cells) => engine.annotate(cells, { threshold: 0 }));
+    const result = await withCells({ ...fresh, x: { rows, encoding: 'csr' }, cellIds: ['a', 'b', 'c'], obs: {} }, (cells) =>
+      engine.annotate(cells, { threshold: 0 }),
+    );
     expect([result.labels[1], result.confidence[1], result.mostLikely[1], result.numUnknown]).toEqual(['unknown', 0, -1, 1]);
   });
 
   it('needs an annotation head, and says how to make one', async () => {
     const bare = await ScDiVa.fromPretrained(pretrained);
-    await expect(withCells(fresh, (cells) => new ScDiVaInference({ model: bare }).annotate(cells))).rejects.toThrow(/pretrained: has no annotation head \(make one with scdiva finetune annotation/);
+    await expect(withCells(fresh, (cells) => new ScDiVaInference({ model: bare }).annotate(cells))).rejects.toThrow(
+      /pretrained: has no annotation head \(make one with scdiva finetune annotation/,
+    );
     bare.dispose();
   });
 });
@@ -154,7 +164,9 @@ describe('evaluating on a labelled file', () => {
     const words = { B: 'B lymphocyte', NK: 'natural killer', T: 'T lymphocyte' } as Record<string, string>;
     const truth = fresh.types.map((type, i) => (i < 3 ? 'doublet' : words[type]!));
     const labelMap = new Map([...Object.entries(words).map(([own, theirs]): [string, string] => [theirs, own]), ['doublet', '']]);
-    const result = await withCells({ ...fresh, obs: { truth } }, (cells) => evaluateAnnotation(engine, cells, 'truth', { labelMap, reference: join(folder, 'corpus') }));
+    const result = await withCells({ ...fresh, obs: { truth } }, (cells) =>
+      evaluateAnnotation(engine, cells, 'truth', { labelMap, reference: join(folder, 'corpus') }),
+    );
     expect(result).toMatchObject({ numCells: 42, numUnlabelled: 3, unseen: {} });
     const [majority, neighbours, regression] = result.baselines.map(({ runs }) => runs[0]!['accuracy']!);
     expect(majority).toBeCloseTo(result.majorityClass['accuracy']!, 12);
@@ -175,11 +187,14 @@ describe('a damaged checkpoint', () => {
   it('is named, not loaded', async () => {
     const copy = join(folder, 'damaged');
     await mkdir(copy);
-    for (const name of ['config.json', 'genes.tsv', 'entropy.tsv', 'preprocessing.json', 'model.safetensors', 'head.safetensors']) await copyFile(join(annotator, name), join(copy, name));
+    for (const name of ['config.json', 'genes.tsv', 'entropy.tsv', 'preprocessing.json', 'model.safetensors', 'head.safetensors'])
+      await copyFile(join(annotator, name), join(copy, name));
     const head = JSON.parse(await readFile(join(annotator, 'head.json'), 'utf8')) as { classes: string[]; classSizes: number[] };
     await writeFile(join(copy, 'head.json'), JSON.stringify({ ...head, classes: [...head.classes, 'more'], classSizes: [...head.classSizes, 1] }));
     const loaded = await ScDiVa.fromPretrained(copy);
-    expect(() => new ScDiVaInference({ model: loaded }).headInfo()).toThrow(/head\.safetensors: annotation_head\.3\.weight: shape \[3, 16\] \(expected shape \[4, 16\]/);
+    expect(() => new ScDiVaInference({ model: loaded }).headInfo()).toThrow(
+      /head\.safetensors: annotation_head\.3\.weight: shape \[3, 16\] \(expected shape \[4, 16\]/,
+    );
     loaded.dispose();
     await rm(join(copy, 'genes.tsv'));
     await expect(ScDiVa.fromPretrained(copy)).rejects.toThrow(/genes\.tsv/);

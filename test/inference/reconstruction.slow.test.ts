@@ -76,7 +76,15 @@ describe('reconstruction by a model that has learned the programs', () => {
 
   it('sweeps every ablation the file allows, and draws them on one page', async () => {
     const made = await reconstructor();
-    const { points } = await sweepReconstruction(new Map([['trained', made], ['twin', made]]), { ...settings({}) }, [0.3, 0.9], true);
+    const { points } = await sweepReconstruction(
+      new Map([
+        ['trained', made],
+        ['twin', made],
+      ]),
+      { ...settings({}) },
+      [0.3, 0.9],
+      true,
+    );
     const names = new Set(points.map(({ axis, setting }) => `${axis}: ${setting}`));
     expect(names.size).toBe(1 + 2 + SWEEP_DEPTHS.length + 1 + 2 + 1 + 2);
     expect(points).toHaveLength(names.size * 2);

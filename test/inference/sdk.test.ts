@@ -34,7 +34,12 @@ describe('the model from code', () => {
 
   it('embeds a file, an object as AnnData, sparse rows, and a dense matrix over the vocabulary alike', async () => {
     const file = join(folder, 'cells.h5ad');
-    await writeH5ad(file, { X: dense(rows), var: geneNames, obs: { donor: rows.map((_, i) => `D${i % 2}`), depth: Float32Array.from(rows, (_, i) => i) }, obsm: { X_any: dense(rows.map(([a]) => [a!, 1])) } });
+    await writeH5ad(file, {
+      X: dense(rows),
+      var: geneNames,
+      obs: { donor: rows.map((_, i) => `D${i % 2}`), depth: Float32Array.from(rows, (_, i) => i) },
+      obsm: { X_any: dense(rows.map(([a]) => [a!, 1])) },
+    });
     const cells = await openCellFile(file);
     expect(cells.obs('donor')).toMatchObject({ kind: 'string' });
     const latents = [
@@ -111,7 +116,9 @@ describe('the model from code', () => {
     await expect(model.encode({ X: { ...sparse(rows), indptr: [0, 1] }, var: geneNames })).rejects.toThrow(/X.indptr: 2 offsets/);
     await expect(model.encode({ X: dense(rows), var: geneNames, obs: { donor: ['D1'] } })).rejects.toThrow(/obs\['donor'\]: 1 entries/);
     await expect(model.encode([[1, 2], [3]])).rejects.toThrow(/row 1: 1 numbers/);
-    await expect(writeH5ad(join(folder, 'twice.h5ad'), { X: dense(rows), var: geneNames, obsNames: rows.map(() => 'cell') })).rejects.toThrow(/names that repeat/);
+    await expect(writeH5ad(join(folder, 'twice.h5ad'), { X: dense(rows), var: geneNames, obsNames: rows.map(() => 'cell') })).rejects.toThrow(
+      /names that repeat/,
+    );
   });
 });
 

@@ -28,7 +28,10 @@ async function verify(folder: string, kind: 'eager' | 'graph' = 'eager', options
   }
 }
 
-const folders: [string, string][] = [['parity-small', fixture], ...(hasShared ? [['the shared parity/tiny', shared('fixtures/parity/tiny')] as [string, string]] : [])];
+const folders: [string, string][] = [
+  ['parity-small', fixture],
+  ...(hasShared ? [['the shared parity/tiny', shared('fixtures/parity/tiny')] as [string, string]] : []),
+];
 
 describe.each(folders)('the golden vectors of %s', (_, folder) => {
   it.each(executorKinds)('are met by the %s executor: outputs and losses to 1e-5, every gradient to 1e-4', async (kind) => {
@@ -92,17 +95,48 @@ describe('verify', () => {
   });
 
   const wrong: [string, () => Promise<void>, RegExp][] = [
-    ['weights of other sizes', () => change('model.safetensors', (t) => (t['final_norm.weight'] = { dtype: 'float32', shape: [21], data: new Float32Array(21) })), /model\.safetensors: final_norm\.weight: shape \[21\] \(expected \[20\] by config\.json\)/],
-    ['a missing weight', () => change('model.safetensors', (t) => void delete t['layers.2.norm2.weight']), /layers\.2\.norm2\.weight: missing \(1 of \d+ tensors are/],
-    ['a weight too many', () => change('model.safetensors', (t) => (t['layers.3.norm2.weight'] = t['layers.2.norm2.weight']!)), /layers\.3\.norm2\.weight: no such parameter in this model/],
-    ['integer weights', () => change('model.safetensors', (t) => (t['final_norm.weight'] = { dtype: 'int32', shape: [20], data: new Int32Array(20) })), /final_norm\.weight: type I32/],
+    [
+      'weights of other sizes',
+      () => change('model.safetensors', (t) => (t['final_norm.weight'] = { dtype: 'float32', shape: [21], data: new Float32Array(21) })),
+      /model\.safetensors: final_norm\.weight: shape \[21\] \(expected \[20\] by config\.json\)/,
+    ],
+    [
+      'a missing weight',
+      () => change('model.safetensors', (t) => void delete t['layers.2.norm2.weight']),
+      /layers\.2\.norm2\.weight: missing \(1 of \d+ tensors are/,
+    ],
+    [
+      'a weight too many',
+      () => change('model.safetensors', (t) => (t['layers.3.norm2.weight'] = t['layers.2.norm2.weight']!)),
+      /layers\.3\.norm2\.weight: no such parameter in this model/,
+    ],
+    [
+      'integer weights',
+      () => change('model.safetensors', (t) => (t['final_norm.weight'] = { dtype: 'int32', shape: [20], data: new Int32Array(20) })),
+      /final_norm\.weight: type I32/,
+    ],
     ['no inputs', () => change(EXPECTED_FILE, (t) => void delete t['values']), /expected\.safetensors: values: missing/],
     ['losses without masked slots', () => change(EXPECTED_FILE, (t) => void delete t['is_masked']), /is_masked: missing/],
-    ['inputs of unequal shapes', () => change(EXPECTED_FILE, (t) => (t['values'] = { ...t['values']!, shape: [9, 4] })), /values: shape \[9, 4\] \(expected \[4, 9\], as gene_ids\)/],
+    [
+      'inputs of unequal shapes',
+      () => change(EXPECTED_FILE, (t) => (t['values'] = { ...t['values']!, shape: [9, 4] })),
+      /values: shape \[9, 4\] \(expected \[4, 9\], as gene_ids\)/,
+    ],
     ['ids beyond the vocabulary', () => change(EXPECTED_FILE, (t) => (t['gene_ids'] = nudge(t['gene_ids']!, 37))), /gene_ids: id \d+ \(expected 0 … 36/],
-    ['a result of another shape', () => change(EXPECTED_FILE, (t) => (t['value_pred'] = { ...t['value_pred']!, shape: [9, 4] })), /value_pred: shape \[9, 4\] \(expected \[4, 9\]/],
+    [
+      'a result of another shape',
+      () => change(EXPECTED_FILE, (t) => (t['value_pred'] = { ...t['value_pred']!, shape: [9, 4] })),
+      /value_pred: shape \[9, 4\] \(expected \[4, 9\]/,
+    ],
     ['a result nobody knows', () => change(EXPECTED_FILE, (t) => (t['grad.rotary'] = t['loss']!)), /grad\.rotary: neither an input nor a result/],
-    ['no result at all', () => change(EXPECTED_FILE, (t) => { for (const name of Object.keys(t)) if (/^grad|loss|embedding|logits|pred/.test(name)) delete t[name]; }), /no result to compare with/],
+    [
+      'no result at all',
+      () =>
+        change(EXPECTED_FILE, (t) => {
+          for (const name of Object.keys(t)) if (/^grad|loss|embedding|logits|pred/.test(name)) delete t[name];
+        }),
+      /no result to compare with/,
+    ],
     ['no expected.safetensors', () => rm(join(folder, EXPECTED_FILE)), /expected\.safetensors: no such file/],
   ];
   it.each(wrong)('refuses %s', async (_, spoil, message) => {

@@ -20,7 +20,12 @@ describe('classification scores', () => {
   it('agrees with scikit-learn class by class', () => {
     for (const score of classScores(matrix)) {
       const c = score.classCode;
-      expect([score.support, score.precision, score.recall, score.f1]).toEqual([expected.support[c], expected.precision[c], expected.recall[c], expected.f1[c]]);
+      expect([score.support, score.precision, score.recall, score.f1]).toEqual([
+        expected.support[c],
+        expected.precision[c],
+        expected.recall[c],
+        expected.f1[c],
+      ]);
     }
   });
 
@@ -40,7 +45,11 @@ describe('classification scores', () => {
     const cells = fc.array(fc.tuple(fc.nat(4), fc.nat(4)), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(cells, fc.shuffledSubarray([0, 1, 2, 3, 4], { minLength: 5 }), (pairs, rename) => {
-        const before = scoreLabels(pairs.map((p) => p[0]), pairs.map((p) => p[1]), 5);
+        const before = scoreLabels(
+          pairs.map((p) => p[0]),
+          pairs.map((p) => p[1]),
+          5,
+        );
         const after = scoreLabels(pairs.map((p) => rename[p[0]]!).reverse(), pairs.map((p) => rename[p[1]]!).reverse(), 5);
         for (const key of ['accuracy', 'macroF1', 'macroPrecision', 'macroRecall'] as const) expect(after[key]).toBeCloseTo(before[key], 12);
       }),

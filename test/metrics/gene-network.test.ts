@@ -37,7 +37,11 @@ describe('scores of a gene network', () => {
   });
 
   it('take the absolute weight, the larger of two for one pair, and count what lies inside', () => {
-    const { scores, numInUniverse } = edgeScores(universe, [{ regulator: 'A', target: 'B', weight: 0.2 }, { regulator: 'A', target: 'B', weight: -0.7 }, { regulator: 'A', target: 'X', weight: 9 }]);
+    const { scores, numInUniverse } = edgeScores(universe, [
+      { regulator: 'A', target: 'B', weight: 0.2 },
+      { regulator: 'A', target: 'B', weight: -0.7 },
+      { regulator: 'A', target: 'X', weight: 9 },
+    ]);
     expect([scores[1], numInUniverse]).toEqual([0.7, 2]);
   });
 
@@ -45,14 +49,23 @@ describe('scores of a gene network', () => {
     const known = truth.filter((edge) => edge.weight !== undefined);
     const right = signedScores(universe, edgeScores(universe, known).weights);
     expect([right.activation.auroc, right.repression.auroc, right.signAccuracy, right.numSigned]).toEqual([1, 1, 1, 3]);
-    const wrong = signedScores(universe, edgeScores(universe, known).weights.map((w) => -w));
+    const wrong = signedScores(
+      universe,
+      edgeScores(universe, known).weights.map((w) => -w),
+    );
     expect(wrong.signAccuracy).toBe(0);
     expect(wrong.repression.auroc).toBeLessThan(0.6);
   });
 
   it('correlate genes over cells for the co-expression null', () => {
     const values = [1, 2, 3, 2, 4, 6, 3, 2, 1]; // three genes of three cells, the second twice the first, the third its mirror
-    const x = { numRows: 3, numColumns: 3, indptr: [0, 3, 6, 9], indices: [0, 1, 2, 0, 1, 2, 0, 1, 2], values: [values[0]!, values[3]!, values[6]!, values[1]!, values[4]!, values[7]!, values[2]!, values[5]!, values[8]!] };
+    const x = {
+      numRows: 3,
+      numColumns: 3,
+      indptr: [0, 3, 6, 9],
+      indices: [0, 1, 2, 0, 1, 2, 0, 1, 2],
+      values: [values[0]!, values[3]!, values[6]!, values[1]!, values[4]!, values[7]!, values[2]!, values[5]!, values[8]!],
+    };
     expect([...coExpression(x, [0, 1, 2])].map((v) => Math.round(v * 1e9) / 1e9)).toEqual([0, 1, -1, 1, 0, -1, -1, -1, 0]);
   });
 });

@@ -7,7 +7,14 @@ import { temporaryFolder } from '../support/small-corpus.js';
 
 const folderOf = temporaryFolder('neighbour-index');
 const [n, d, k, numQueries] = [4000, 24, 15, 100];
-const random = (seed: number, size: number) => Float32Array.from({ length: size }, ((rng) => () => rng.normal())(Rng.fromSeed(seed)));
+const random = (seed: number, size: number) =>
+  Float32Array.from(
+    { length: size },
+    (
+      (rng) => () =>
+        rng.normal()
+    )(Rng.fromSeed(seed)),
+  );
 const data = random(1, n * d);
 const queries = random(2, numQueries * d);
 

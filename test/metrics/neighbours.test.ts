@@ -45,7 +45,9 @@ describe('nearest cells', () => {
       const near = new Set(exact.indices.subarray(i * k, (i + 1) * k));
       expect(found.indices[i * k]).toBe(i);
       for (let j = 0; j < k; j++) if (near.has(found.indices[i * k + j]!)) hits++;
-      expect(Math.abs(found.distances[i * k + 1]! - exact.distances[i * k + 1]!) < 1e-4 || found.distances[i * k + 1]! > exact.distances[i * k + 1]!).toBe(true);
+      expect(Math.abs(found.distances[i * k + 1]! - exact.distances[i * k + 1]!) < 1e-4 || found.distances[i * k + 1]! > exact.distances[i * k + 1]!).toBe(
+        true,
+      );
     }
     expect(hits / exact.indices.length).toBeGreaterThan(0.98);
     expect(approximateNeighbours(points, k)).toEqual(found);

@@ -21,12 +21,26 @@ describe('simple predictions of proteins', () => {
   const cells = (name: string, n: number): { x: SparseMatrix; proteins: Float32Array } => {
     const stream = rng.fork(name);
     const values = Float32Array.from({ length: n * 6 }, () => 1 + stream.uniform());
-    const x = { numRows: n, numColumns: 6, indptr: Int32Array.from({ length: n + 1 }, (_, i) => 6 * i), indices: Int32Array.from({ length: n * 6 }, (_, i) => i % 6), values };
+    const x = {
+      numRows: n,
+      numColumns: 6,
+      indptr: Int32Array.from({ length: n + 1 }, (_, i) => 6 * i),
+      indices: Int32Array.from({ length: n * 6 }, (_, i) => i % 6),
+      values,
+    };
     // One protein is a sum of two genes, the other has nothing to do with any.
     return { x, proteins: Float32Array.from({ length: 2 * n }, (_, i) => (i % 2 === 0 ? 2 * values[3 * i]! - values[3 * i + 1]! : stream.normal())) };
   };
   const [train, validation, test] = [cells('train', 200), cells('validation', 60), cells('test', 80)];
-  const found = proteinBaselines({ train: train.x, validation: validation.x, test: test.x, trainProteins: train.proteins, validationProteins: validation.proteins, numProteins: 2, rng: rng.fork('baselines') });
+  const found = proteinBaselines({
+    train: train.x,
+    validation: validation.x,
+    test: test.x,
+    trainProteins: train.proteins,
+    validationProteins: validation.proteins,
+    numProteins: 2,
+    rng: rng.fork('baselines'),
+  });
   const scoresOf = (name: string) => scoreProteins(test.proteins, found.find((one) => one.name === name)!.predicted, 2);
 
   it('find a linear dependence, and none where there is none', () => {

@@ -46,16 +46,41 @@ describe('distances of ranked lists', () => {
 
   it('agree with Levenshtein, nltk and scipy', () => {
     expect(truth.map((a, i) => levenshtein(a, predicted[i]!))).toEqual(expected.levenshtein);
-    expect(maxDifference(truth.map((a, i) => bleu4(a, predicted[i]!)), expected.bleu4)).toBeLessThan(1e-12);
+    expect(
+      maxDifference(
+        truth.map((a, i) => bleu4(a, predicted[i]!)),
+        expected.bleu4,
+      ),
+    ).toBeLessThan(1e-12);
     expect(corpusBleu4(truth.map((a, i) => [a, predicted[i]!] as const))).toBeCloseTo(expected.bleu4Corpus, 12);
     const agreements = truth.map((a, i) => rankAgreement(a, predicted[i]!));
-    expect(maxDifference(agreements.map((a) => a.shared), expected.spearmanShared)).toBeLessThan(1e-12);
-    expect(maxDifference(agreements.map((a) => a.full), expected.spearmanFull)).toBeLessThan(1e-12);
+    expect(
+      maxDifference(
+        agreements.map((a) => a.shared),
+        expected.spearmanShared,
+      ),
+    ).toBeLessThan(1e-12);
+    expect(
+      maxDifference(
+        agreements.map((a) => a.full),
+        expected.spearmanFull,
+      ),
+    ).toBeLessThan(1e-12);
   });
 
   it('are perfect for the same lists, and the worst for lists that share nothing', () => {
     const lists = truth.map((geneIds) => ({ geneIds, values: geneIds.map((id) => id / 7) }));
-    expect(reconstructionScores(lists, lists)).toEqual({ numCells: 12, lDistMean: 0, lDistMedian: 0, bleu4: 1, bleu4Corpus: 1, spearmanShared: 1, spearmanCoverage: 1, spearmanFull: 1, valueR2: 1 });
+    expect(reconstructionScores(lists, lists)).toEqual({
+      numCells: 12,
+      lDistMean: 0,
+      lDistMedian: 0,
+      bleu4: 1,
+      bleu4Corpus: 1,
+      spearmanShared: 1,
+      spearmanCoverage: 1,
+      spearmanFull: 1,
+      valueR2: 1,
+    });
     const strangers = reconstructionScores([{ geneIds: [1, 2, 3, 4, 5] }], [{ geneIds: [6, 7, 8, 9, 10] }]);
     expect(strangers).toMatchObject({ lDistMean: 5, bleu4: 0, spearmanShared: NaN, spearmanCoverage: 0 });
     expect(strangers.spearmanFull).toBeLessThan(-0.7);
@@ -63,11 +88,13 @@ describe('distances of ranked lists', () => {
 
   it('measure edits as a metric does: symmetric, zero for equals alone, at most a detour', () => {
     const list = fc.array(fc.nat(5), { maxLength: 9 });
-    fc.assert(fc.property(list, list, list, (a, b, c) => {
-      expect(levenshtein(a, b)).toBe(levenshtein(b, a));
-      expect(levenshtein(a, b) === 0).toBe(JSON.stringify(a) === JSON.stringify(b));
-      expect(levenshtein(a, c)).toBeLessThanOrEqual(levenshtein(a, b) + levenshtein(b, c));
-    }));
+    fc.assert(
+      fc.property(list, list, list, (a, b, c) => {
+        expect(levenshtein(a, b)).toBe(levenshtein(b, a));
+        expect(levenshtein(a, b) === 0).toBe(JSON.stringify(a) === JSON.stringify(b));
+        expect(levenshtein(a, c)).toBeLessThanOrEqual(levenshtein(a, b) + levenshtein(b, c));
+      }),
+    );
   });
 
   it('refuse a gene twice in a list', () => {

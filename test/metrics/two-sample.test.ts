@@ -52,7 +52,13 @@ describe('made cells against real ones', () => {
 describe('the normal cells of a class', () => {
   it('have its mean and covariance', () => {
     const train = cells('plain', 400);
-    const made = gaussianCells({ ...train, values: train.values }, Int32Array.from({ length: 400 }, (_, i) => i % 2), 8, 2000, rng.fork('many'));
+    const made = gaussianCells(
+      { ...train, values: train.values },
+      Int32Array.from({ length: 400 }, (_, i) => i % 2),
+      8,
+      2000,
+      rng.fork('many'),
+    );
     const mean = (x: SparseMatrix, gene: number) => Array.from(x.indices).reduce((sum, g, at) => sum + (g === gene ? x.values[at]! : 0), 0) / x.numRows;
     // What is below 0 comes out as 0, which lifts the mean a little.
     for (let g = 0; g < 8; g++) expect(mean(made, g) - mean(train, g)).toBeGreaterThan(-0.1);

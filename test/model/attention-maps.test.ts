@@ -24,13 +24,17 @@ describe('attentionMaps', () => {
     const executor = await createExecutor({ kind });
     try {
       const variables = await executor.createVariables(parameters);
-      const program = executor.compile((state, given) => {
-        const cells = { geneIds: given['geneIds'] as tf.Tensor2D, values: given['values'] as tf.Tensor2D, isReplaced: given['isReplaced'] as tf.Tensor2D };
-        const maps = attentionMaps(state, cells, config, ids);
-        return { outputs: { slow: maps.hidden, fast: hiddenStates(state, cells, config, ids), first: maps.probabilities[0]!, last: maps.probabilities[2]! } };
-      }, { variables });
+      const program = executor.compile(
+        (state, given) => {
+          const cells = { geneIds: given['geneIds'] as tf.Tensor2D, values: given['values'] as tf.Tensor2D, isReplaced: given['isReplaced'] as tf.Tensor2D };
+          const maps = attentionMaps(state, cells, config, ids);
+          return { outputs: { slow: maps.hidden, fast: hiddenStates(state, cells, config, ids), first: maps.probabilities[0]!, last: maps.probabilities[2]! } };
+        },
+        { variables },
+      );
       const { slow, fast, first, last } = await program.run(inputs);
-      for (const [b, numGenes] of [7, 3].entries()) for (let i = b * 8 * 24; i < (b * 8 + numGenes + 1) * 24; i++) expect(slow!.data[i]).toBeCloseTo(fast!.data[i]!, 4);
+      for (const [b, numGenes] of [7, 3].entries())
+        for (let i = b * 8 * 24; i < (b * 8 + numGenes + 1) * 24; i++) expect(slow!.data[i]).toBeCloseTo(fast!.data[i]!, 4);
       for (const { shape, data: values } of [first!, last!]) {
         const data = values as Float32Array;
         expect(shape).toEqual([2, 2, 8, 8]);

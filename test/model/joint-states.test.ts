@@ -10,7 +10,10 @@ await loadTensorFlow(); // tensors are made outside the tests, too
 const state = toTensors(tinyParameters());
 const { geneIds, values, isReplaced } = toTensors(tinyCells() as never);
 const cells = { geneIds: geneIds as tf.Tensor2D, values: values as tf.Tensor2D, isReplaced: isReplaced as tf.Tensor2D };
-const tokens = tf.tensor3d(Float32Array.from({ length: 3 * 4 * 12 }, (_, i) => Math.sin(3 * i)), [3, 4, 12]);
+const tokens = tf.tensor3d(
+  Float32Array.from({ length: 3 * 4 * 12 }, (_, i) => Math.sin(3 * i)),
+  [3, 4, 12],
+);
 
 describe('tokens of another kind behind the genes', () => {
   it('have the states that the whole pass gives them, and so have the chosen gene slots', () => {

@@ -63,14 +63,22 @@ describe('the weights of a folder', () => {
   it('have their wrappers’ prefixes taken off, if every name has them', async () => {
     const tensors = await readSafetensors(whole);
     const renamed = (prefix: (i: number) => string) => Object.fromEntries(Object.entries(tensors).map(([name, tensor], i) => [prefix(i) + name, tensor]));
-    await writeSafetensors(at('model.safetensors'), renamed(() => 'module._orig_mod.'));
+    await writeSafetensors(
+      at('model.safetensors'),
+      renamed(() => 'module._orig_mod.'),
+    );
     expect(await load()).toEqual(tensors);
-    await writeSafetensors(at('model.safetensors'), renamed((i) => (i ? 'module.' : '')));
+    await writeSafetensors(
+      at('model.safetensors'),
+      renamed((i) => (i ? 'module.' : '')),
+    );
     await expect(load()).rejects.toThrow(/module\.gene_embedding\.weight|: missing/);
   });
 
   it('are named when there are none', async () => {
-    await expect(load()).rejects.toThrow(/model\.safetensors: no such file \(expected weights: model\.safetensors, model\.safetensors\.index\.json, pytorch_model\.bin/);
+    await expect(load()).rejects.toThrow(
+      /model\.safetensors: no such file \(expected weights: model\.safetensors, model\.safetensors\.index\.json, pytorch_model\.bin/,
+    );
   });
 
   it('can be read one by one, those that are wanted alone', async () => {

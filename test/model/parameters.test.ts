@@ -9,7 +9,11 @@ const config = ModelConfig.parse({ hiddenDim: 64, numLayers: 1, numHeads: 4, ffn
 const moments = (data: ArrayLike<number>) => {
   const values = Array.from(data);
   const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  return { mean, deviation: Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length), largest: values.reduce((m, x) => Math.max(m, Math.abs(x)), 0) };
+  return {
+    mean,
+    deviation: Math.sqrt(values.reduce((sum, x) => sum + (x - mean) ** 2, 0) / values.length),
+    largest: values.reduce((m, x) => Math.max(m, Math.abs(x)), 0),
+  };
 };
 
 describe('parameters', () => {
@@ -22,8 +26,27 @@ describe('parameters', () => {
   it('have unique names in the order of the released state dict', () => {
     const names = parameterSpecs(config, 100).map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    expect(names.slice(0, 8)).toEqual(['gene_embedding.weight', 'value_encoder.0.weight', 'value_encoder.0.bias', 'value_encoder.2.weight', 'value_encoder.2.bias', 'value_mask_emb', 'gene_mask_emb', 'input_proj.weight']);
-    expect(names.filter((name) => name.startsWith('layers.0.')).map((name) => name.slice(9))).toEqual(['norm1.weight', 'attn.q_proj.weight', 'attn.k_proj.weight', 'attn.v_proj.weight', 'attn.o_proj.weight', 'norm2.weight', 'mlp.gate_proj.weight', 'mlp.up_proj.weight', 'mlp.down_proj.weight']);
+    expect(names.slice(0, 8)).toEqual([
+      'gene_embedding.weight',
+      'value_encoder.0.weight',
+      'value_encoder.0.bias',
+      'value_encoder.2.weight',
+      'value_encoder.2.bias',
+      'value_mask_emb',
+      'gene_mask_emb',
+      'input_proj.weight',
+    ]);
+    expect(names.filter((name) => name.startsWith('layers.0.')).map((name) => name.slice(9))).toEqual([
+      'norm1.weight',
+      'attn.q_proj.weight',
+      'attn.k_proj.weight',
+      'attn.v_proj.weight',
+      'attn.o_proj.weight',
+      'norm2.weight',
+      'mlp.gate_proj.weight',
+      'mlp.up_proj.weight',
+      'mlp.down_proj.weight',
+    ]);
   });
 
   it('start with the stated moments', () => {
@@ -37,7 +60,8 @@ describe('parameters', () => {
     expect(gate.deviation).toBeCloseTo(1 / 8 / Math.sqrt(3), 2);
     expect(moments(initial['value_encoder.0.bias']!.data).largest).toBeGreaterThan(0.9);
     for (const name of ['gene_mask_emb', 'value_mask_emb', 'latent_encoder.mlp.1.bias']) expectClose(initial[name]!.data, new Float32Array(64), {});
-    for (const name of ['final_norm.weight', 'layers.0.norm1.weight', 'latent_encoder.mlp.1.weight']) expectClose(initial[name]!.data, new Float32Array(64).fill(1), {});
+    for (const name of ['final_norm.weight', 'layers.0.norm1.weight', 'latent_encoder.mlp.1.weight'])
+      expectClose(initial[name]!.data, new Float32Array(64).fill(1), {});
   });
 
   it('depend on seed and name alone: another layer moves none of those there', () => {

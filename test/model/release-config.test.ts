@@ -11,8 +11,21 @@ const released = toReleaseKeys(MODEL_PRESETS['ScDiVa'], vocabulary);
 describe('a checkpoint’s config.json', () => {
   it('holds the released values for the released size', () => {
     expect(released).toEqual({
-      SCGPT_DIM: 512, HIDDEN_DIM: 512, N_LAYERS: 12, N_HEADS: 8, DROPOUT: 0.1, D_HID: 2048, VOCAB_SIZE: 41_818, PAD_TOKEN_ID: 0, MASK_TOKEN_ID: 1,
-      PAD_FILL_GENE_ID: 41_815, BOS_GENE_ID: 41_816, EOS_GENE_ID: 41_817, MAX_GENE_LEN: 1200, ROPE_THETA: 10_000, ROPE_MAX_LEN: 1201,
+      SCGPT_DIM: 512,
+      HIDDEN_DIM: 512,
+      N_LAYERS: 12,
+      N_HEADS: 8,
+      DROPOUT: 0.1,
+      D_HID: 2048,
+      VOCAB_SIZE: 41_818,
+      PAD_TOKEN_ID: 0,
+      MASK_TOKEN_ID: 1,
+      PAD_FILL_GENE_ID: 41_815,
+      BOS_GENE_ID: 41_816,
+      EOS_GENE_ID: 41_817,
+      MAX_GENE_LEN: 1200,
+      ROPE_THETA: 10_000,
+      ROPE_MAX_LEN: 1201,
     });
   });
 
@@ -57,7 +70,10 @@ describe('a checkpoint’s config.json', () => {
 
 describe('isGeneId', () => {
   it('is true for genes alone', () => {
-    const ids = new Vocabulary([{ symbol: 'A', ensemblId: '' }, { symbol: 'B', ensemblId: '' }]);
+    const ids = new Vocabulary([
+      { symbol: 'A', ensemblId: '' },
+      { symbol: 'B', ensemblId: '' },
+    ]);
     expect([-1, 0, 1, 2, 3, 4, 5, 6, 7].filter((id) => isGeneId(id, ids))).toEqual([2, 3]);
   });
 });

@@ -1,6 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
-import { cellEmbedding, geneHidden, geneLogits, hiddenStates, latentAndSlotStates, latentStates, predictedValues, slotStates, type ModelInputs } from '../../src/model/scdiva.js';
+import {
+  cellEmbedding,
+  geneHidden,
+  geneLogits,
+  hiddenStates,
+  latentAndSlotStates,
+  latentStates,
+  predictedValues,
+  slotStates,
+  type ModelInputs,
+} from '../../src/model/scdiva.js';
 import { gradients } from '../../src/runtime/program/gradients.js';
 import type { Tensors } from '../../src/runtime/program/program.js';
 import { checkGradients, leakedTensors } from '../support/check-gradients.js';
@@ -18,7 +28,8 @@ beforeEach(() => {
 });
 afterEach(() => tf.dispose([parameters, { ...inputs }]));
 
-const forward = (changed: Partial<ModelInputs> = {}, dropoutSeed?: tf.Tensor1D) => hiddenStates(parameters, { ...inputs, ...changed }, tinyConfig, tinyIds, { dropoutSeed });
+const forward = (changed: Partial<ModelInputs> = {}, dropoutSeed?: tf.Tensor1D) =>
+  hiddenStates(parameters, { ...inputs, ...changed }, tinyConfig, tinyIds, { dropoutSeed });
 const int2d = (rows: number[][]) => tf.tensor2d(rows, undefined, 'int32');
 
 /** States of [LAT] and the real genes alone: those at padding mean nothing. */
@@ -36,7 +47,16 @@ describe('the mean of gene vectors as cell embedding', () => {
       const total = values[b]!.slice(0, numGenes).reduce((sum, v) => sum + v, 0);
       return table[0]!.map((_, d) => ids[b]!.slice(0, numGenes).reduce((sum, id, l) => sum + (values[b]![l]! * table[id]![d]!) / total, 0));
     });
-    expectClose(latentStates(parameters, { ...inputs, values: tf.where(tf.equal(inputs.geneIds, tinyIds.padFillId), tf.fill([3, 7], 9), inputs.values) }, config, tinyIds), expected.flat(), { atol: 1e-5 });
+    expectClose(
+      latentStates(
+        parameters,
+        { ...inputs, values: tf.where(tf.equal(inputs.geneIds, tinyIds.padFillId), tf.fill([3, 7], 9), inputs.values) },
+        config,
+        tinyIds,
+      ),
+      expected.flat(),
+      { atol: 1e-5 },
+    );
   });
 
   it('is that of the whole cell beside its masked slots, whose states are as ever', () => {
@@ -60,7 +80,17 @@ describe('hiddenStates', () => {
   it('do not change with the amount of padding, nor with its kind or what stands in it', () => {
     const expected = realStates(forward());
     const longer = forward({
-      geneIds: tf.concat([inputs.geneIds, int2d([[0, 20], [20, 20], [0, 0]])], 1) as tf.Tensor2D,
+      geneIds: tf.concat(
+        [
+          inputs.geneIds,
+          int2d([
+            [0, 20],
+            [20, 20],
+            [0, 0],
+          ]),
+        ],
+        1,
+      ) as tf.Tensor2D,
       values: tf.concat([inputs.values, tf.fill([3, 2], 9)], 1) as tf.Tensor2D,
       isReplaced: tf.concat([inputs.isReplaced, tf.ones([3, 2])], 1) as tf.Tensor2D,
     });
@@ -94,12 +124,14 @@ describe('hiddenStates', () => {
     expect(difference(back(unordered(swapped)), unordered(same))).toBeLessThan(1e-5);
     expect(difference(unordered(same), run(same, 10_000))).toBeGreaterThan(1e-2);
     // With q and k silenced every position is attended to alike and turning has nothing to turn.
-    for (const layer of [0, 1]) for (const name of ['q_proj', 'k_proj']) parameters = { ...parameters, [`layers.${layer}.attn.${name}.weight`]: tf.zeros([12, 12]) };
+    for (const layer of [0, 1])
+      for (const name of ['q_proj', 'k_proj']) parameters = { ...parameters, [`layers.${layer}.attn.${name}.weight`]: tf.zeros([12, 12]) };
     expect(difference(back(run(swapped, 10_000)), run(same, 10_000))).toBeLessThan(1e-5);
   });
 
   it('know nothing of [LAT] in a model whose genes do not see it, while [LAT] sees them', () => {
-    const blind = (summarised: tf.Tensor2D) => hiddenStates(parameters, { ...inputs, isSummarised: summarised }, { ...tinyConfig, genesSeeLatent: false }, tinyIds);
+    const blind = (summarised: tf.Tensor2D) =>
+      hiddenStates(parameters, { ...inputs, isSummarised: summarised }, { ...tinyConfig, genesSeeLatent: false }, tinyIds);
     const [all, none] = [blind(tf.onesLike(inputs.values)), blind(tf.zerosLike(inputs.values))];
     const genes = (hidden: tf.Tensor3D) => tf.slice(hidden, [0, 1, 0], [1, 7, 12]); // of the cell without padding
     expectClose(genes(all), genes(none), { atol: 1e-6 });
@@ -111,7 +143,10 @@ describe('hiddenStates', () => {
 
   it('see nothing of a replaced gene but through [LAT], and not even there when it is not summarised', () => {
     const isKnown = tf.mul(tf.sub(1, inputs.isReplaced), tf.tensor2d([Array(7).fill(1), [1, 1, 1, 1, 1, 0, 0], [1, 0, 0, 0, 0, 0, 0]])) as tf.Tensor2D;
-    const changed = { geneIds: tf.sub(inputs.geneIds, tf.cast(inputs.isReplaced, 'int32')) as tf.Tensor2D, values: tf.add(inputs.values, inputs.isReplaced) as tf.Tensor2D };
+    const changed = {
+      geneIds: tf.sub(inputs.geneIds, tf.cast(inputs.isReplaced, 'int32')) as tf.Tensor2D,
+      values: tf.add(inputs.values, inputs.isReplaced) as tf.Tensor2D,
+    };
     expectClose(realStates(forward({ ...changed, isSummarised: isKnown })), realStates(forward({ isSummarised: isKnown })), {});
     expect(() => expectClose(realStates(forward(changed)), realStates(forward()), { atol: 1e-3 })).toThrow();
   });
@@ -140,7 +175,8 @@ describe('hiddenStates', () => {
   it('keep no tensor behind, gradients and dropout included', () => {
     expect(leakedTensors(() => forward())).toBe(0);
     const seed = tf.tensor1d([1, 2], 'int32');
-    const step = () => gradients((at) => ({ loss: tf.sum(tf.square(hiddenStates(at, inputs, tinyConfig, tinyIds, { dropoutSeed: seed }))) as tf.Scalar, aux: {} }), trunk());
+    const step = () =>
+      gradients((at) => ({ loss: tf.sum(tf.square(hiddenStates(at, inputs, tinyConfig, tinyIds, { dropoutSeed: seed }))) as tf.Scalar, aux: {} }), trunk());
     expect(leakedTensors(() => step() as unknown as tf.TensorContainer)).toBe(0);
   });
 });
@@ -161,8 +197,14 @@ describe('latentStates and slotStates', () => {
 
   it('are the rows of hiddenStates, gradients included', () => {
     const positions = tf.tensor1d([0, 3, 6, 7, 11, 14, 3], 'int32'); // of three cells; one of them twice
-    expectEqual(look((at) => latentStates({ ...parameters, ...at }, inputs, tinyConfig, tinyIds)), look((at) => cellEmbedding(all(at))));
-    expectEqual(look((at) => slotStates({ ...parameters, ...at }, inputs, positions, tinyConfig, tinyIds)), look((at) => tf.gather(tf.reshape(geneHidden(all(at)), [21, 12]), positions)));
+    expectEqual(
+      look((at) => latentStates({ ...parameters, ...at }, inputs, tinyConfig, tinyIds)),
+      look((at) => cellEmbedding(all(at))),
+    );
+    expectEqual(
+      look((at) => slotStates({ ...parameters, ...at }, inputs, positions, tinyConfig, tinyIds)),
+      look((at) => tf.gather(tf.reshape(geneHidden(all(at)), [21, 12]), positions)),
+    );
   });
 
   it('come from one pass where both are wanted', () => {
@@ -171,7 +213,10 @@ describe('latentStates and slotStates', () => {
       const { latent, slots } = latentAndSlotStates({ ...parameters, ...at }, inputs, positions, tinyConfig, tinyIds);
       return tf.concat([latent, slots]);
     };
-    expectEqual(look(both), look((at) => tf.concat([cellEmbedding(all(at)), tf.gather(tf.reshape(geneHidden(all(at)), [21, 12]), positions)])));
+    expectEqual(
+      look(both),
+      look((at) => tf.concat([cellEmbedding(all(at)), tf.gather(tf.reshape(geneHidden(all(at)), [21, 12]), positions)])),
+    );
   });
 
   it('compute blocks a second time on the way back where they are told to', async () => {
@@ -188,7 +233,8 @@ describe('latentStates and slotStates', () => {
   it('are the same with blocks computed a second time on the way back, dropout included', () => {
     const dropoutSeed = tf.tensor1d([3, 1], 'int32');
     const positions = tf.tensor1d([2, 9], 'int32');
-    const states = (recomputesBlocks: boolean) => look((at) => slotStates({ ...parameters, ...at }, inputs, positions, tinyConfig, tinyIds, { dropoutSeed, recomputesBlocks }));
+    const states = (recomputesBlocks: boolean) =>
+      look((at) => slotStates({ ...parameters, ...at }, inputs, positions, tinyConfig, tinyIds, { dropoutSeed, recomputesBlocks }));
     expectEqual(states(true), states(false));
   });
 });
@@ -200,18 +246,30 @@ describe('the gradient of the model', () => {
   // Narrow enough for four evaluations an entry; finite differences of norms in float32 need a wide step and a wide tolerance.
   const names = ['layers.0.norm1.weight', 'value_encoder.0.bias', 'latent_encoder.mlp.1.weight', 'gene_mask_emb', 'value_mask_emb', 'final_norm.weight'];
   it.each(names)('for %s equals finite differences', (name) => {
-    checkGradients((at) => cellEmbedding(hiddenStates({ ...parameters, ...at }, inputs, tinyConfig, tinyIds)), { [name]: parameters[name]! }, { step: 3e-3, atol: 6e-3, rtol: 1e-2 });
+    checkGradients(
+      (at) => cellEmbedding(hiddenStates({ ...parameters, ...at }, inputs, tinyConfig, tinyIds)),
+      { [name]: parameters[name]! },
+      { step: 3e-3, atol: 6e-3, rtol: 1e-2 },
+    );
   });
 
   it('for a matrix equals finite differences along its columns', () => {
     const name = 'layers.1.attn.k_proj.weight';
     const shifted = (shift: tf.Tensor) => ({ ...parameters, [name]: tf.add(parameters[name]!, shift) });
-    checkGradients(({ shift }) => cellEmbedding(hiddenStates(shifted(shift!), inputs, tinyConfig, tinyIds)), { shift: tf.zeros([12]) }, { step: 3e-3, atol: 6e-3, rtol: 1e-2 });
+    checkGradients(
+      ({ shift }) => cellEmbedding(hiddenStates(shifted(shift!), inputs, tinyConfig, tinyIds)),
+      { shift: tf.zeros([12]) },
+      { step: 3e-3, atol: 6e-3, rtol: 1e-2 },
+    );
   });
 
   it('for the heads equals finite differences', () => {
     const rows = tf.tensor2d([0.3, -1, 0.5, 2, 1, 0.1, -0.4, 0.2, 1.5, -2, 0.7, 0.9], [1, 12]);
-    checkGradients((at) => predictedValues({ ...parameters, ...at }, at['rows'] as tf.Tensor2D), { rows, 'value_head.2.weight': parameters['value_head.2.weight']!, 'value_head.0.bias': parameters['value_head.0.bias']! });
+    checkGradients((at) => predictedValues({ ...parameters, ...at }, at['rows'] as tf.Tensor2D), {
+      rows,
+      'value_head.2.weight': parameters['value_head.2.weight']!,
+      'value_head.0.bias': parameters['value_head.0.bias']!,
+    });
     checkGradients((at) => geneLogits(parameters, at['rows'] as tf.Tensor2D), { rows });
   });
 });

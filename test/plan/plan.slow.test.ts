@@ -22,9 +22,35 @@ beforeAll(async () => {
 /** Runs a verb as a user would. @returns what --json printed, and the most memory the process held */
 function scdiva(verb: string, sets: readonly string[], flags: readonly string[] = []): { json: unknown; peak: number; stderr: string; code: number | null } {
   const peakFile = join(out, 'peak');
-  const settings = [`data.corpus=${corpus}`, 'model.maxGenes=6', 'train.batchSize=8', 'train.evaluateEvery=null', 'train.checkpointEvery=null', ...sets].flatMap((setting) => ['--set', setting]);
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', join(root, 'test/support/report-peak.mjs'), join(root, 'bin/scdiva.js'), verb, '--config', join(root, 'configs/debug/pretrain.yaml'), ...settings, '--json', ...flags], { encoding: 'utf8', env: { ...process.env, PEAK_FILE: peakFile } });
-  return { code: status, stderr, json: status === 0 ? JSON.parse(stdout.trim().split('\n').at(-1)!) : undefined, peak: existsSync(peakFile) ? Number(readFileSync(peakFile, 'utf8')) : NaN };
+  const settings = [
+    `data.corpus=${corpus}`,
+    'model.maxGenes=6',
+    'train.batchSize=8',
+    'train.evaluateEvery=null',
+    'train.checkpointEvery=null',
+    ...sets,
+  ].flatMap((setting) => ['--set', setting]);
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [
+      '--import',
+      join(root, 'test/support/report-peak.mjs'),
+      join(root, 'bin/scdiva.js'),
+      verb,
+      '--config',
+      join(root, 'configs/debug/pretrain.yaml'),
+      ...settings,
+      '--json',
+      ...flags,
+    ],
+    { encoding: 'utf8', env: { ...process.env, PEAK_FILE: peakFile } },
+  );
+  return {
+    code: status,
+    stderr,
+    json: status === 0 ? JSON.parse(stdout.trim().split('\n').at(-1)!) : undefined,
+    peak: existsSync(peakFile) ? Number(readFileSync(peakFile, 'utf8')) : NaN,
+  };
 }
 
 describe.runIf(hasNative)('scdiva plan', () => {
@@ -38,7 +64,9 @@ describe.runIf(hasNative)('scdiva plan', () => {
       const plan = scdiva('plan', shape).json as Plan;
       const run = join(out, `planned-${attempt}`);
       const { peak } = scdiva('pretrain', shape, ['--out', run]);
-      const times = (await readMetrics(join(run, 'metrics.jsonl'))).flatMap(({ split, step, stepMs }) => (split === 'train' && step > 20 ? [stepMs as number] : [])).sort((a, b) => a - b);
+      const times = (await readMetrics(join(run, 'metrics.jsonl')))
+        .flatMap(({ split, step, stepMs }) => (split === 'train' && step > 20 ? [stepMs as number] : []))
+        .sort((a, b) => a - b);
       errors.push(Math.abs(plan.step.ms / times[times.length >> 1]! - 1));
       peaks.push(plan.memory.peakBytes / peak - 1);
     }

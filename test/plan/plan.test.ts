@@ -32,18 +32,31 @@ const result = (layers: number, cells: number): ProbeResult => ({
   numShapesOfRun: 4,
   evaluationMs: layers * cells,
   snapshotMs: layers,
-  memory: { loaded: 4e8, withVariables: 4e8 + 1e6 * layers, peakBeforeSteps: 5e8, peakAfterSteps: 6e8 + 1e7 * layers * cells, peak: 7e8 + 1e7 * layers * cells },
+  memory: {
+    loaded: 4e8,
+    withVariables: 4e8 + 1e6 * layers,
+    peakBeforeSteps: 5e8,
+    peakAfterSteps: 6e8 + 1e7 * layers * cells,
+    peak: 7e8 + 1e7 * layers * cells,
+  },
 });
 
 describe('the time of a step', () => {
   it('is that of the measured length, with as much to predict as usual', () => {
     // The largest batch has 1,000 values and 10 ms more than the typical one; the mean has 200 values more than the typical one.
-    expect(expectedStepMs([step(100, 5000, 4200, { extra: 1000 }), step(100, 4000, 4200)], [{ seqLen: 100, share: 1 }], { accumulation: 1 })).toBeCloseTo(27 + 2, 6);
+    expect(expectedStepMs([step(100, 5000, 4200, { extra: 1000 }), step(100, 4000, 4200)], [{ seqLen: 100, share: 1 }], { accumulation: 1 })).toBeCloseTo(
+      27 + 2,
+      6,
+    );
   });
 
   it('is the mean over the lengths of the run, those between two measured ones on the line', () => {
     const steps = [step(300, 900, 900), step(100, 300, 300)];
-    const lengths = [{ seqLen: 100, share: 0.25 }, { seqLen: 200, share: 0.5 }, { seqLen: 300, share: 0.25 }];
+    const lengths = [
+      { seqLen: 100, share: 0.25 },
+      { seqLen: 200, share: 0.5 },
+      { seqLen: 300, share: 0.25 },
+    ];
     expect(expectedStepMs(steps, lengths, { accumulation: 1 })).toBeCloseTo(10 + 20 + 7, 6);
   });
 
@@ -70,7 +83,9 @@ describe('the size of a micro-batch', () => {
 
 describe('a plan', () => {
   // What can be planned; every one of the published protocols is among it.
-  const files = readdirSync(configs, { recursive: true, encoding: 'utf8' }).filter((name) => /(pretrain|annotation|perturbation|integration|multitask|variational|multimodal)[^/]*\.yaml$/.test(name));
+  const files = readdirSync(configs, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /(pretrain|annotation|perturbation|integration|multitask|variational|multimodal)[^/]*\.yaml$/.test(name),
+  );
 
   it.each(files)('can be made of %s before there is any data', async (name) => {
     const [task] = basename(name, '.yaml').split('-') as [string];
@@ -103,7 +118,13 @@ describe('a plan', () => {
 
   it('reads cells, lengths and vocabulary from a corpus that is there', async () => {
     const corpus = await smallCorpus(await folder(), randomCells(1, 60, 40));
-    const training = await loadTraining(join(configs, 'debug/pretrain.yaml'), [`data.corpus=${corpus.path}`, 'train.batchSize=4', 'preprocessing.lengthMultiple=4', 'train.steps=null', 'train.epochs=2']);
+    const training = await loadTraining(join(configs, 'debug/pretrain.yaml'), [
+      `data.corpus=${corpus.path}`,
+      'train.batchSize=4',
+      'preprocessing.lengthMultiple=4',
+      'train.steps=null',
+      'train.epochs=2',
+    ]);
     const subject = await planSubject(training);
     expect(subject.numCells!.train).toBe(corpus.splitRows('train').length);
     expect(subject.numGenes).toBe(corpus.vocabulary.genes.length);

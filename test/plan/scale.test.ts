@@ -18,23 +18,35 @@ import { PretrainingConfig } from '../../src/tasks/pretraining/config.js';
 const configs = resolve(import.meta.dirname, '../../configs');
 const training = (train: object, model: object = {}): Training => ({
   task: 'pretraining',
-  config: parseConfig(PretrainingConfig, { data: { corpus: 'not/there' }, model: { hiddenDim: 64, numLayers: 2, numHeads: 4, ffnDim: 128, maxGenes: 128, ...model }, train: { steps: 100, batchSize: 64, ...train } }),
+  config: parseConfig(PretrainingConfig, {
+    data: { corpus: 'not/there' },
+    model: { hiddenDim: 64, numLayers: 2, numHeads: 4, ffnDim: 128, maxGenes: 128, ...model },
+    train: { steps: 100, batchSize: 64, ...train },
+  }),
 });
-const rowsOf = async (of: Training, workers: number[], device = 'A100-40GB', more: object = {}) => (await planScale(of, { device, workers, numCells: 59_162_450, ...more })).scale.rows as ScaleRow[];
+const rowsOf = async (of: Training, workers: number[], device = 'A100-40GB', more: object = {}) =>
+  (await planScale(of, { device, workers, numCells: 59_162_450, ...more })).scale.rows as ScaleRow[];
 
 describe('a plan for several workers', () => {
-  it.each(readdirSync(configs, { recursive: true, encoding: 'utf8' }).filter((name) => /pretrain[^/]*\.yaml$/.test(name)))('can be made of %s on every device', async (name) => {
-    const of = await loadTraining(join(configs, name), ['data.corpus=not/there']);
-    for (const { name: device } of DEVICES) {
-      const { scale } = await planScale(of, { device, workers: [1, 4, 32, 256, 1024], numCells: 59_162_450 });
-      expect(scale.rows).toHaveLength(5);
-      for (const row of scale.rows) expect('reason' in row ? row.reason : row.step.ms).toBeTruthy();
-      expect(describeScale(scale)).toContain(device);
-    }
-  });
+  it.each(readdirSync(configs, { recursive: true, encoding: 'utf8' }).filter((name) => /pretrain[^/]*\.yaml$/.test(name)))(
+    'can be made of %s on every device',
+    async (name) => {
+      const of = await loadTraining(join(configs, name), ['data.corpus=not/there']);
+      for (const { name: device } of DEVICES) {
+        const { scale } = await planScale(of, { device, workers: [1, 4, 32, 256, 1024], numCells: 59_162_450 });
+        expect(scale.rows).toHaveLength(5);
+        for (const row of scale.rows) expect('reason' in row ? row.reason : row.step.ms).toBeTruthy();
+        expect(describeScale(scale)).toContain(device);
+      }
+    },
+  );
 
   it('counts the steps of the published run, and of two thirds of a cell a worker says why not', async () => {
-    const { scale } = await planScale(await loadTraining(join(configs, 'paper/pretrain.yaml'), []), { device: 'a100-40gb', workers: [4, 1024], numCells: 59_162_450 });
+    const { scale } = await planScale(await loadTraining(join(configs, 'paper/pretrain.yaml'), []), {
+      device: 'a100-40gb',
+      workers: [4, 1024],
+      numCells: 59_162_450,
+    });
     expect(scale).toMatchObject({ parameters: 94_482_433, steps: 4 * Math.ceil(59_162_450 / 768), cells: 768 });
     expect(scale.rows[0]).toMatchObject({ workers: 4, cells: 192, fits: true });
     expect(scale.rows[1]).toEqual({ workers: 1024, reason: expect.stringMatching(/768 cells.*train\.batchSize/) });
@@ -69,11 +81,27 @@ describe('a plan for several workers', () => {
 
   it('gives the table of docs/clusters.md', async () => {
     const page = readFileSync(join(configs, '../docs/clusters.md'), 'utf8');
-    const table = [4, 32, 256].map((workers) => new RegExp(`^\\| ${workers} \\|(.*)\\|$`, 'm').exec(page)![1]!.split('|').map((cell) => cell.trim()));
-    const columns = [['A100-40GB', false], ['A100-40GB', true], ['H100-80GB', false], ['H100-80GB', true]] as const;
+    const table = [4, 32, 256].map((workers) =>
+      new RegExp(`^\\| ${workers} \\|(.*)\\|$`, 'm')
+        .exec(page)![1]!
+        .split('|')
+        .map((cell) => cell.trim()),
+    );
+    const columns = [
+      ['A100-40GB', false],
+      ['A100-40GB', true],
+      ['H100-80GB', false],
+      ['H100-80GB', true],
+    ] as const;
     for (const [column, [device, xla]] of columns.entries()) {
-      const rows = await rowsOf(await loadTraining(join(configs, 'paper/pretrain.yaml'), ['data.corpus=not/there', `train.session.xla=${xla}`]), [4, 32, 256], device);
-      expect(table.map((cells) => cells[column]!.replace(' efficient', ''))).toEqual(rows.map(({ seconds, efficiency }) => `${duration(seconds!)} (${Math.round(100 * efficiency)} %)`));
+      const rows = await rowsOf(
+        await loadTraining(join(configs, 'paper/pretrain.yaml'), ['data.corpus=not/there', `train.session.xla=${xla}`]),
+        [4, 32, 256],
+        device,
+      );
+      expect(table.map((cells) => cells[column]!.replace(' efficient', ''))).toEqual(
+        rows.map(({ seconds, efficiency }) => `${duration(seconds!)} (${Math.round(100 * efficiency)} %)`),
+      );
     }
   });
 
@@ -86,10 +114,11 @@ describe('a plan for several workers', () => {
 });
 
 describe('workers on machines like this one', () => {
-  const plan = (cells: number, ms: number): Plan => ({
-    step: { ms, cells, microBatch: cells, accumulation: 1, tokens: 0, cellsPerSec: 0 },
-    memory: { weightsBytes: 4e8, gradientsBytes: 4e8, optimizerBytes: 8e8, activationsBytes: 1e7 * cells, peakBytes: 3e9, availableBytes: 20e9 },
-  }) as Plan;
+  const plan = (cells: number, ms: number): Plan =>
+    ({
+      step: { ms, cells, microBatch: cells, accumulation: 1, tokens: 0, cellsPerSec: 0 },
+      memory: { weightsBytes: 4e8, gradientsBytes: 4e8, optimizerBytes: 8e8, activationsBytes: 1e7 * cells, peakBytes: 3e9, availableBytes: 20e9 },
+    }) as Plan;
 
   it('lie on the line through two measured steps, and share the cores where they share the machine', async () => {
     const of = training({ batchSize: 16 });
@@ -103,7 +132,6 @@ describe('workers on machines like this one', () => {
     expect(together.map(({ step }) => Math.round(step.computeMs + step.updateMs))).toEqual([900, 1000, 1200]);
   });
 });
-
 
 describe('shares of the optimiser', () => {
   const sizes = { embedding: 40, head: 40, a: 10, b: 10, c: 10, d: 10, norm: 1 };
@@ -121,7 +149,12 @@ describe('shares of the optimiser', () => {
 
   it('take memory off every worker, and send the new weights after the gradients', async () => {
     const large = await loadTraining(join(configs, 'pretrain-large.yaml'), ['data.corpus=not/there']);
-    const [whole, divided] = await Promise.all([false, true].map(async (shardOptimizer) => (await rowsOf({ ...large, config: { ...large.config, train: { ...large.config.train, shardOptimizer } } } as Training, [8], 'H100-80GB'))[0]!));
+    const [whole, divided] = await Promise.all(
+      [false, true].map(
+        async (shardOptimizer) =>
+          (await rowsOf({ ...large, config: { ...large.config, train: { ...large.config.train, shardOptimizer } } } as Training, [8], 'H100-80GB'))[0]!,
+      ),
+    );
     expect(whole!.memory.optimizer).toBe(8 * 1_534_590_977);
     expect(divided!.memory.optimizer).toBeLessThan(0.13 * whole!.memory.optimizer);
     expect(divided!.step.reduceMs).toBeCloseTo(2 * whole!.step.reduceMs, 6);

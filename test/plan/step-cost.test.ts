@@ -15,7 +15,19 @@ useTensorFlow();
 
 const BYTES: Record<Node['dtype'], number> = { float32: 4, bfloat16: 2, int32: 4, bool: 1, uint8: 1, other: 0 };
 /** Ops that copy nothing. */
-const FREE = new Set(['Reshape', 'Identity', 'ReadVariableOp', 'Const', 'Placeholder', 'VarHandleOp', 'NoOp', 'Shape', 'ExpandDims', 'Squeeze', 'AssignVariableOp']);
+const FREE = new Set([
+  'Reshape',
+  'Identity',
+  'ReadVariableOp',
+  'Const',
+  'Placeholder',
+  'VarHandleOp',
+  'NoOp',
+  'Shape',
+  'ExpandDims',
+  'Squeeze',
+  'AssignVariableOp',
+]);
 const UNCOUNTED = new Set(['Const', 'Placeholder', 'VarHandleOp', 'ReadVariableOp', 'Reshape', 'Identity']);
 
 interface Asked {
@@ -35,7 +47,15 @@ async function bothWays({ model, numCells = 2, seqLen = 127, numGenes = 500, pre
     model: { hiddenDim: 64, numHeads: 4, numLayers: 3, ffnDim: 128, maxGenes: seqLen, ...model },
     train: { steps: 1, batchSize: numCells, precision, gradientCheckpointing: recomputesBlocks },
   });
-  const { task, batch } = imagineTask({ training: { task: 'pretraining', config }, model: config.model, numGenes, numClasses: 0, numCells, lengths: [{ seqLen, share: 1 }], goal: 'time' });
+  const { task, batch } = imagineTask({
+    training: { task: 'pretraining', config },
+    model: config.model,
+    numGenes,
+    numClasses: 0,
+    numCells,
+    lengths: [{ seqLen, share: 1 }],
+    goal: 'time',
+  });
   if (isFused) await loadKernels();
   const executor = (await createExecutor({ kind: 'graph', session: { fusedKernels: isFused } })) as GraphExecutor;
   const variables = await executor.createVariables(task.parameters);
@@ -45,12 +65,16 @@ async function bothWays({ model, numCells = 2, seqLen = 127, numGenes = 500, pre
   GraphBuilder.prototype.add = function (type, operands, options) {
     const added = add.call(this, type, operands, options);
     const sizeOf = ({ shape, dtype }: Node): number => (shape ? shape.reduce((size, n) => size * n, BYTES[dtype]) : 0);
-    if (!FREE.has(type) && !/MatMul/.test(type)) counted.trafficBytes += [...(operands.flat() as Node[]), ...added.outputs].reduce((sum, node) => sum + sizeOf(node), 0);
+    if (!FREE.has(type) && !/MatMul/.test(type))
+      counted.trafficBytes += [...(operands.flat() as Node[]), ...added.outputs].reduce((sum, node) => sum + sizeOf(node), 0);
     if (!UNCOUNTED.has(type)) counted.numOps += 1;
     return added;
   };
   try {
-    const step = executor.compile((state, fed) => ({ outputs: gradients((at) => task.loss({ ...state, ...at }, fed, { isTraining: true }), state).grads }), { variables, precision });
+    const step = executor.compile((state, fed) => ({ outputs: gradients((at) => task.loss({ ...state, ...at }, fed, { isTraining: true }), state).grads }), {
+      variables,
+      precision,
+    });
     step.trace(inputs);
   } finally {
     GraphBuilder.prototype.add = add;

@@ -16,11 +16,27 @@ function result(numTestCells: number): AnnotationJson {
     numUnlabelled: { train: 0, validation: 0, test: 0 },
     seeds: [4, 5],
     methods: [
-      { name: 'scdiva', title: 'ScDiVa, whole model', kind: 'model', runs: [{ macroF1: 0.5, accuracy: 0.6, expectedCalibrationError: 0.1, shareUnknown: 0.25, accuracyOfKnown: 0.7 }, { macroF1: 0.7, accuracy: 0.8, expectedCalibrationError: 0.2, shareUnknown: 0 }] },
+      {
+        name: 'scdiva',
+        title: 'ScDiVa, whole model',
+        kind: 'model',
+        runs: [
+          { macroF1: 0.5, accuracy: 0.6, expectedCalibrationError: 0.1, shareUnknown: 0.25, accuracyOfKnown: 0.7 },
+          { macroF1: 0.7, accuracy: 0.8, expectedCalibrationError: 0.2, shareUnknown: 0 },
+        ],
+      },
       { name: 'majorityClass', title: 'most frequent class', kind: 'baseline', runs: [{ macroF1: 0.2, accuracy: 0.5, expectedCalibrationError: 0 }] },
     ],
-    classes: [{ name: 'B', numCells: 3, precision: 1, recall: 1, f1: 1 }, { name: 'T', numCells: 2, precision: 0.5, recall: 1, f1: 2 / 3 }, { name: 'Mast', numCells: 0, precision: 0, recall: 0, f1: 0 }],
-    confusion: [[3, 0, 0], [0, 2, 0], [0, 0, 0]],
+    classes: [
+      { name: 'B', numCells: 3, precision: 1, recall: 1, f1: 1 },
+      { name: 'T', numCells: 2, precision: 0.5, recall: 1, f1: 2 / 3 },
+      { name: 'Mast', numCells: 0, precision: 0, recall: 0, f1: 0 },
+    ],
+    confusion: [
+      [3, 0, 0],
+      [0, 2, 0],
+      [0, 0, 0],
+    ],
     temperature: 1,
     unknownThreshold: 0.3,
     reliability: [bin(0.1, 1, 1), bin(0.2, 0, 3), bin(0, 0, 0), bin(0.7, 0.5, 6)],
@@ -30,7 +46,10 @@ function result(numTestCells: number): AnnotationJson {
 describe('annotationSections', () => {
   it('keeps the scores of every seed, and what speaks of the threshold apart from them', () => {
     const { scores, calibration } = annotationSections(result(600));
-    expect(scores.methods[0]!.runs).toEqual([{ macroF1: 0.5, accuracy: 0.6, expectedCalibrationError: 0.1 }, { macroF1: 0.7, accuracy: 0.8, expectedCalibrationError: 0.2 }]);
+    expect(scores.methods[0]!.runs).toEqual([
+      { macroF1: 0.5, accuracy: 0.6, expectedCalibrationError: 0.1 },
+      { macroF1: 0.7, accuracy: 0.8, expectedCalibrationError: 0.2 },
+    ]);
     expect(calibration).toMatchObject({ expectedCalibrationError: 0.1, threshold: { value: 0.3, shareUnknown: 0.25, accuracyOfKnown: 0.7 } });
   });
 

@@ -16,7 +16,8 @@ describe('the picture of a corpus', () => {
     const svg = await corpusSvg(corpus, genes);
     expect(svg).toMatch(/^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" viewBox="0 0 \d+ \d+"/);
     expect(svg).toContain('NK &lt;56&gt;');
-    for (const title of ['genes a cell', 'counts a cell (library size)', 'training cells that express the gene', 'cells by cell_type']) expect(svg).toContain(title);
+    for (const title of ['genes a cell', 'counts a cell (library size)', 'training cells that express the gene', 'cells by cell_type'])
+      expect(svg).toContain(title);
     for (const variable of svg.matchAll(/var\((--[a-z0-9-]+)\)/g)) expect(svg).toContain(`${variable[1]}:#`);
     expect(svg.replace(/xmlns="[^"]*"/, '')).not.toMatch(/https?:|<script|href=/);
     expect(await corpusSvg(corpus, genes)).toBe(svg);
@@ -33,7 +34,8 @@ describe('the page of a corpus', () => {
     const [corpus, genes] = await corpusOf(['B', 'T']);
     const page = await renderCorpusPage(corpus, genes);
     expect(page).toContain(corpus.fingerprint);
-    for (const text of [...corpus.sources.map(({ file }) => file), corpus.mostDiscriminative[0]!.symbol, '<th scope="col" class="number">validation</th>']) expect(page).toContain(text);
+    for (const text of [...corpus.sources.map(({ file }) => file), corpus.mostDiscriminative[0]!.symbol, '<th scope="col" class="number">validation</th>'])
+      expect(page).toContain(text);
     expect(page).not.toMatch(/<script|https?:|src=/);
   });
 });

@@ -29,13 +29,23 @@ describe('renderReport', () => {
   });
 
   it('shows the data card, the model card and the manifest', () => {
-    for (const text of ['e71d41e737c941559b7c57c9243bdb3d2c889c2adfdf00e3422ac6b46783676f', '521 344', 'scdiva quickstart --out runs/quickstart --seed 7', '2025-01-01T10:00:00.000Z', 'reused']) expect(page).toContain(text);
+    for (const text of [
+      'e71d41e737c941559b7c57c9243bdb3d2c889c2adfdf00e3422ac6b46783676f',
+      '521 344',
+      'scdiva quickstart --out runs/quickstart --seed 7',
+      '2025-01-01T10:00:00.000Z',
+      'reused',
+    ])
+      expect(page).toContain(text);
   });
 
   it('gives every drawing a title and a description, and every table headers', () => {
     const drawings = page.match(/<svg .*?<\/svg>/gs)!;
     expect(drawings).toHaveLength(7);
-    for (const drawing of drawings) expect(drawing).toMatch(/^<svg [^>]*role="img" aria-labelledby="([\w-]+)-title" aria-describedby="\1-description"><title id="\1-title">.+<\/title><desc id="\1-description">.+<\/desc>/);
+    for (const drawing of drawings)
+      expect(drawing).toMatch(
+        /^<svg [^>]*role="img" aria-labelledby="([\w-]+)-title" aria-describedby="\1-description"><title id="\1-title">.+<\/title><desc id="\1-description">.+<\/desc>/,
+      );
     for (const table of page.match(/<table>.*?<\/table>/gs)!) expect(table).toMatch(/<caption>.+<th scope="col".+<th scope="row"/s);
   });
 

@@ -16,15 +16,32 @@ describe('trainingPanels', () => {
   it('keeps the splits apart and adds the baseline of the same metric as a level', () => {
     const [identity] = trainingPanels(pretraining, { unigram: { identityLoss: 5.9, valueLoss: 1.1 }, rank: { identityLoss: 5.6 } });
     expect(identity!.series).toEqual([
-      { name: 'train', kind: 'steps', points: [[1, 5.5], [2, 5]] },
-      { name: 'validation', kind: 'checks', points: [[0, 6], [2, 5.2]] },
+      {
+        name: 'train',
+        kind: 'steps',
+        points: [
+          [1, 5.5],
+          [2, 5],
+        ],
+      },
+      {
+        name: 'validation',
+        kind: 'checks',
+        points: [
+          [0, 6],
+          [2, 5.2],
+        ],
+      },
       { name: 'guess', kind: 'level', points: [[0, 5.9]] },
       { name: 'guess by rank', kind: 'level', points: [[0, 5.6]] },
     ]);
   });
 
   it('draws loss and macro-F1 of an annotation', () => {
-    const records = [{ step: 1, split: 'train' as const, loss: 2, accuracy: 0.3 }, { step: 1, split: 'validation' as const, loss: 2.1, accuracy: 0.2, macroF1: 0.1 }];
+    const records = [
+      { step: 1, split: 'train' as const, loss: 2, accuracy: 0.3 },
+      { step: 1, split: 'validation' as const, loss: 2.1, accuracy: 0.2, macroF1: 0.1 },
+    ];
     expect(trainingPanels(records).map(({ yTitle }) => yTitle)).toEqual(['loss', 'macro-F1']);
     expect(trainingPanels(records)[1]!.series).toEqual([{ name: 'validation', kind: 'checks', points: [[1, 0.1]] }]);
   });

@@ -32,7 +32,8 @@ interface OpenApi {
   readonly components: { readonly schemas: Record<string, object> };
 }
 
-const start = (config: Partial<ServerConfig> = {}, reference?: string): Promise<RunningServer> => serve({ checkpoint, reference, config: ServerConfig.parse({ port: 0, ...config }), version: '1.2.3' });
+const start = (config: Partial<ServerConfig> = {}, reference?: string): Promise<RunningServer> =>
+  serve({ checkpoint, reference, config: ServerConfig.parse({ port: 0, ...config }), version: '1.2.3' });
 
 beforeAll(async () => {
   folder = await folderOf();
@@ -53,8 +54,16 @@ afterAll(async () => {
 });
 
 /** The answer, held against what the description says of it. */
-async function post(path: string, body: unknown, { at = server, type = 'application/json' } = {}): Promise<{ status: number; headers: Headers; body: Record<string, unknown> & { detail?: string } }> {
-  const response = await fetch(at.url + path, { method: 'POST', headers: { 'content-type': type }, body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body) });
+async function post(
+  path: string,
+  body: unknown,
+  { at = server, type = 'application/json' } = {},
+): Promise<{ status: number; headers: Headers; body: Record<string, unknown> & { detail?: string } }> {
+  const response = await fetch(at.url + path, {
+    method: 'POST',
+    headers: { 'content-type': type },
+    body: typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body),
+  });
   const answer = (await response.json()) as Record<string, unknown>;
   expectDescribed(path.split('?')[0]!, 'post', response, answer);
   return { status: response.status, headers: response.headers, body: answer };
@@ -67,7 +76,11 @@ function expectDescribed(path: string, method: string, response: Response, answe
   expect(Object.keys(content!)).toContain(type);
   const schema = content![type]!.schema;
   let validate = validators.get(schema);
-  if (!validate) validators.set(schema, (validate = new Ajv2020({ strict: false, validateFormats: false }).compile({ $ref: '#/answer', answer: schema, components: document.components })));
+  if (!validate)
+    validators.set(
+      schema,
+      (validate = new Ajv2020({ strict: false, validateFormats: false }).compile({ $ref: '#/answer', answer: schema, components: document.components })),
+    );
   expect(validate(answer), JSON.stringify(validate.errors?.[0])).toBe(true);
 }
 const validators = new Map<object, ValidateFunction>();
@@ -109,7 +122,11 @@ describe('cells sent as JSON', () => {
   });
 
   it('get labels from the reference the server was started with', async () => {
-    const { body } = await post('/v1/map', { genes: [...genes, 'OTHER'], cells: [...rows.map((row) => sparse(row)), { indices: [40], values: [1] }], threshold: 0 });
+    const { body } = await post('/v1/map', {
+      genes: [...genes, 'OTHER'],
+      cells: [...rows.map((row) => sparse(row)), { indices: [40], values: [1] }],
+      threshold: 0,
+    });
     expect(body).toMatchObject({ classes: ['B', 'NK', 'T'], threshold: 0 });
     const labels = body['labels'] as string[];
     expect(labels.filter((label, i) => label === fresh.types[i]).length).toBeGreaterThan(8);
@@ -119,7 +136,13 @@ describe('cells sent as JSON', () => {
   it('say null where a cell has no gene that the model knows', async () => {
     const { body } = await post('/v1/annotate', { genes: [...genes, 'OTHER'], cells: [sparse(rows[0]!), { indices: [40], values: [3] }] });
     expect(body).toMatchObject({ labels: [expect.any(String), 'unknown'], mostLikely: [expect.any(String), null], cellIds: ['cell 0', 'cell 1'] });
-    const embedded = await post('/v1/embed', { genes: [...genes, 'OTHER'], cells: [{ indices: [], values: [] }, { indices: [0, 40], values: [1, 3] }] });
+    const embedded = await post('/v1/embed', {
+      genes: [...genes, 'OTHER'],
+      cells: [
+        { indices: [], values: [] },
+        { indices: [0, 40], values: [1, 3] },
+      ],
+    });
     expect(embedded.body['embeddings']).toEqual([null, expect.any(Array)]);
   });
 
@@ -130,8 +153,18 @@ describe('cells sent as JSON', () => {
     ['a field of another name', { genes: ['A'], matrix: [[1]], treshold: 1 }, /"treshold"/],
     ['a text for a number', { genes: ['A'], cells: [{ indices: [0], values: ['1'] }] }, /^cells\[0\]\.values\[0\]: /, 'cells[0].values[0]'],
     ['an infinite number', '{"genes":["A"],"matrix":[[1e999]]}', /^matrix\[0\]\[0\]: /, 'matrix[0][0]'],
-    ['values without indices', { genes, cells: [{ indices: [0], values: [1, 2] }] }, 'request: cells[0].values: 2 numbers (expected 1, one for each of indices)', 'cells[0].values'],
-    ['an index beyond the genes', { genes, cells: [{ indices: [0, 40], values: [1, 2] }] }, 'request: cells[0].indices[1]: 40 (expected 0 to 39, a place in genes)', 'cells[0].indices[1]'],
+    [
+      'values without indices',
+      { genes, cells: [{ indices: [0], values: [1, 2] }] },
+      'request: cells[0].values: 2 numbers (expected 1, one for each of indices)',
+      'cells[0].values',
+    ],
+    [
+      'an index beyond the genes',
+      { genes, cells: [{ indices: [0, 40], values: [1, 2] }] },
+      'request: cells[0].indices[1]: 40 (expected 0 to 39, a place in genes)',
+      'cells[0].indices[1]',
+    ],
     ['a short row', { genes, matrix: [[1]] }, 'request: matrix[0]: 1 values (expected 40, one for each of genes)', 'matrix[0]'],
     ['foreign genes', { genes: genes.map((g) => `${g}X`), matrix: [rows[0]] }, /^request: genes: 0 of 40 genes are in the vocabulary of 40/, 'genes'],
     ['scaled values', { genes, matrix: [rows[0]!.map((v) => v - 1)] }, /^request: X: scaled values/, 'X'],
@@ -176,7 +209,11 @@ describe('an .h5ad', () => {
   it('comes back with labels of the reference', async () => {
     const file = join(folder, 'to-map.h5ad');
     await writeSmallH5ad(file, fresh);
-    const response = await fetch(`${server.url}/v1/map/h5ad`, { method: 'POST', headers: { 'content-type': 'application/octet-stream' }, body: await readFile(file) });
+    const response = await fetch(`${server.url}/v1/map/h5ad`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/octet-stream' },
+      body: await readFile(file),
+    });
     const result = join(folder, 'mapped.h5ad');
     await writeFile(result, Buffer.from(await response.arrayBuffer()));
     const cells = await openCellFile(result);
@@ -198,7 +235,10 @@ describe('an .h5ad', () => {
   });
 
   it('is refused with a wrong query or kind of body', async () => {
-    expect((await post('/v1/annotate/h5ad?threshold=3', Buffer.from('x'), { type: 'application/x-hdf5' })).body).toMatchObject({ status: 400, field: 'querystring.threshold' });
+    expect((await post('/v1/annotate/h5ad?threshold=3', Buffer.from('x'), { type: 'application/x-hdf5' })).body).toMatchObject({
+      status: 400,
+      field: 'querystring.threshold',
+    });
     expect((await post('/v1/annotate/h5ad', 'x', { type: 'text/csv' })).status).toBe(415);
     expect((await post('/v1/embed/h5ad', '{}')).body).toMatchObject({ status: 415, detail: expect.stringContaining('application/x-hdf5') });
   });
@@ -213,8 +253,19 @@ async function uploads(): Promise<string[]> {
 describe('the description', () => {
   it('is OpenAPI 3.1 of what this checkpoint can do, and every reference in it leads somewhere', () => {
     expect(document.openapi).toBe('3.1.0');
-    expect(Object.keys(document.paths).sort()).toEqual(['/health/live', '/health/ready', '/v1/annotate', '/v1/annotate/h5ad', '/v1/embed', '/v1/embed/h5ad', '/v1/map', '/v1/map/h5ad', '/v1/model']);
-    for (const [, name] of JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)) expect(Object.keys(document.components.schemas)).toContain(name);
+    expect(Object.keys(document.paths).sort()).toEqual([
+      '/health/live',
+      '/health/ready',
+      '/v1/annotate',
+      '/v1/annotate/h5ad',
+      '/v1/embed',
+      '/v1/embed/h5ad',
+      '/v1/map',
+      '/v1/map/h5ad',
+      '/v1/model',
+    ]);
+    for (const [, name] of JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g))
+      expect(Object.keys(document.components.schemas)).toContain(name);
   });
 
   it.each(['/v1/model', '/health/live', '/health/ready'])('holds for GET %s', async (path) => {
@@ -233,7 +284,15 @@ describe('the description', () => {
 
   it('is beside figures for Prometheus', async () => {
     const figures = await (await fetch(`${server.url}/metrics`)).text();
-    for (const name of ['scdiva_http_requests_total{route="/v1/annotate",method="POST",status="400"}', 'scdiva_http_request_seconds_bucket', 'scdiva_requests_in_flight 0', 'scdiva_queue_cells 0', 'scdiva_batch_cells_sum', 'process_resident_memory_bytes']) expect(figures).toContain(name);
+    for (const name of [
+      'scdiva_http_requests_total{route="/v1/annotate",method="POST",status="400"}',
+      'scdiva_http_request_seconds_bucket',
+      'scdiva_requests_in_flight 0',
+      'scdiva_queue_cells 0',
+      'scdiva_batch_cells_sum',
+      'process_resident_memory_bytes',
+    ])
+      expect(figures).toContain(name);
   });
 });
 
@@ -244,7 +303,9 @@ describe('limits', () => {
     expect((await post('/v1/embed/h5ad', new Uint8Array(100_000), { at: small, type: 'application/x-hdf5' })).body).toMatchObject({ status: 413 });
     // One that does not say how long it is.
     const status = await new Promise((resolve, reject) => {
-      const sent = httpRequest(`${small.url}/v1/embed/h5ad`, { method: 'POST', headers: { 'content-type': 'application/x-hdf5' } }, (response) => resolve(response.resume().statusCode)).on('error', reject);
+      const sent = httpRequest(`${small.url}/v1/embed/h5ad`, { method: 'POST', headers: { 'content-type': 'application/x-hdf5' } }, (response) =>
+        resolve(response.resume().statusCode),
+      ).on('error', reject);
       sent.write(Buffer.alloc(3000));
       sent.end();
     });
@@ -254,7 +315,10 @@ describe('limits', () => {
 
   it('answer 429 with the time to come again while as many requests are under way as are taken on', async () => {
     const narrow = await start({ maxRequests: 1, batchDelayMs: 200 });
-    const [first, second] = await Promise.all([post('/v1/embed', { genes, cells: [sparse(rows[0]!)] }, { at: narrow }), new Promise((resolve) => setTimeout(resolve, 60)).then(() => post('/v1/embed', { genes, cells: [sparse(rows[1]!)] }, { at: narrow }))]);
+    const [first, second] = await Promise.all([
+      post('/v1/embed', { genes, cells: [sparse(rows[0]!)] }, { at: narrow }),
+      new Promise((resolve) => setTimeout(resolve, 60)).then(() => post('/v1/embed', { genes, cells: [sparse(rows[1]!)] }, { at: narrow })),
+    ]);
     expect([first.status, second.status]).toEqual([200, 429]);
     expect(Number(second.headers.get('retry-after'))).toBeGreaterThan(0);
     expect((await post('/v1/embed', { genes, cells: [sparse(rows[1]!)] }, { at: narrow })).status).toBe(200);
@@ -263,9 +327,14 @@ describe('limits', () => {
 
   it('answer 503 for work that takes too long, 408 for a body that does not come', async () => {
     const hasty = await start({ timeoutMs: 100, batchDelayMs: 400 });
-    expect((await post('/v1/embed', { genes, cells: [sparse(rows[0]!)] }, { at: hasty })).body).toMatchObject({ status: 503, detail: expect.stringContaining('0.1 s') });
+    expect((await post('/v1/embed', { genes, cells: [sparse(rows[0]!)] }, { at: hasty })).body).toMatchObject({
+      status: 503,
+      detail: expect.stringContaining('0.1 s'),
+    });
     const answer = await new Promise<string>((resolve) => {
-      const socket = connect(hasty.port, '127.0.0.1', () => socket.write('POST /v1/embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"genes":'));
+      const socket = connect(hasty.port, '127.0.0.1', () =>
+        socket.write('POST /v1/embed HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"genes":'),
+      );
       let text = '';
       socket.on('data', (piece: Buffer) => (text += piece.toString())).on('close', () => resolve(text));
     });

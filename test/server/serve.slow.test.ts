@@ -33,7 +33,10 @@ interface Process {
 
 /** A server in a process of its own, once it says where it listens. */
 async function start(...flags: string[]): Promise<Process> {
-  const child = spawn(process.execPath, [bin, 'serve', '--checkpoint', checkpoint, '--port', '0', ...flags], { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, TMPDIR: temporary } });
+  const child = spawn(process.execPath, [bin, 'serve', '--checkpoint', checkpoint, '--port', '0', ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: temporary },
+  });
   let [stdout, stderr] = ['', ''];
   const exit = new Promise<number | null>((resolve) => child.once('exit', resolve));
   child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
@@ -48,7 +51,8 @@ async function start(...flags: string[]): Promise<Process> {
   return { child, url, exit, stderr: () => stderr };
 }
 
-const annotate = (url: string, i: number): Promise<Response> => fetch(`${url}/v1/annotate`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: body(i) });
+const annotate = (url: string, i: number): Promise<Response> =>
+  fetch(`${url}/v1/annotate`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: body(i) });
 
 describe('a server in a process of its own', () => {
   it('answers eight clients at once, loses nothing, and on SIGTERM finishes what it took on: exit 0', async () => {
@@ -65,7 +69,8 @@ describe('a server in a process of its own', () => {
           if (response.status === 200) expect(answer.labels).toHaveLength(1);
         } catch (error) {
           // Refused connections are for those who come after the signal alone.
-          if (!isStopping || !['ECONNREFUSED', 'UND_ERR_SOCKET', 'ECONNRESET'].includes((error as { cause?: { code?: string } }).cause?.code ?? '')) throw error;
+          if (!isStopping || !['ECONNREFUSED', 'UND_ERR_SOCKET', 'ECONNRESET'].includes((error as { cause?: { code?: string } }).cause?.code ?? ''))
+            throw error;
           numRefused++;
           return;
         }
@@ -93,7 +98,9 @@ describe('a server in a process of its own', () => {
       [['--port', '99999'], /port: found 99999/],
       [['--reference', checkpoint], /reference\.json: no such file/],
     ] as const) {
-      const child = spawn(process.execPath, [bin, 'serve', ...(flags[0] === '--checkpoint' ? [] : ['--checkpoint', checkpoint]), ...flags], { stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(process.execPath, [bin, 'serve', ...(flags[0] === '--checkpoint' ? [] : ['--checkpoint', checkpoint]), ...flags], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       let stderr = '';
       child.stderr.on('data', (piece: Buffer) => (stderr += piece.toString()));
       expect(await new Promise((resolve) => child.once('exit', resolve)), flags.join(' ')).toBe(2);

@@ -21,7 +21,9 @@ export const TYPES = ['B', 'NK', 'T'];
 export function separableCells(seed: number, numCells: number): SmallH5ad & { readonly types: readonly string[] } {
   const rng = Rng.fromSeed(seed);
   const types = Array.from({ length: numCells }, (_, i) => TYPES[i % TYPES.length]!);
-  const rows = types.map((type) => Array.from({ length: 40 }, (_, g) => (g >= 24 ? rng.int(3) : Math.floor(g / 8) === TYPES.indexOf(type) ? 2 + rng.int(8) : rng.uniform() < 0.1 ? 1 : 0)));
+  const rows = types.map((type) =>
+    Array.from({ length: 40 }, (_, g) => (g >= 24 ? rng.int(3) : Math.floor(g / 8) === TYPES.indexOf(type) ? 2 + rng.int(8) : rng.uniform() < 0.1 ? 1 : 0)),
+  );
   return {
     x: { rows, encoding: 'csr' },
     cellIds: rows.map((_, i) => `cell-${seed}-${i}`),
@@ -42,7 +44,18 @@ export async function untrainedCheckpoint(folder: string, { vocabulary, entropy,
     preprocessing: Preprocessing.parse({ maxGenes: 32, lengthMultiple: 16 }),
     parameters: initialParameters(modelConfig, vocabulary.size, Rng.fromSeed(5)),
     optimizer: {},
-    state: { task: 'pretraining', step: 0, cursor: { epoch: 0, batchIndex: 0 }, validation: null, best: null, evaluationsWithoutImprovement: 0, seed: 5, dataFingerprint: fingerprint, config: {}, versions: {} },
+    state: {
+      task: 'pretraining',
+      step: 0,
+      cursor: { epoch: 0, batchIndex: 0 },
+      validation: null,
+      best: null,
+      evaluationsWithoutImprovement: 0,
+      seed: 5,
+      dataFingerprint: fingerprint,
+      config: {},
+      versions: {},
+    },
     card: '# untrained\n',
   });
   return path;
@@ -58,7 +71,17 @@ export async function untrainedAnnotator(folder: string, corpus: Corpus): Promis
   await saveCheckpoint(path, {
     ...pretrained,
     parameters: { ...parameters, ...initialHead({ embeddingDim, hiddenDim, numClasses: TYPES.length }, embeddings, rng) },
-    head: { task: 'annotation', labelKey: 'cell_type', classes: [...TYPES], classSizes: TYPES.map(() => 10), embeddingDim, hiddenDim, temperature: 1, unknownThreshold: 0, calibration: null },
+    head: {
+      task: 'annotation',
+      labelKey: 'cell_type',
+      classes: [...TYPES],
+      classSizes: TYPES.map(() => 10),
+      embeddingDim,
+      hiddenDim,
+      temperature: 1,
+      unknownThreshold: 0,
+      calibration: null,
+    },
     optimizer: {},
     state: { ...state!, task: 'annotation' },
     card: '# untrained\n',

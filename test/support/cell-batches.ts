@@ -15,5 +15,13 @@ export function drawBatch(numGenes: readonly number[], seqLen: number, ids: Gene
       values[b * seqLen + l] = l < n ? (6 * (n - l - rng.uniform())) / n : 0;
     }
   }
-  return { numCells: numGenes.length, seqLen, geneIds, values, numGenes: Int32Array.from(numGenes), cellIndex: Int32Array.from(numGenes, (_, b) => b), labels: {} };
+  return {
+    numCells: numGenes.length,
+    seqLen,
+    geneIds,
+    values,
+    numGenes: Int32Array.from(numGenes),
+    cellIndex: Int32Array.from(numGenes, (_, b) => b),
+    labels: {},
+  };
 }

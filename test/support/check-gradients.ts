@@ -7,7 +7,10 @@ import { expectClose } from './expect-close.js';
 /** A float32 tensor of normal draws, times `scale`. */
 export function randomTensor(rng: Rng, shape: readonly number[], scale = 1): tf.Tensor {
   const size = shape.reduce((a, b) => a * b, 1);
-  return tf.tensor(Float32Array.from({ length: size }, () => scale * rng.normal()), [...shape]);
+  return tf.tensor(
+    Float32Array.from({ length: size }, () => scale * rng.normal()),
+    [...shape],
+  );
 }
 
 /**
@@ -31,7 +34,11 @@ export function checkGradients(fn: (at: Tensors) => tf.Tensor, at: Tensors, { st
         return (8 * (shifted(1) - shifted(-1)) - (shifted(2) - shifted(-2))) / (12 * step);
       });
       try {
-        expectClose({ dtype: 'float32', shape: tensor.shape, data: grads[name]!.dataSync() }, { dtype: 'float32', shape: tensor.shape, data: differences }, { atol, rtol });
+        expectClose(
+          { dtype: 'float32', shape: tensor.shape, data: grads[name]!.dataSync() },
+          { dtype: 'float32', shape: tensor.shape, data: differences },
+          { atol, rtol },
+        );
       } catch (error) {
         throw new Error(`gradient of ${name}: ${(error as Error).message}`, { cause: error });
       }

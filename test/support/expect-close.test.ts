@@ -24,7 +24,9 @@ describe('expectClose', () => {
   });
 
   it('checks shape, dtype and length', () => {
-    expect(() => expectClose({ dtype: 'float32', shape: [2], data: [1, 2] }, { dtype: 'float32', shape: [2, 1], data: [1, 2] }, {})).toThrow(/shape \[2\], expected \[2,1\]/);
+    expect(() => expectClose({ dtype: 'float32', shape: [2], data: [1, 2] }, { dtype: 'float32', shape: [2, 1], data: [1, 2] }, {})).toThrow(
+      /shape \[2\], expected \[2,1\]/,
+    );
     expect(() => expectClose({ dtype: 'int32', shape: [1], data: [1] }, { dtype: 'float32', shape: [1], data: [1] }, {})).toThrow(/dtype int32/);
     expect(() => expectClose([1], [1, 2], {})).toThrow(/1 entries, expected 2/);
   });

@@ -13,7 +13,17 @@ export async function headedCheckpoint(folder: string, { hasHead = true } = {}):
   const vocabulary = new Vocabulary(Array.from({ length: 40 }, (_, i) => ({ symbol: `GENE${i}`, ensemblId: '' })));
   const rng = Rng.fromSeed(7);
   const classes = ['B', 'NK', 'T'];
-  const head = { task: 'annotation', labelKey: 'cell_type', classes, classSizes: [9, 9, 9], embeddingDim: 12, hiddenDim: 8, temperature: 1.3, unknownThreshold: 0.4, calibration: null };
+  const head = {
+    task: 'annotation',
+    labelKey: 'cell_type',
+    classes,
+    classSizes: [9, 9, 9],
+    embeddingDim: 12,
+    hiddenDim: 8,
+    temperature: 1.3,
+    unknownThreshold: 0.4,
+    calibration: null,
+  };
   const path = join(folder, 'checkpoint');
   await saveCheckpoint(path, {
     modelConfig,
@@ -22,11 +32,27 @@ export async function headedCheckpoint(folder: string, { hasHead = true } = {}):
     preprocessing: Preprocessing.parse({ maxGenes: 24, lengthMultiple: 8 }),
     parameters: {
       ...initialParameters(modelConfig, vocabulary.size, rng),
-      ...(hasHead && initialHead({ embeddingDim: 12, hiddenDim: 8, numClasses: classes.length }, Float32Array.from({ length: 60 }, () => rng.normal()), rng)),
+      ...(hasHead &&
+        initialHead(
+          { embeddingDim: 12, hiddenDim: 8, numClasses: classes.length },
+          Float32Array.from({ length: 60 }, () => rng.normal()),
+          rng,
+        )),
     },
     ...(hasHead && { head }),
     optimizer: {},
-    state: { task: 'annotation', step: 0, cursor: { epoch: 0, batchIndex: 0 }, validation: null, best: null, evaluationsWithoutImprovement: 0, seed: 5, dataFingerprint: 'none', config: {}, versions: {} },
+    state: {
+      task: 'annotation',
+      step: 0,
+      cursor: { epoch: 0, batchIndex: 0 },
+      validation: null,
+      best: null,
+      evaluationsWithoutImprovement: 0,
+      seed: 5,
+      dataFingerprint: 'none',
+      config: {},
+      versions: {},
+    },
     card: '# untrained\n',
   });
   return path;

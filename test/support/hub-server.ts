@@ -56,7 +56,8 @@ export class HubServer {
     this.asked.push(pathname);
     const trouble = this.troubles.find((entry) => entry.path.test(pathname) && entry.used++ < entry.trouble.times)?.trouble ?? { times: 0 };
     if (trouble.status) return void response.writeHead(trouble.status, { 'retry-after': '0.01' }).end();
-    if (this.token && request.headers.authorization !== `Bearer ${this.token}`) return void response.writeHead(401, { 'content-type': 'application/json' }).end('{"error":"Invalid credentials"}');
+    if (this.token && request.headers.authorization !== `Bearer ${this.token}`)
+      return void response.writeHead(401, { 'content-type': 'application/json' }).end('{"error":"Invalid credentials"}');
     const json = (value: unknown) => void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
     if (pathname.startsWith(`/api/models/${this.repository}/revision/`)) {
       const isKnown = ['main', 'v1', COMMIT].includes(pathname.split('/').at(-1)!);
@@ -67,7 +68,15 @@ export class HubServer {
       const below = pathname.slice(tree.length + 1);
       const listed = Object.entries(this.files).filter(([path]) => !below || path.startsWith(`${below}/`));
       if (listed.length === 0) return void response.writeHead(404).end();
-      return json(listed.map(([path, bytes]) => ({ type: 'file', path, size: bytes.length, oid: gitId(bytes), ...(/\.(safetensors|bin|pt)$/.test(path) && { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 120 } }) })));
+      return json(
+        listed.map(([path, bytes]) => ({
+          type: 'file',
+          path,
+          size: bytes.length,
+          oid: gitId(bytes),
+          ...(/\.(safetensors|bin|pt)$/.test(path) && { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 120 } }),
+        })),
+      );
     }
     const resolved = `/${this.repository}/resolve/${COMMIT}/`;
     if (pathname.startsWith(resolved)) {
@@ -84,9 +93,14 @@ export class HubServer {
     const range = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
     this.ranges.push(request.headers.range ?? 'whole');
     const isProbe = range?.[2] === '0';
-    const [from, to] = range && (this.knowsRanges || isProbe) ? [Number(range[1]), Math.min(range[2] ? Number(range[2]) + 1 : bytes.length, bytes.length)] : [0, bytes.length];
+    const [from, to] =
+      range && (this.knowsRanges || isProbe) ? [Number(range[1]), Math.min(range[2] ? Number(range[2]) + 1 : bytes.length, bytes.length)] : [0, bytes.length];
     const part = bytes.subarray(from, to);
-    response.writeHead(range && (this.knowsRanges || isProbe) ? 206 : 200, { etag: `"${sha256(listed)}"`, 'content-length': part.length, ...(range && { 'content-range': `bytes ${from}-${to - 1}/${bytes.length}` }) });
+    response.writeHead(range && (this.knowsRanges || isProbe) ? 206 : 200, {
+      etag: `"${sha256(listed)}"`,
+      'content-length': part.length,
+      ...(range && { 'content-range': `bytes ${from}-${to - 1}/${bytes.length}` }),
+    });
     if (stallAfter !== undefined && !isProbe) return void response.write(part.subarray(0, stallAfter));
     if (cutAfter === undefined || isProbe) return void response.end(part);
     response.write(part.subarray(0, cutAfter), () => setTimeout(() => response.destroy(), 20));

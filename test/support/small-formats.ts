@@ -51,13 +51,21 @@ export interface ZarrOptions {
 }
 
 const WORDS = new Map<unknown, [v2: string, v3: string]>([
-  [Float32Array, ['<f4', 'float32']], [Int32Array, ['<i4', 'int32']], [Int8Array, ['|i1', 'int8']], [BigInt64Array, ['<i8', 'int64']], [Uint8Array, ['|b1', 'bool']],
+  [Float32Array, ['<f4', 'float32']],
+  [Int32Array, ['<i4', 'int32']],
+  [Int8Array, ['|i1', 'int8']],
+  [BigInt64Array, ['<i8', 'int64']],
+  [Uint8Array, ['|b1', 'bool']],
 ]);
 const CODECS: Record<string, { v2: object | null; v3: object[]; configuration?: object }> = {
   none: { v2: null, v3: [] },
   gzip: { v2: { id: 'gzip', level: 5 }, v3: [{ name: 'gzip', configuration: { level: 5 } }] },
   zlib: { v2: { id: 'zlib', level: 5 }, v3: [{ name: 'numcodecs.zlib', configuration: { level: 5 } }] },
-  blosc: { v2: { id: 'blosc', cname: 'lz4', clevel: 5, shuffle: 1, blocksize: 0 }, v3: [{ name: 'blosc', configuration: { cname: 'zstd', clevel: 5, shuffle: 'shuffle', typesize: 4, blocksize: 0 } }], configuration: { cname: 'lz4', clevel: 5, shuffle: 1, blocksize: 0 } },
+  blosc: {
+    v2: { id: 'blosc', cname: 'lz4', clevel: 5, shuffle: 1, blocksize: 0 },
+    v3: [{ name: 'blosc', configuration: { cname: 'zstd', clevel: 5, shuffle: 'shuffle', typesize: 4, blocksize: 0 } }],
+    configuration: { cname: 'lz4', clevel: 5, shuffle: 1, blocksize: 0 },
+  },
   zstd: { v2: { id: 'zstd', level: 1 }, v3: [{ name: 'zstd', configuration: { level: 1, checksum: false } }] },
   lz4: { v2: { id: 'lz4', acceleration: 1 }, v3: [{ name: 'numcodecs.lz4', configuration: { acceleration: 1 } }] },
   unknown: { v2: { id: 'lzma' }, v3: [{ name: 'numcodecs.lzma', configuration: {} }] },
@@ -73,7 +81,8 @@ export async function writeSmallZarr(folder: string, cells: SmallCells, options:
     writeFileSync(join(folder, at, '.zgroup'), '{"zarr_format": 2}');
     writeFileSync(join(folder, at, '.zattrs'), JSON.stringify(attributes));
   };
-  const array = (at: string, values: Values, shape: readonly number[] = [values.length], attributes: object = {}) => writeZarrArray(join(folder, at), values, shape, attributes, options);
+  const array = (at: string, values: Values, shape: readonly number[] = [values.length], attributes: object = {}) =>
+    writeZarrArray(join(folder, at), values, shape, attributes, options);
   const sparse = async (at: string, encodingType: string, rows: readonly (readonly number[])[]) => {
     const { data, indices, indptr } = compress(rows);
     group(at, encoding(encodingType, { shape: [cells.cellIds.length, cells.geneNames.length] }));
@@ -94,13 +103,28 @@ export async function writeSmallZarr(folder: string, cells: SmallCells, options:
   const categories = [...new Set(cells.cellTypes)].sort();
   group('obs/cell_type', encoding('categorical', { ordered: false }));
   await array('obs/cell_type/categories', categories);
-  await array('obs/cell_type/codes', Int8Array.from(cells.cellTypes, (type) => categories.indexOf(type)));
-  await array('obs/size #1', BigInt64Array.from(cells.cellIds, (_, i) => BigInt(i * 100)));
-  await array('obs/is_first', Uint8Array.from(cells.cellIds, (_, i) => Number(i === 0)));
+  await array(
+    'obs/cell_type/codes',
+    Int8Array.from(cells.cellTypes, (type) => categories.indexOf(type)),
+  );
+  await array(
+    'obs/size #1',
+    BigInt64Array.from(cells.cellIds, (_, i) => BigInt(i * 100)),
+  );
+  await array(
+    'obs/is_first',
+    Uint8Array.from(cells.cellIds, (_, i) => Number(i === 0)),
+  );
   await frame('var', cells.geneNames, []);
 }
 
-async function writeZarrArray(folder: string, values: Values, shape: readonly number[], attributes: object, { version, codec = 'none', chunkRows }: ZarrOptions): Promise<void> {
+async function writeZarrArray(
+  folder: string,
+  values: Values,
+  shape: readonly number[],
+  attributes: object,
+  { version, codec = 'none', chunkRows }: ZarrOptions,
+): Promise<void> {
   const isText = Array.isArray(values);
   const [v2, v3] = isText ? ['|O', 'string'] : WORDS.get(values.constructor)!;
   const rowLength = shape.slice(1).reduce((product, size) => product * size, 1);
@@ -109,12 +133,37 @@ async function writeZarrArray(folder: string, values: Values, shape: readonly nu
   const fill = isText ? '' : v3 === 'bool' ? false : 0;
   mkdirSync(folder, { recursive: true });
   if (version === 2) {
-    writeFileSync(join(folder, '.zarray'), JSON.stringify({ zarr_format: 2, shape, chunks, dtype: v2, fill_value: fill, order: 'C', filters: isText ? [{ id: 'vlen-utf8' }] : null, compressor: packing.v2 }));
+    writeFileSync(
+      join(folder, '.zarray'),
+      JSON.stringify({
+        zarr_format: 2,
+        shape,
+        chunks,
+        dtype: v2,
+        fill_value: fill,
+        order: 'C',
+        filters: isText ? [{ id: 'vlen-utf8' }] : null,
+        compressor: packing.v2,
+      }),
+    );
     writeFileSync(join(folder, '.zattrs'), JSON.stringify(attributes));
   } else {
     const codecs = [isText ? { name: 'vlen-utf8' } : { name: 'bytes', configuration: { endian: 'little' } }, ...packing.v3];
     const grid = { name: 'regular', configuration: { chunk_shape: chunks } };
-    writeFileSync(join(folder, 'zarr.json'), JSON.stringify({ zarr_format: 3, node_type: 'array', shape, data_type: v3, chunk_grid: grid, chunk_key_encoding: { name: 'default', configuration: { separator: '/' } }, fill_value: fill, codecs, attributes }));
+    writeFileSync(
+      join(folder, 'zarr.json'),
+      JSON.stringify({
+        zarr_format: 3,
+        node_type: 'array',
+        shape,
+        data_type: v3,
+        chunk_grid: grid,
+        chunk_key_encoding: { name: 'default', configuration: { separator: '/' } },
+        fill_value: fill,
+        codecs,
+        attributes,
+      }),
+    );
   }
   for (let row = 0, chunk = 0; row < shape[0]!; row += chunks[0]!, chunk++) {
     const piece = values.slice(row * rowLength, (row + chunks[0]!) * rowLength);
@@ -146,7 +195,9 @@ function textBytes(texts: readonly string[], length: number): Uint8Array {
 async function pack(codec: string, bytes: Uint8Array): Promise<Uint8Array> {
   if (codec === 'none' || codec === 'unknown') return bytes;
   if (codec === 'gzip') return gzipSync(bytes);
-  const Codec = (await zarrita.registry.get(codec)!()) as unknown as { fromConfig(configuration: object, meta?: object): { encode(bytes: Uint8Array): Promise<Uint8Array> } };
+  const Codec = (await zarrita.registry.get(codec)!()) as unknown as {
+    fromConfig(configuration: object, meta?: object): { encode(bytes: Uint8Array): Promise<Uint8Array> };
+  };
   if (codec === 'zlib') return (await import('node:zlib')).deflateSync(bytes);
   return Codec.fromConfig(CODECS[codec]!.configuration ?? { level: 1, acceleration: 1 }).encode(bytes);
 }
@@ -224,18 +275,40 @@ export interface MtxOptions {
   readonly isByGene?: boolean;
 }
 
-export function writeSmallMtx(folder: string, cells: SmallCells, { isPacked = true, prefix = '', isOld = false, matrix, isByGene = false }: MtxOptions = {}): void {
+export function writeSmallMtx(
+  folder: string,
+  cells: SmallCells,
+  { isPacked = true, prefix = '', isOld = false, matrix, isByGene = false }: MtxOptions = {},
+): void {
   mkdirSync(folder, { recursive: true });
   const write = (name: string, text: string) => writeFileSync(join(folder, `${prefix}${name}${isPacked ? '.gz' : ''}`), isPacked ? gzipSync(text) : text);
   const entries = cells.rows.flatMap((row, cell) => row.flatMap((value, gene) => (value === 0 ? [] : [[gene + 1, cell + 1, value]])));
   if (isByGene) entries.sort((a, b) => a[0]! - b[0]!);
-  write('matrix.mtx', matrix ?? ['%%MatrixMarket matrix coordinate integer general', '%a comment', [cells.geneNames.length, cells.cellIds.length, entries.length].join(' '), ...entries.map((entry) => entry.join(' ')), ''].join('\n'));
+  write(
+    'matrix.mtx',
+    matrix ??
+      [
+        '%%MatrixMarket matrix coordinate integer general',
+        '%a comment',
+        [cells.geneNames.length, cells.cellIds.length, entries.length].join(' '),
+        ...entries.map((entry) => entry.join(' ')),
+        '',
+      ].join('\n'),
+  );
   write('barcodes.tsv', cells.cellIds.map((id) => `${id}\n`).join(''));
-  write(isOld ? 'genes.tsv' : 'features.tsv', cells.geneNames.map((name, i) => [`ENSG${String(i).padStart(11, '0')}`, name, ...(isOld ? [] : ['Gene Expression'])].join('\t') + '\n').join(''));
+  write(
+    isOld ? 'genes.tsv' : 'features.tsv',
+    cells.geneNames.map((name, i) => [`ENSG${String(i).padStart(11, '0')}`, name, ...(isOld ? [] : ['Gene Expression'])].join('\t') + '\n').join(''),
+  );
 }
 
 /** A table of text; `corner` is what stands above the row names, null for R's way of leaving it out. */
-export function tableText(rowNames: readonly string[], columnNames: readonly string[], rows: readonly (readonly number[])[], { delimiter = ',', corner = '' as string | null, newline = '\n', quote = '' } = {}): string {
+export function tableText(
+  rowNames: readonly string[],
+  columnNames: readonly string[],
+  rows: readonly (readonly number[])[],
+  { delimiter = ',', corner = '' as string | null, newline = '\n', quote = '' } = {},
+): string {
   const quoted = (name: string) => `${quote}${name}${quote}`;
   const header = [...(corner === null ? [] : [corner]), ...columnNames.map(quoted)].join(delimiter);
   return [header, ...rows.map((row, i) => [quoted(rowNames[i]!), ...row].join(delimiter)), ''].join(newline);

@@ -81,7 +81,11 @@ function writeFrame(parent: Group, name: string, index: readonly string[], colum
     encode(column, 'categorical', '0.2.0');
     column.create_attribute('ordered', 0, null, '<b');
     strings(column, 'categories', categories);
-    encode(column.create_dataset({ name: 'codes', data: Int8Array.from(values, (value) => (value === null ? -1 : categories.indexOf(value))) }), 'array', '0.2.0');
+    encode(
+      column.create_dataset({ name: 'codes', data: Int8Array.from(values, (value) => (value === null ? -1 : categories.indexOf(value))) }),
+      'array',
+      '0.2.0',
+    );
   }
 }
 
@@ -91,7 +95,11 @@ function strings(parent: Group, name: string, values: readonly string[]): void {
 
 function writeMatrix(parent: Group, name: string, { rows, encoding, chunk, arrays }: SmallMatrix, numGenes: number): void {
   if (encoding === 'dense') {
-    encode(parent.create_dataset({ name, data: Float32Array.from(rows.flat()), shape: [rows.length, numGenes], ...compressed(chunk, rows.length, numGenes) }), 'array', '0.2.0');
+    encode(
+      parent.create_dataset({ name, data: Float32Array.from(rows.flat()), shape: [rows.length, numGenes], ...compressed(chunk, rows.length, numGenes) }),
+      'array',
+      '0.2.0',
+    );
     return;
   }
   if (arrays) return writeSparse(parent, name, encoding, [rows.length, numGenes], arrays, chunk);
@@ -138,8 +146,16 @@ export async function writeSmallLegacy(path: string): Promise<void> {
   try {
     const root = file.get('/') as Group;
     root.create_dataset({ name: 'X', data: Float32Array.of(-1, 0.5, 1, -0.5, 0, 0), shape: [3, 2] });
-    table(root, 'obs', [['index', 'A8', ['cell-a', 'cell-b', 'cell-c']], ['cell_type', '<b', Int8Array.of(1, -1, 0)], ['n_counts', '<d', Float64Array.of(4, 2, 9)], ['n_genes', '<q', BigInt64Array.of(2n, 1n, 2n)]]);
-    table(root, 'var', [['index', 'A8', ['CD3E', 'LYZ']], ['means', '<f', Float32Array.of(0.25, 2)]]);
+    table(root, 'obs', [
+      ['index', 'A8', ['cell-a', 'cell-b', 'cell-c']],
+      ['cell_type', '<b', Int8Array.of(1, -1, 0)],
+      ['n_counts', '<d', Float64Array.of(4, 2, 9)],
+      ['n_genes', '<q', BigInt64Array.of(2n, 1n, 2n)],
+    ]);
+    table(root, 'var', [
+      ['index', 'A8', ['CD3E', 'LYZ']],
+      ['means', '<f', Float32Array.of(0.25, 2)],
+    ]);
     table(root, 'raw.var', [['index', 'A8', ['CD3E', 'LYZ', 'NKG7']]]);
     const raw = root.create_group('raw.X');
     raw.create_attribute('h5sparse_format', 'csr');
@@ -158,7 +174,12 @@ export async function writeSmallLegacy(path: string): Promise<void> {
 type Field = [name: string, dtype: string, values: readonly string[] | Int8Array | Float32Array | Float64Array | BigInt64Array];
 
 function table(parent: Group, name: string, fields: Field[]): void {
-  parent.create_dataset({ name, data: new Map(fields.map(([field, , values]) => [field, values])), dtype: fields.map(([field, dtype]): [string, string] => [field, dtype]), shape: [fields[0]![2].length] });
+  parent.create_dataset({
+    name,
+    data: new Map(fields.map(([field, , values]) => [field, values])),
+    dtype: fields.map(([field, dtype]): [string, string] => [field, dtype]),
+    shape: [fields[0]![2].length],
+  });
 }
 
 /** A file as Cell Ranger 3 and later write it: two genes and an antibody in three cells. */

@@ -13,7 +13,9 @@ export const tinyConfig: ModelConfig = ModelConfig.parse({ hiddenDim: 12, numLay
 export function tinyParameters(seed = 1, config = tinyConfig): HostTensors {
   const rng = Rng.fromSeed(seed);
   const initial = initialParameters(config, tinyIds.size, rng);
-  return Object.fromEntries(Object.entries(initial).map(([name, tensor]) => [name, { ...tensor, data: Float32Array.from(tensor.data, (x) => x + 0.1 * rng.normal()) }]));
+  return Object.fromEntries(
+    Object.entries(initial).map(([name, tensor]) => [name, { ...tensor, data: Float32Array.from(tensor.data, (x) => x + 0.1 * rng.normal()) }]),
+  );
 }
 
 /** Three cells of 7, 5 and 1 genes; padding of both kinds. */

@@ -31,7 +31,11 @@ export interface TinyTaskOptions {
  */
 export function tinyTask({ nanAtBatch, frozen = [], numCells = 24, scores = [], beside = {} }: TinyTaskOptions = {}): Task {
   const rng = Rng.fromSeed(3);
-  const normal = (...shape: number[]): HostTensor => ({ dtype: 'float32', shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.5 * rng.normal()) });
+  const normal = (...shape: number[]): HostTensor => ({
+    dtype: 'float32',
+    shape,
+    data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.5 * rng.normal()),
+  });
   const own = { 'hidden.weight': normal(L, H), 'hidden.bias': normal(H), 'out.weight': normal(H, 1), 'unit.scale': normal(1) };
   const values = Float32Array.from({ length: numCells * L }, () => rng.uniform());
   let numPasses = 0;
@@ -93,7 +97,17 @@ function batchOf(values: Float32Array, cells: Int32Array): CellBatch {
 /** The smallest model a checkpoint can hold: three genes, one layer. */
 export function tinyModel(): ModelDescription & { readonly parameters: HostTensors } {
   const modelConfig = ModelConfig.parse({ hiddenDim: 4, numLayers: 1, numHeads: 2, ffnDim: 6, maxGenes: 3 });
-  const vocabulary = new Vocabulary([{ symbol: 'CD3D', ensemblId: 'ENSG00000167286' }, { symbol: 'LYZ', ensemblId: 'ENSG00000090382' }, { symbol: 'NKG7', ensemblId: '' }]);
+  const vocabulary = new Vocabulary([
+    { symbol: 'CD3D', ensemblId: 'ENSG00000167286' },
+    { symbol: 'LYZ', ensemblId: 'ENSG00000090382' },
+    { symbol: 'NKG7', ensemblId: '' },
+  ]);
   const entropy = Float32Array.of(1, 1, 0.3, 0.7000000001, 1 / 3, 1, 1, 1);
-  return { modelConfig, vocabulary, entropy, preprocessing: Preprocessing.parse({ maxGenes: 3 }), parameters: initialParameters(modelConfig, vocabulary.size, Rng.fromSeed(5)) };
+  return {
+    modelConfig,
+    vocabulary,
+    entropy,
+    preprocessing: Preprocessing.parse({ maxGenes: 3 }),
+    parameters: initialParameters(modelConfig, vocabulary.size, Rng.fromSeed(5)),
+  };
 }

@@ -113,7 +113,10 @@ export function zipOf(parts: readonly ZipPart[]): Buffer {
 
 /** A file of torch.save: the pickle and its storages. */
 export async function writeTorchFile(path: string, pickle: Uint8Array, storages: Readonly<Record<string, ArrayBufferView>>): Promise<string> {
-  const parts = Object.entries(storages).map(([key, { buffer, byteOffset, byteLength }]) => ({ name: `model/data/${key}`, data: new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength) }));
+  const parts = Object.entries(storages).map(([key, { buffer, byteOffset, byteLength }]) => ({
+    name: `model/data/${key}`,
+    data: new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength),
+  }));
   await writeFile(path, zipOf([{ name: 'model/data.pkl', data: pickle }, { name: 'model/byteorder', data: Buffer.from('little') }, ...parts]));
   return path;
 }

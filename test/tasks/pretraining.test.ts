@@ -71,8 +71,15 @@ describe('pretraining', () => {
   });
 
   it('draws other masks in every step and dropout only in training', () => {
-    const task = createPretrainingTask(configOf({}, { model: { hiddenDim: 16, numLayers: 1, numHeads: 2, ffnDim: 24, maxGenes: 6, dropout: 0.1 } }), corpus, Rng.fromSeed(0));
-    const batch = cells([[2, 3, 4, 5], [6, 7, 8, 9]]);
+    const task = createPretrainingTask(
+      configOf({}, { model: { hiddenDim: 16, numLayers: 1, numHeads: 2, ffnDim: 24, maxGenes: 6, dropout: 0.1 } }),
+      corpus,
+      Rng.fromSeed(0),
+    );
+    const batch = cells([
+      [2, 3, 4, 5],
+      [6, 7, 8, 9],
+    ]);
     const at = (step: number) => task.inputs(batch, Rng.fromSeed(0).fork(`step/${step}`), 'train');
     expect(at(1)).toEqual(at(1));
     expect(at(1)['isReplaced']).not.toEqual(at(2)['isReplaced']);
@@ -81,12 +88,23 @@ describe('pretraining', () => {
 
   it('trains on several corpora by their weights, and goes on with the same ones only', async () => {
     const second = await smallCorpus(await folder(), structuredCells(2, 60), { fractions: [0.6, 0.3, 0.1] });
-    const choice = (weight: number) => ({ data: { corpus: [{ path: corpus.path, weight: 1 }, { path: second.path, weight }] } });
+    const choice = (weight: number) => ({
+      data: {
+        corpus: [
+          { path: corpus.path, weight: 1 },
+          { path: second.path, weight },
+        ],
+      },
+    });
     const [out, whole] = [join(await folder(), 'run'), join(await folder(), 'whole')];
     await pretrain({ config: configOf({ steps: 4, executor: 'eager' }, choice(3)), out: whole });
     await pretrain({ config: configOf({ steps: 2, executor: 'eager' }, choice(3)), out });
-    expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8'))).toMatchObject({ data: { path: `${corpus.path}, ${second.path}`, shares: `${corpus.path} 25.0 %, ${second.path} 75.0 %`, numTrainCells: 108 } });
-    await expect(pretrain({ config: configOf({ steps: 4, executor: 'eager' }, choice(2)), out, isResumed: true })).rejects.toThrow(/data: other data than the run was started with/);
+    expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8'))).toMatchObject({
+      data: { path: `${corpus.path}, ${second.path}`, shares: `${corpus.path} 25.0 %, ${second.path} 75.0 %`, numTrainCells: 108 },
+    });
+    await expect(pretrain({ config: configOf({ steps: 4, executor: 'eager' }, choice(2)), out, isResumed: true })).rejects.toThrow(
+      /data: other data than the run was started with/,
+    );
     await pretrain({ config: configOf({ steps: 4, executor: 'eager' }, choice(3)), out, isResumed: true });
     const losses = async (path: string) => (await readMetrics(join(path, 'metrics.jsonl'))).flatMap(({ split, loss }) => (split === 'train' ? [loss] : []));
     expect(await losses(out)).toEqual(await losses(whole));
@@ -116,7 +134,15 @@ describe('the config files', () => {
 
 describe('the guesses', () => {
   // Gene 2 in every first slot with value 4; gene 3 in 3 of 4 second slots, gene 4 in the other, value 1.
-  const training = cells([[2, 3], [2, 3], [2, 3], [2, 4]], [4, 1]);
+  const training = cells(
+    [
+      [2, 3],
+      [2, 3],
+      [2, 3],
+      [2, 4],
+    ],
+    [4, 1],
+  );
   const tables = () => countGuesses(passOf(training), 8, (id) => id >= 2 && id < 5, 1000);
 
   it('are frequencies mixed with a prior of a hundred genes', async () => {
@@ -169,15 +195,28 @@ function passOf(batch: CellBatch): CellBatches {
 }
 
 async function* evaluationOf(batch: CellBatch, positions: readonly number[]) {
-  const row = (data: number[], dtype: 'int32' | 'float32') => ({ dtype, shape: [data.length], data: dtype === 'int32' ? Int32Array.from(data) : Float32Array.from(data) });
+  const row = (data: number[], dtype: 'int32' | 'float32') => ({
+    dtype,
+    shape: [data.length],
+    data: dtype === 'int32' ? Int32Array.from(data) : Float32Array.from(data),
+  });
   const filled = [...positions, 0];
   yield {
     batch,
     inputs: {
       lossPositions: row(filled, 'int32'),
-      lossWeights: row(filled.map((_, i) => (i < positions.length ? 1 : 0)), 'float32'),
-      targetIds: row(filled.map((position) => batch.geneIds[position]!), 'int32'),
-      targetValues: row(filled.map((position) => batch.values[position]!), 'float32'),
+      lossWeights: row(
+        filled.map((_, i) => (i < positions.length ? 1 : 0)),
+        'float32',
+      ),
+      targetIds: row(
+        filled.map((position) => batch.geneIds[position]!),
+        'int32',
+      ),
+      targetValues: row(
+        filled.map((position) => batch.values[position]!),
+        'float32',
+      ),
     },
   };
 }

@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { hasFastBf16, instructionSets, parseCpuInfo } from '../../src/toolchain/cpu-info.js';
 
-const cpuInfo = (model: string, flags: string) => `processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: ${model}\nflags\t\t: ${flags}\nbugs\t\t: spectre_v1\n\nprocessor\t: 1\nmodel name\t: ${model}\nflags\t\t: ${flags}\n`;
-const SAPPHIRE_RAPIDS = cpuInfo('Intel(R) Xeon(R) Platinum 8481C', 'fpu sse4_2 avx fma avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni avx512_bf16 amx_bf16 avx512_fp16 amx_tile amx_int8');
+const cpuInfo = (model: string, flags: string) =>
+  `processor\t: 0\nvendor_id\t: GenuineIntel\nmodel name\t: ${model}\nflags\t\t: ${flags}\nbugs\t\t: spectre_v1\n\nprocessor\t: 1\nmodel name\t: ${model}\nflags\t\t: ${flags}\n`;
+const SAPPHIRE_RAPIDS = cpuInfo(
+  'Intel(R) Xeon(R) Platinum 8481C',
+  'fpu sse4_2 avx fma avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni avx512_bf16 amx_bf16 avx512_fp16 amx_tile amx_int8',
+);
 const SANDY_BRIDGE = cpuInfo('Intel(R) Core(TM) i5-2400', 'fpu sse4_2 avx');
 
 describe('/proc/cpuinfo', () => {

@@ -24,7 +24,18 @@ function content(): CheckpointContent {
     parameters: { ...model.parameters, 'classifier.weight': tensor(1, 2) },
     head: { task: 'tiny', classes: ['T', 'B'] },
     optimizer: { 'adam.m/final_norm.weight': tensor(0.1, 0.2, 0.3, 0.4) },
-    state: { task: 'tiny', step: 3, cursor: { epoch: 1, batchIndex: 1 }, validation: null, best: null, evaluationsWithoutImprovement: 0, seed: 7, dataFingerprint: 'abc', config: { train: { steps: 5 } }, versions: { scdiva: '0' } },
+    state: {
+      task: 'tiny',
+      step: 3,
+      cursor: { epoch: 1, batchIndex: 1 },
+      validation: null,
+      best: null,
+      evaluationsWithoutImprovement: 0,
+      seed: 7,
+      dataFingerprint: 'abc',
+      config: { train: { steps: 5 } },
+      versions: { scdiva: '0' },
+    },
     card: '# card\n',
   };
 }
@@ -109,7 +120,9 @@ describe('a checkpoint folder', () => {
     await saveCheckpoint(at, content());
     const checkpoint = await loadCheckpoint(at);
     const other = new Vocabulary([...checkpoint.vocabulary.genes].reverse());
-    expect(() => requireVocabulary(checkpoint, { path: 'pbmc.corpus', vocabulary: other })).toThrow(/pbmc\.corpus \(build the corpus with --genes .*genes\.tsv\)/);
+    expect(() => requireVocabulary(checkpoint, { path: 'pbmc.corpus', vocabulary: other })).toThrow(
+      /pbmc\.corpus \(build the corpus with --genes .*genes\.tsv\)/,
+    );
     expect(() => requireVocabulary(checkpoint, { path: 'pbmc.corpus', vocabulary: checkpoint.vocabulary })).not.toThrow();
   });
 
@@ -130,7 +143,10 @@ describe('a checkpoint folder', () => {
 });
 
 async function expectRefusal(path: string, message: RegExp): Promise<void> {
-  const error = await loadCheckpoint(path).then(() => undefined, (error: unknown) => error as Error);
+  const error = await loadCheckpoint(path).then(
+    () => undefined,
+    (error: unknown) => error as Error,
+  );
   expect(error).toMatchObject({ name: 'CheckpointError', exitCode: 2 });
   expect(error!.message).toMatch(message);
   expect(error!.message).not.toContain('\n');

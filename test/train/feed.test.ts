@@ -20,8 +20,12 @@ beforeAll(async () => {
   const loader = LoaderConfig.parse({ numWorkers: 0, sortWindow: 2 });
   // Only what a feed asks of a task: its inputs say which cells they are of, and one number a cell that was drawn.
   task = {
-    batches: (_, { rng, batchSize, skipBatches = 0, part }) => createLoader(corpus, { rows: corpus.splitRows('train'), batchSize, skipBatches, part, rng, preprocessing: Preprocessing.parse({}), loader }),
-    inputs: (batch, rng) => ({ cells: { dtype: 'int32', shape: [batch.numCells], data: batch.cellIndex }, drawn: { dtype: 'float32', shape: [batch.numCells], data: Float32Array.from(placesOf(batch), (place) => rng.fork(`cell/${place}`).uniform()) } }),
+    batches: (_, { rng, batchSize, skipBatches = 0, part }) =>
+      createLoader(corpus, { rows: corpus.splitRows('train'), batchSize, skipBatches, part, rng, preprocessing: Preprocessing.parse({}), loader }),
+    inputs: (batch, rng) => ({
+      cells: { dtype: 'int32', shape: [batch.numCells], data: batch.cellIndex },
+      drawn: { dtype: 'float32', shape: [batch.numCells], data: Float32Array.from(placesOf(batch), (place) => rng.fork(`cell/${place}`).uniform()) },
+    }),
   } satisfies Partial<Task> as Partial<Task> as Task;
 });
 
@@ -52,7 +56,11 @@ describe('the feed of several processes', () => {
     const seen: number[] = [];
     let from: Cursor & { step: number } = start;
     // Six batches make an epoch: two with two processes, three with four, the rest with one.
-    for (const [worldSize, numBatches] of [[2, 2], [4, 3], [1, 1]] as const) {
+    for (const [worldSize, numBatches] of [
+      [2, 2],
+      [4, 3],
+      [1, 1],
+    ] as const) {
       const parts = await Promise.all(Array.from({ length: worldSize }, (_, rank) => take(numBatches, from, { rank, worldSize })));
       seen.push(...parts.flatMap(cellsOf));
       from = { ...parts[0]!.at(-1)!.next, step: from.step + numBatches };
@@ -62,11 +70,17 @@ describe('the feed of several processes', () => {
   });
 
   it('draws the same for a cell however its batch is divided', async () => {
-    const drawnOf = (feeds: readonly Feed[]) => new Map(feeds.flatMap(({ microBatches }, k) => microBatches.flatMap(({ cells, drawn }) => Array.from(cells!.data, (cell, b): [string, number] => [`${k}/${cell}`, drawn!.data[b]!]))));
+    const drawnOf = (feeds: readonly Feed[]) =>
+      new Map(
+        feeds.flatMap(({ microBatches }, k) =>
+          microBatches.flatMap(({ cells, drawn }) => Array.from(cells!.data, (cell, b): [string, number] => [`${k}/${cell}`, drawn!.data[b]!])),
+        ),
+      );
     const whole = drawnOf(await take(3, start));
     expect(new Set(whole.values()).size).toBe(24); // eight cells a batch, each a draw of its own
     for (const worldSize of [1, 2, 3]) {
-      for (let rank = 0; rank < worldSize; rank++) for (const [cell, drawn] of drawnOf(await take(3, start, { rank, worldSize }))) expect(drawn).toBe(whole.get(cell));
+      for (let rank = 0; rank < worldSize; rank++)
+        for (const [cell, drawn] of drawnOf(await take(3, start, { rank, worldSize }))) expect(drawn).toBe(whole.get(cell));
     }
   });
 

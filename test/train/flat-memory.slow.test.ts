@@ -30,7 +30,11 @@ describe.runIf(hasNative)('a long training', () => {
     const take = async (count: number): Promise<number> => {
       for (let i = 0; i < count; i++, taken++) {
         const inputs = task.inputs(batches[taken % 2]!, Rng.fromSeed(taken), 'train');
-        await step.run(Array.from({ length: accumulation }, () => inputs), taken, { epoch: 0, batchIndex: taken });
+        await step.run(
+          Array.from({ length: accumulation }, () => inputs),
+          taken,
+          { epoch: 0, batchIndex: taken },
+        );
       }
       return process.memoryUsage.rss();
     };

@@ -13,12 +13,21 @@ interface Golden {
   options: TrainConfig['optimizer'];
   shapes: Record<string, number[]>;
   initial: Record<string, number[]>;
-  steps: { lr: number; grads: Record<string, number[]>; gradNorm: number; parameters: Record<string, number[]>; m: Record<string, number[]>; v: Record<string, number[]> }[];
+  steps: {
+    lr: number;
+    grads: Record<string, number[]>;
+    gradNorm: number;
+    parameters: Record<string, number[]>;
+    m: Record<string, number[]>;
+    v: Record<string, number[]>;
+  }[];
 }
 const golden = JSON.parse(readFileSync(new URL('../fixtures/adamw/expected.json', import.meta.url), 'utf8')) as Golden;
 
 const tensors = (values: Record<string, number[]>): HostTensors =>
-  Object.fromEntries(Object.entries(values).map(([name, data]) => [name, { dtype: 'float32', shape: golden.shapes[name]!, data: Float32Array.from(data) } as HostTensor]));
+  Object.fromEntries(
+    Object.entries(values).map(([name, data]) => [name, { dtype: 'float32', shape: golden.shapes[name]!, data: Float32Array.from(data) } as HostTensor]),
+  );
 const scalar = (x: number): HostTensor => ({ dtype: 'float32', shape: [], data: Float32Array.of(x) });
 const names = Object.keys(golden.shapes);
 
@@ -98,5 +107,6 @@ describe.each(executorKinds)('AdamW (%s)', (kind) => {
 
 function expectAllClose(actual: HostTensor, expected: readonly number[]): void {
   expect(actual.data.length).toBe(expected.length);
-  for (const [i, value] of expected.entries()) expect(Math.abs(actual.data[i]! - value), `[${i}] ${actual.data[i]} vs ${value}`).toBeLessThanOrEqual(1e-6 + 1e-5 * Math.abs(value));
+  for (const [i, value] of expected.entries())
+    expect(Math.abs(actual.data[i]! - value), `[${i}] ${actual.data[i]} vs ${value}`).toBeLessThanOrEqual(1e-6 + 1e-5 * Math.abs(value));
 }

@@ -44,7 +44,10 @@ describe.runIf(hasNative)('profiling a run', () => {
     const variables = await createTrainVariables(executor, task, config);
     const plain = createTrainStep({ task, executor, variables, config, totalSteps: numSteps });
     const written: Profile[] = [];
-    const profiler = numProfiled === undefined ? undefined : createProfiler(plain, executor, await RunFolder.create(join(folder, name)), numProfiled, (profile) => written.push(profile));
+    const profiler =
+      numProfiled === undefined
+        ? undefined
+        : createProfiler(plain, executor, await RunFolder.create(join(folder, name)), numProfiled, (profile) => written.push(profile));
     const feed = trainingFeed(task, config, Rng.fromSeed(1), { epoch: 0, batchIndex: 0, step: 0 });
     const losses: number[] = [];
     for (let i = 0; i < numSteps; i++) {
@@ -74,7 +77,9 @@ describe.runIf(hasNative)('profiling a run', () => {
     expect(ops.length).toBeGreaterThan(30);
     for (const { ts, dur } of ops) expect(steps.some((step) => ts >= step.ts - 1000 && ts + dur <= step.ts + step.dur + 1000)).toBe(true);
 
-    expect(describeProfile(profile!)).toMatch(/^profile of steps 4, 5, 6, .*\n.*op type +ms a step +share +ops +TFLOP\/s\n[^]*MatMul[^]*\ntrace: .*step-000004\.json/);
+    expect(describeProfile(profile!)).toMatch(
+      /^profile of steps 4, 5, 6, .*\n.*op type +ms a step +share +ops +TFLOP\/s\n[^]*MatMul[^]*\ntrace: .*step-000004\.json/,
+    );
     expect(losses).toEqual((await train('plain', undefined, 8)).losses);
   });
 
@@ -85,6 +90,14 @@ describe.runIf(hasNative)('profiling a run', () => {
 
   it('refuses steps that do not run as graphs', async () => {
     const eager = createEagerExecutor();
-    expect(() => createProfiler({ run: () => Promise.reject(new Error('not run')), dispose() {} }, eager, new (RunFolder as unknown as new (path: string) => RunFolder)(folder), 1, () => {})).toThrow(/--profile: .*graph executor/);
+    expect(() =>
+      createProfiler(
+        { run: () => Promise.reject(new Error('not run')), dispose() {} },
+        eager,
+        new (RunFolder as unknown as new (path: string) => RunFolder)(folder),
+        1,
+        () => {},
+      ),
+    ).toThrow(/--profile: .*graph executor/);
   });
 });

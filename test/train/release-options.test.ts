@@ -31,7 +31,9 @@ const load = async (options: ReleaseOptions) => loadCheckpoint(release, options)
 describe('weights of others', () => {
   it('ask in one line for what their folder does not tell, one thing after the other', async () => {
     const genes = await genesFile(symbols.join('\n'));
-    await expect(load({})).rejects.toThrow(/release\/genes\.tsv: no such file \(put the ordered gene list of these weights there, or name it with genes \(scdiva import/);
+    await expect(load({})).rejects.toThrow(
+      /release\/genes\.tsv: no such file \(put the ordered gene list of these weights there, or name it with genes \(scdiva import/,
+    );
     await expect(load({ genes })).rejects.toThrow(/entropy\.tsv: no such file \(name an entropy\.tsv, a corpus or none with entropy/);
     await expect(load({ genes, entropy: 'none' })).rejects.toThrow(/preprocessing\.json: no such file \(say to which sum cells were scaled with targetSum/);
     await expect(load({ genes, entropy: 'none', targetSum: 0 })).rejects.toThrow(/targetSum: 0 \(expected a number above 0\)/);
@@ -70,7 +72,9 @@ describe('weights of others', () => {
     const corpus = await smallCorpus(folder, { x: { rows, encoding: 'csr' }, cellIds: ['a', 'b'], geneNames: symbols, obs: {} });
     const { entropy } = await load({ genes: await genesFile(symbols), entropy: corpus.path, targetSum: 1e4 });
     expect(entropy).toEqual(corpus.entropy);
-    await expect(load({ genes: await genesFile([...symbols].reverse()), entropy: corpus.path, targetSum: 1e4 })).rejects.toThrow(/genes\.arrow: other genes, or another order/);
+    await expect(load({ genes: await genesFile([...symbols].reverse()), entropy: corpus.path, targetSum: 1e4 })).rejects.toThrow(
+      /genes\.arrow: other genes, or another order/,
+    );
   });
 
   it('have nothing to be told where the folder tells it', async () => {

@@ -42,7 +42,18 @@ function run({ train = {}, task = {}, isResumed = false, fingerprint = 'data 1',
   const progress = { start: () => ({ update: (step: number) => void (step === interruptAt && abort.abort()), stop() {} }) };
   return runTraining({
     task: tinyTask({ beside: parameters, ...task }),
-    config: { train: TrainConfig.parse({ steps: 10, batchSize: 5, executor: 'eager', optimizer: { lr: 0.02 }, schedule: { warmupSteps: 2 }, evaluateEvery: 4, checkpointEvery: 3, ...train }) },
+    config: {
+      train: TrainConfig.parse({
+        steps: 10,
+        batchSize: 5,
+        executor: 'eager',
+        optimizer: { lr: 0.02 },
+        schedule: { warmupSteps: 2 },
+        evaluateEvery: 4,
+        checkpointEvery: 3,
+        ...train,
+      }),
+    },
     model,
     head: { task: 'tiny' },
     data: { path: 'corpus', fingerprint },
@@ -82,7 +93,16 @@ describe('a run', () => {
 
     expect(parse(await readFile(join(out, 'config.yaml'), 'utf8'))).toMatchObject({ train: { steps: 10, optimizer: { lr: 0.02, beta1: 0.9 } } });
     const manifest = JSON.parse(await readFile(join(out, 'run.json'), 'utf8')) as Record<string, unknown>;
-    expect(manifest).toMatchObject({ task: 'tiny', status: 'finished', step: 10, bestStep: 10, totalSteps: 10, seed: 0, data: { fingerprint: 'data 1' }, numTrainable: 21 });
+    expect(manifest).toMatchObject({
+      task: 'tiny',
+      status: 'finished',
+      step: 10,
+      bestStep: 10,
+      totalSteps: 10,
+      seed: 0,
+      data: { fingerprint: 'data 1' },
+      numTrainable: 21,
+    });
     if (hasNative) expect(await readdir(join(out, 'events'))).toHaveLength(1);
     // What TensorFlow's event writer holds on to; everything of the run itself is gone.
     expect(tf.memory().numTensors - before).toBeLessThanOrEqual(5);
@@ -105,14 +125,20 @@ describe('a run', () => {
   });
 
   it('can validate and save after every pass', async () => {
-    await run({ train: { steps: 11, evaluateEvery: 'epoch', checkpointEvery: 'epoch', keepCheckpoints: 9, earlyStopping: { metric: 'score', mode: 'max' } }, task: { scores: [0] } });
+    await run({
+      train: { steps: 11, evaluateEvery: 'epoch', checkpointEvery: 'epoch', keepCheckpoints: 9, earlyStopping: { metric: 'score', mode: 'max' } },
+      task: { scores: [0] },
+    });
     const metrics = await readMetrics(join(out, 'metrics.jsonl'));
     expect(metrics.flatMap(({ step, split }) => (split === 'validation' ? [step] : []))).toEqual([0, 5, 10, 11]);
     expect(await steps()).toEqual(['step-000005', 'step-000010', 'step-000011']);
   });
 
   it('keeps the best checkpoint, whose score it gives back, and ends when patience is spent', async () => {
-    const result = await run({ task: { scores: [0, 3, 5, 5.05, 4, 4] }, train: { steps: 100, evaluateEvery: 2, earlyStopping: { metric: 'score', mode: 'max', patience: 3, minDelta: 0.1 } } });
+    const result = await run({
+      task: { scores: [0, 3, 5, 5.05, 4, 4] },
+      train: { steps: 100, evaluateEvery: 2, earlyStopping: { metric: 'score', mode: 'max', patience: 3, minDelta: 0.1 } },
+    });
     // Scores after 0, 2, 4, 6, 8, 10 steps: best after 4, then three evaluations that are not better by 0.1.
     expect(result).toMatchObject({ step: 10, hasStoppedEarly: true, metrics: { score: 5 } });
     expect(await readlink(join(out, 'checkpoints/best'))).toBe('step-000004');
@@ -122,9 +148,14 @@ describe('a run', () => {
   });
 
   it('stops at a loss that is not finite and leaves the checkpoint before it', async () => {
-    await expect(run({ task: { nanAtBatch: 7 } })).rejects.toThrow(/^step 8, batch 2 of epoch 1: loss NaN, .*first gradient that is not finite: hidden\.weight/);
+    await expect(run({ task: { nanAtBatch: 7 } })).rejects.toThrow(
+      /^step 8, batch 2 of epoch 1: loss NaN, .*first gradient that is not finite: hidden\.weight/,
+    );
     expect((await loadCheckpoint(join(out, 'checkpoints/last'))).state!.step).toBe(6);
-    expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8'))).toMatchObject({ status: 'failed', failure: expect.stringContaining('hidden.weight') as string });
+    expect(JSON.parse(await readFile(join(out, 'run.json'), 'utf8'))).toMatchObject({
+      status: 'failed',
+      failure: expect.stringContaining('hidden.weight') as string,
+    });
   });
 
   it('keeps no tensor behind when it fails', async () => {
@@ -148,8 +179,13 @@ describe('a run', () => {
 });
 
 describe('a resumed run', () => {
-  const timeless = (records: Awaited<ReturnType<typeof readMetrics>>) => records.map((record) => Object.fromEntries(Object.entries(record).filter(([name]) => !['stepMs', 'waitMs', 'cellsPerSec'].includes(name))));
-  const everything = async (checkpoint: string) => ({ model: await loadCheckpoint(checkpoint), optimizer: await loadOptimizer(checkpoint), metrics: timeless(await readMetrics(join(out, 'metrics.jsonl'))) });
+  const timeless = (records: Awaited<ReturnType<typeof readMetrics>>) =>
+    records.map((record) => Object.fromEntries(Object.entries(record).filter(([name]) => !['stepMs', 'waitMs', 'cellsPerSec'].includes(name))));
+  const everything = async (checkpoint: string) => ({
+    model: await loadCheckpoint(checkpoint),
+    optimizer: await loadOptimizer(checkpoint),
+    metrics: timeless(await readMetrics(join(out, 'metrics.jsonl'))),
+  });
 
   it.each([
     ['plain', {}],
@@ -214,7 +250,10 @@ describe('a run that cannot start', () => {
   });
 
   it('names the metrics there are when the watched one is none of them, and leaves no folder', async () => {
-    await expectRefusal(run({ train: { earlyStopping: { metric: 'macroF1' } } }), /train\.earlyStopping\.metric: no metric 'macroF1' \(expected one of loss, absError\)/);
+    await expectRefusal(
+      run({ train: { earlyStopping: { metric: 'macroF1' } } }),
+      /train\.earlyStopping\.metric: no metric 'macroF1' \(expected one of loss, absError\)/,
+    );
     expect(await readdir(folder)).toEqual([]);
   });
 
@@ -225,7 +264,10 @@ describe('a run that cannot start', () => {
 });
 
 async function expectRefusal(promise: Promise<unknown>, message: RegExp): Promise<void> {
-  const error = await promise.then(() => undefined, (error: unknown) => error as ScDivaError);
+  const error = await promise.then(
+    () => undefined,
+    (error: unknown) => error as ScDivaError,
+  );
   expect(error?.message).toMatch(message);
   expect(error).toBeInstanceOf(ScDivaError);
   expect(error!.exitCode).toBe(2);

@@ -27,13 +27,19 @@ describe('the learning rate', () => {
 
   it('never rises after warm-up and never leaves its bounds', () => {
     fc.assert(
-      fc.property(fc.constantFrom('cosine' as const, 'linear' as const, 'constant' as const), fc.integer({ min: 0, max: 20 }), fc.integer({ min: 1, max: 60 }), fc.double({ min: 0, max: 1, noNaN: true }), (kind, warmupSteps, total, minLrRatio) => {
-        const config = schedule({ kind, warmupSteps, minLrRatio });
-        const rates = Array.from({ length: total + 5 }, (_, step) => learningRate(config, 1, step, total));
-        expect(rates.every((rate) => rate > 0 || minLrRatio === 0)).toBe(true);
-        expect(Math.max(...rates)).toBeLessThanOrEqual(1);
-        for (let step = warmupSteps + 1; step < rates.length; step++) expect(rates[step]!).toBeLessThanOrEqual(rates[step - 1]! + 1e-12);
-      }),
+      fc.property(
+        fc.constantFrom('cosine' as const, 'linear' as const, 'constant' as const),
+        fc.integer({ min: 0, max: 20 }),
+        fc.integer({ min: 1, max: 60 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (kind, warmupSteps, total, minLrRatio) => {
+          const config = schedule({ kind, warmupSteps, minLrRatio });
+          const rates = Array.from({ length: total + 5 }, (_, step) => learningRate(config, 1, step, total));
+          expect(rates.every((rate) => rate > 0 || minLrRatio === 0)).toBe(true);
+          expect(Math.max(...rates)).toBeLessThanOrEqual(1);
+          for (let step = warmupSteps + 1; step < rates.length; step++) expect(rates[step]!).toBeLessThanOrEqual(rates[step - 1]! + 1e-12);
+        },
+      ),
     );
   });
 });

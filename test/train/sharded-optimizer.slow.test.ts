@@ -15,11 +15,33 @@ describe.runIf(hasNative)('an optimiser whose state is divided among workers', (
   let corpus: string;
   let runs: string;
   const run = async (numWorkers: number, name: string, steps: number, isSharded: boolean, ...more: string[]): Promise<void> => {
-    const settings = [`data.corpus=${corpus}`, 'model.maxGenes=6', 'model.dropout=0', 'train.batchSize=8', `train.steps=${steps}`, 'train.schedule.decaySteps=10', 'train.evaluateEvery=null', 'train.checkpointEvery=3', `train.shardOptimizer=${isSharded}`];
-    const pretrain = ['pretrain', '--config', join(root, 'configs/debug/pretrain.yaml'), ...settings.flatMap((setting) => ['--set', setting]), '--out', join(runs, name), ...more];
-    await promisify(execFile)(process.execPath, [join(root, 'bin/scdiva.js'), ...(numWorkers > 1 ? ['launch', '--workers', String(numWorkers), '--', ...pretrain] : pretrain)]);
+    const settings = [
+      `data.corpus=${corpus}`,
+      'model.maxGenes=6',
+      'model.dropout=0',
+      'train.batchSize=8',
+      `train.steps=${steps}`,
+      'train.schedule.decaySteps=10',
+      'train.evaluateEvery=null',
+      'train.checkpointEvery=3',
+      `train.shardOptimizer=${isSharded}`,
+    ];
+    const pretrain = [
+      'pretrain',
+      '--config',
+      join(root, 'configs/debug/pretrain.yaml'),
+      ...settings.flatMap((setting) => ['--set', setting]),
+      '--out',
+      join(runs, name),
+      ...more,
+    ];
+    await promisify(execFile)(process.execPath, [
+      join(root, 'bin/scdiva.js'),
+      ...(numWorkers > 1 ? ['launch', '--workers', String(numWorkers), '--', ...pretrain] : pretrain),
+    ]);
   };
-  const losses = async (name: string): Promise<number[]> => (await readMetrics(join(runs, name, 'metrics.jsonl'))).filter(({ split }) => split === 'train').map(({ loss }) => loss);
+  const losses = async (name: string): Promise<number[]> =>
+    (await readMetrics(join(runs, name, 'metrics.jsonl'))).filter(({ split }) => split === 'train').map(({ loss }) => loss);
 
   beforeAll(async () => {
     corpus = (await smallCorpus(await folder(), structuredCells(1, 120))).path;
@@ -36,7 +58,10 @@ describe.runIf(hasNative)('an optimiser whose state is divided among workers', (
     }
   });
 
-  it.each([[3, true], [1, false]])('goes on with %i workers, divided: %s', async (numWorkers, isSharded) => {
+  it.each([
+    [3, true],
+    [1, false],
+  ])('goes on with %i workers, divided: %s', async (numWorkers, isSharded) => {
     const name = `resumed-${numWorkers}`;
     cpSync(join(runs, 'divided'), join(runs, name), { recursive: true, verbatimSymlinks: true });
     await run(numWorkers, name, 6, isSharded, '--resume');

@@ -52,7 +52,10 @@ describe('the training step', () => {
     const task = tinyTask({ frozen: ['hidden.bias'] });
     const { parameters } = await train(task, {}, 1);
     for (const [name, initial] of Object.entries(task.parameters))
-      expect(parameters[name]!.data.some((value, i) => value !== initial.data[i]), name).toBe(name !== 'hidden.bias');
+      expect(
+        parameters[name]!.data.some((value, i) => value !== initial.data[i]),
+        name,
+      ).toBe(name !== 'hidden.bias');
   });
 
   it.each([2, 3, 8])('gives with %i micro-batches what the undivided batch gives, though cells count unequally', async (accumulation) => {
@@ -63,13 +66,17 @@ describe('the training step', () => {
       expect(parts.stats[i]!.gradNorm).toBeCloseTo(stats.gradNorm, 5);
       expect(parts.stats[i]!.aux['absError']).toBeCloseTo(stats.aux['absError']!, 5);
     }
-    for (const name of Object.keys(whole.parameters)) for (const [i, value] of whole.parameters[name]!.data.entries()) expect(parts.parameters[name]!.data[i]).toBeCloseTo(value, 5);
+    for (const name of Object.keys(whole.parameters))
+      for (const [i, value] of whole.parameters[name]!.data.entries()) expect(parts.parameters[name]!.data[i]).toBeCloseTo(value, 5);
   });
 
   it.each([1, 2])('tells the loss how far the training is (accumulation %i)', async (accumulation) => {
     const seen = (inputs: Tensors) => inputs['train/progress'] as tf.Scalar | undefined;
     const task = tinyTask();
-    const watching: Task = { ...task, loss: (state, inputs, mode) => ({ ...task.loss(state, inputs, mode), aux: { progress: seen(inputs) ?? tf.scalar(-1) } }) };
+    const watching: Task = {
+      ...task,
+      loss: (state, inputs, mode) => ({ ...task.loss(state, inputs, mode), aux: { progress: seen(inputs) ?? tf.scalar(-1) } }),
+    };
     const { stats, metrics } = await train(watching, { accumulation }, 3);
     expect(stats.map(({ aux }) => aux['progress']!.toFixed(6))).toEqual(['0.000000', '0.010000', '0.020000']);
     expect(metrics['progress']).toBeCloseTo(-1, 6); // nothing is known of it outside training
@@ -82,10 +89,13 @@ describe('the training step', () => {
     expect(parts.metrics['absError']).toBeCloseTo(whole.metrics['absError']!, 5);
   });
 
-  it.each(executorKinds.flatMap((executor) => [1, 2].map((accumulation) => ({ accumulation, executor }))))('stops at a loss that is not finite, naming step, batch and parameter ($executor, accumulation $accumulation)', async ({ accumulation, executor }) => {
-    const task = tinyTask({ nanAtBatch: 4 * accumulation });
-    const failure = train(task, { accumulation, executor }, 10);
-    await expect(failure).rejects.toThrow(/^step 5, batch 1 of epoch 1: loss NaN, gradient norm NaN; first gradient that is not finite: hidden\.weight/);
-    await expect(failure).rejects.toMatchObject({ name: 'NonFiniteError', exitCode: 1 });
-  });
+  it.each(executorKinds.flatMap((executor) => [1, 2].map((accumulation) => ({ accumulation, executor }))))(
+    'stops at a loss that is not finite, naming step, batch and parameter ($executor, accumulation $accumulation)',
+    async ({ accumulation, executor }) => {
+      const task = tinyTask({ nanAtBatch: 4 * accumulation });
+      const failure = train(task, { accumulation, executor }, 10);
+      await expect(failure).rejects.toThrow(/^step 5, batch 1 of epoch 1: loss NaN, gradient norm NaN; first gradient that is not finite: hidden\.weight/);
+      await expect(failure).rejects.toMatchObject({ name: 'NonFiniteError', exitCode: 1 });
+    },
+  );
 });

@@ -89,7 +89,11 @@ describe.runIf(hasNative && chromiumPath)('the page in a browser', () => {
   });
 
   it('cannot send anything elsewhere: neither the page nor the thread that has the cells', async () => {
-    const refused = (url: string) => fetch(url, { method: 'POST', mode: 'no-cors', body: 'cells' }).then(() => 'sent', () => 'refused');
+    const refused = (url: string) =>
+      fetch(url, { method: 'POST', mode: 'no-cors', body: 'cells' }).then(
+        () => 'sent',
+        () => 'refused',
+      );
     expect(await page.evaluate(refused, other.url)).toBe('refused');
     expect(page.workers().length).toBe(1);
     expect(await page.workers()[0]!.evaluate(refused, other.url)).toBe('refused');
@@ -97,10 +101,14 @@ describe.runIf(hasNative && chromiumPath)('the page in a browser', () => {
   });
 
   it('draws a map, a table of labels that keys can use, and the expression of a gene', async () => {
-    const numDrawn = () => page.evaluate(() => {
-      const canvas = document.getElementById('map') as HTMLCanvasElement;
-      return canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height).data.filter((value, i) => i % 4 === 3 && value > 100).length;
-    });
+    const numDrawn = () =>
+      page.evaluate(() => {
+        const canvas = document.getElementById('map') as HTMLCanvasElement;
+        return canvas
+          .getContext('2d')!
+          .getImageData(0, 0, canvas.width, canvas.height)
+          .data.filter((value, i) => i % 4 === 3 && value > 100).length;
+      });
     const all = await numDrawn();
     expect(all).toBeGreaterThan(NUM_CELLS);
     const rows = await page.locator('#key tbody tr').count();

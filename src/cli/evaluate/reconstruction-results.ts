@@ -29,9 +29,26 @@ const SHOWN = ['hiddenAccuracy', 'spearmanFull', 'bleu4', 'lDistMean', 'hiddenVa
 export function scoreTables(points: readonly SweepPoint[], baselineName: (key: string) => string): string[] {
   const lines: string[] = [];
   for (const { result } of points.filter(({ axis }) => axis === 'as asked')) {
-    const columns = [['model', result.model] as const, ['model, in place', { ...result.model, ...result.model.inPlace }] as const, ...Object.entries(result.baselines).map(([key, scores]) => [baselineName(key), scores] as const)];
-    lines.push('', `${percent(result.config.maskRatio)} of the genes hidden (naming each hidden gene rightly and giving it its mean value would explain ${result.geneMeanValueR2.toFixed(3)} of the hidden values)`);
-    lines.push(...scoreTable(columns.map(([name]) => name), SCORES.map(([name, meaning, digits]): ScoreLine => ({ name, meaning, values: columns.map(([, scores]) => scores[name] ?? NaN), ...(digits !== undefined && { digits }) }))));
+    const columns = [
+      ['model', result.model] as const,
+      ['model, in place', { ...result.model, ...result.model.inPlace }] as const,
+      ...Object.entries(result.baselines).map(([key, scores]) => [baselineName(key), scores] as const),
+    ];
+    lines.push(
+      '',
+      `${percent(result.config.maskRatio)} of the genes hidden (naming each hidden gene rightly and giving it its mean value would explain ${result.geneMeanValueR2.toFixed(3)} of the hidden values)`,
+    );
+    lines.push(
+      ...scoreTable(
+        columns.map(([name]) => name),
+        SCORES.map(([name, meaning, digits]): ScoreLine => ({
+          name,
+          meaning,
+          values: columns.map(([, scores]) => scores[name] ?? NaN),
+          ...(digits !== undefined && { digits }),
+        })),
+      ),
+    );
   }
   const settings = [...new Map(points.map(({ axis, setting, isTrainedThatWay }) => [`${axis}/${setting}`, { axis, setting, isTrainedThatWay }])).values()];
   if (settings.length < 2) return lines;
@@ -40,7 +57,10 @@ export function scoreTables(points: readonly SweepPoint[], baselineName: (key: s
     const rows = settings.map(({ axis, setting, isTrainedThatWay }): ScoreLine => ({
       name: axis === 'checkpoint' ? `checkpoint ${setting}` : setting,
       meaning: isTrainedThatWay ? '' : 'not trained so',
-      values: ratios.map((ratio) => points.find((point) => point.axis === axis && point.setting === setting && point.result.config.maskRatio === ratio)?.result.model[name] ?? NaN),
+      values: ratios.map(
+        (ratio) =>
+          points.find((point) => point.axis === axis && point.setting === setting && point.result.config.maskRatio === ratio)?.result.model[name] ?? NaN,
+      ),
       ...(digits !== undefined && { digits }),
     }));
     lines.push('', `${name}: ${meaning}`, ...(ratios.length > 1 ? [] : [percent(ratios[0]!)]), ...scoreTable(ratios.map(percent), rows));

@@ -37,7 +37,12 @@ export async function launchWorkers({ args, numWorkers, restarts, signal, notice
 /** The same, going on where there is a checkpoint. */
 const asContinuation = (args: readonly string[]): string[] => [...args.filter((arg) => arg !== '--resume'), '--auto-resume'];
 
-async function runOnce(args: readonly string[], numWorkers: number, signal: AbortSignal, notice: (line: string) => void): Promise<{ exitCode: number; reason: string }> {
+async function runOnce(
+  args: readonly string[],
+  numWorkers: number,
+  signal: AbortSignal,
+  notice: (line: string) => void,
+): Promise<{ exitCode: number; reason: string }> {
   const addresses = (await freePorts(numWorkers)).map((port) => `127.0.0.1:${port}`);
   const workers = addresses.map((_, rank) => startWorker({ rank, args, env: environment(addresses, rank) }));
   const forward = (): void => {
@@ -60,7 +65,10 @@ async function endLeftovers(workers: readonly Worker[], notice: (line: string) =
   const firstFailure = Promise.race(workers.map(async ({ ended }) => ((await ended).exitCode === 0 ? new Promise<never>(() => {}) : undefined)));
   const all = Promise.all(workers.map(({ ended }) => ended));
   await Promise.race([firstFailure, all]);
-  for (const [ms, isDue] of [[FROZEN_GRACE_MS, (worker: Worker) => worker.isFrozen], [GRACE_MS - FROZEN_GRACE_MS, () => true]] as const) {
+  for (const [ms, isDue] of [
+    [FROZEN_GRACE_MS, (worker: Worker) => worker.isFrozen],
+    [GRACE_MS - FROZEN_GRACE_MS, () => true],
+  ] as const) {
     await within(ms, all);
     for (const worker of workers)
       if (worker.isRunning && isDue(worker)) {
@@ -94,5 +102,7 @@ function environment(addresses: readonly string[], rank: number): NodeJS.Process
 
 /** NVIDIA devices of this machine: each worker takes one. */
 function gpuNumbers(): number[] {
-  return readdirSync('/dev').flatMap((name) => (/^nvidia\d+$/.test(name) ? [Number(name.slice(6))] : [])).sort((a, b) => a - b);
+  return readdirSync('/dev')
+    .flatMap((name) => (/^nvidia\d+$/.test(name) ? [Number(name.slice(6))] : []))
+    .sort((a, b) => a - b);
 }

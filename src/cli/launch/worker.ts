@@ -27,7 +27,11 @@ export interface Worker {
  */
 export function startWorker({ rank, args, env }: { rank: number; args: readonly string[]; env: NodeJS.ProcessEnv }): Worker {
   const isFirst = rank === 0;
-  const child = spawn(process.execPath, [...process.execArgv, SCDIVA, ...args], { env: { ...env, SCDIVA_LAUNCHED: '1' }, detached: true, stdio: ['pipe', isFirst ? 'inherit' : 'ignore', isFirst ? 'inherit' : 'pipe'] });
+  const child = spawn(process.execPath, [...process.execArgv, SCDIVA, ...args], {
+    env: { ...env, SCDIVA_LAUNCHED: '1' },
+    detached: true,
+    stdio: ['pipe', isFirst ? 'inherit' : 'ignore', isFirst ? 'inherit' : 'pipe'],
+  });
   child.stdin!.on('error', () => {}); // a worker that has ended reads no more
   if (child.stderr) createInterface(child.stderr).on('line', (line) => process.stderr.write(`[${rank}] ${line}\n`));
   let isRunning = true;

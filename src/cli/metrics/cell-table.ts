@@ -46,7 +46,8 @@ async function openText(file: string): Promise<CellTable> {
   const numbers = (at: number) =>
     Float64Array.from(table.rows, (row, i) => {
       const value = MISSING.test(row[at]!) ? NaN : Number(row[at]);
-      if (Number.isNaN(value) && !MISSING.test(row[at]!)) throw new DataError({ file, key: table.header![at]!, found: `'${row[at]!.slice(0, 30)}' in data line ${i + 1}`, expected: 'numbers' });
+      if (Number.isNaN(value) && !MISSING.test(row[at]!))
+        throw new DataError({ file, key: table.header![at]!, found: `'${row[at]!.slice(0, 30)}' in data line ${i + 1}`, expected: 'numbers' });
       return value;
     });
   return {
@@ -56,7 +57,8 @@ async function openText(file: string): Promise<CellTable> {
     numbers: (name) => numbers(columnAt(table, name)),
     embedding(name) {
       const columns = table.header!.flatMap((key, at) => (key.startsWith(name) ? [at] : []));
-      if (columns.length === 0) throw new DataError({ file, key: name, found: 'no column begins so', expected: `one of ${table.header!.filter(Boolean).join(', ')}` });
+      if (columns.length === 0)
+        throw new DataError({ file, key: name, found: 'no column begins so', expected: `one of ${table.header!.filter(Boolean).join(', ')}` });
       const data = new Float64Array(table.rows.length * columns.length);
       columns.forEach((at, j) => numbers(at).forEach((value, row) => (data[row * columns.length + j] = value)));
       return { numRows: table.rows.length, numColumns: columns.length, data };

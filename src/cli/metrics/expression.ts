@@ -31,7 +31,8 @@ export async function readExpression(path: string, key = 'X'): Promise<Expressio
     const { indptr, indices, values } = await readWhole(matrix);
     const note = normalise(judged!, indptr, values);
     const { names } = matrix.genes;
-    if (new Set(names).size < names.length) throw new DataError({ file: path, key: 'var', found: 'a gene name twice', expected: 'unique names', hint: 'in Python: adata.var_names_make_unique()' });
+    if (new Set(names).size < names.length)
+      throw new DataError({ file: path, key: 'var', found: 'a gene name twice', expected: 'unique names', hint: 'in Python: adata.var_names_make_unique()' });
     return { x: { numRows: matrix.numCells, numColumns: matrix.numGenes, indptr, indices, values }, geneNames: names, file, note: `${path}: ${key}, ${note}` };
   } catch (error) {
     file.close();

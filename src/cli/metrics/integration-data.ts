@@ -36,15 +36,27 @@ export interface LoadedIntegration {
 }
 
 /** Reads embeddings and labels, leaving out cells that lack any of them, the same for every embedding. @throws DataError */
-export async function loadIntegration({ file, embeddings: names, given = [], batchKey, labelKey, baselines, beforeKey, rng }: IntegrationRequest): Promise<LoadedIntegration> {
+export async function loadIntegration({
+  file,
+  embeddings: names,
+  given = [],
+  batchKey,
+  labelKey,
+  baselines,
+  beforeKey,
+  rng,
+}: IntegrationRequest): Promise<LoadedIntegration> {
   const notes: string[] = [];
   const table = await openCellTable(file);
   try {
     const labels = table.column(labelKey);
     const batches = table.column(batchKey);
     const embeddings = [...given, ...names.map((name) => ({ name, points: table.embedding(name) }))];
-    const kept = Int32Array.from({ length: table.numCells }, (_, i) => i).filter((i) => labels[i] !== null && batches[i] !== null && embeddings.every(({ points }) => isFiniteRow(points, i)));
-    if (kept.length < MIN_CELLS) throw new DataError({ file, found: `${kept.length} cells with ${labelKey}, ${batchKey} and coordinates`, expected: `at least ${MIN_CELLS}` });
+    const kept = Int32Array.from({ length: table.numCells }, (_, i) => i).filter(
+      (i) => labels[i] !== null && batches[i] !== null && embeddings.every(({ points }) => isFiniteRow(points, i)),
+    );
+    if (kept.length < MIN_CELLS)
+      throw new DataError({ file, found: `${kept.length} cells with ${labelKey}, ${batchKey} and coordinates`, expected: `at least ${MIN_CELLS}` });
     const codes = encode(Array.from(kept, (i) => labels[i]!));
     const batchCodes = encode(Array.from(kept, (i) => batches[i]!));
     const chosen = embeddings.map(({ name, points }) => ({ name, points: kept.length === points.numRows ? points : takePoints(points, kept) }));
@@ -61,7 +73,16 @@ export async function loadIntegration({ file, embeddings: names, given = [], bat
     } else if (beforeKey !== undefined) {
       before = takePoints(table.embedding(beforeKey), kept);
     }
-    return { embeddings: chosen, ...(before && { before }), labels: codes.codes, techBatches: batchCodes.codes, numLabels: codes.names.length, numBatches: batchCodes.names.length, numLeftOut: table.numCells - kept.length, notes };
+    return {
+      embeddings: chosen,
+      ...(before && { before }),
+      labels: codes.codes,
+      techBatches: batchCodes.codes,
+      numLabels: codes.names.length,
+      numBatches: batchCodes.names.length,
+      numLeftOut: table.numCells - kept.length,
+      notes,
+    };
   } finally {
     table.close();
   }

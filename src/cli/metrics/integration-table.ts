@@ -20,10 +20,17 @@ const MEANINGS: readonly (readonly [keyof IntegrationScores, string])[] = [
 
 /** The scores of one or several embeddings, a column each, and what was approximated. */
 export function integrationTable(columns: readonly { readonly name: string; readonly scores: IntegrationScores }[]): string[] {
-  const lines: ScoreLine[] = MEANINGS.filter(([key]) => columns.some(({ scores }) => scores[key] !== undefined)).map(([key, meaning]) => ({ name: key, values: columns.map(({ scores }) => (scores[key] ?? NaN) as number), meaning }));
+  const lines: ScoreLine[] = MEANINGS.filter(([key]) => columns.some(({ scores }) => scores[key] !== undefined)).map(([key, meaning]) => ({
+    name: key,
+    values: columns.map(({ scores }) => (scores[key] ?? NaN) as number),
+    meaning,
+  }));
   const { neighbourSearch, numSilhouetteCells } = columns[0]!.scores;
   return [
-    ...scoreTable(columns.map(({ name }) => name), lines),
+    ...scoreTable(
+      columns.map(({ name }) => name),
+      lines,
+    ),
     ...(neighbourSearch === 'approximate' ? ['', `neighbours found approximately; silhouettes over ${numSilhouetteCells} cells drawn at random`] : []),
     ...(lines.some(({ values }) => values.some(Number.isNaN)) ? ['', '– not defined here: needs at least two types, or two batches within a type'] : []),
   ];

@@ -24,18 +24,44 @@ const ACTIVATES = /^(\+|1|\+1|1\.0|activat\w*|act|up|positive)$/i;
 const REPRESSES = /^(-|-1|-1\.0|repress\w*|rep|inhibit\w*|down|negative)$/i;
 
 /** Reads a predicted and a true network. @throws DataError for tables without the columns, weights that are no numbers, and networks that share no gene */
-export async function loadNetwork({ edges: edgesFile, truth: truthFile, tf }: { edges: string; truth: string; tf: string | undefined }): Promise<LoadedNetwork> {
+export async function loadNetwork({
+  edges: edgesFile,
+  truth: truthFile,
+  tf,
+}: {
+  edges: string;
+  truth: string;
+  tf: string | undefined;
+}): Promise<LoadedNetwork> {
   const truth = await readTrueEdges(truthFile);
   const edges = readEdges(await readTextTable(edgesFile, looksLikeHeader), 'prediction');
   const regulators = tf === undefined ? undefined : await readRegulators(tf);
   const universe = pairUniverse(truth, regulators);
-  if (universe.numTrue === 0) throw new DataError({ file: tf ?? truthFile, found: tf === undefined ? 'no edge between two different genes' : `no regulator of ${truthFile}`, expected: 'true edges to look for' });
+  if (universe.numTrue === 0)
+    throw new DataError({
+      file: tf ?? truthFile,
+      found: tf === undefined ? 'no edge between two different genes' : `no regulator of ${truthFile}`,
+      expected: 'true edges to look for',
+    });
   const { numInUniverse } = edgeScores(universe, edges);
   const known = new Set(universe.genes);
   if (!edges.some(({ regulator, target }) => known.has(regulator) && known.has(target))) {
-    throw new DataError({ file: edgesFile, found: `no edge between genes of ${truthFile} (it names '${edges[0]!.regulator}'; the truth '${universe.genes[0]}')`, expected: 'the same gene names in both', hint: 'are both symbols, in the same letter case?' });
+    throw new DataError({
+      file: edgesFile,
+      found: `no edge between genes of ${truthFile} (it names '${edges[0]!.regulator}'; the truth '${universe.genes[0]}')`,
+      expected: 'the same gene names in both',
+      hint: 'are both symbols, in the same letter case?',
+    });
   }
-  return { edges, universe, numInUniverse, hasSigns: truth.some(({ weight = 0 }) => weight !== 0) && edges.some(({ weight = 1 }) => weight < 0), edgesFile, truthFile, notes: edges.every(({ weight }) => weight === undefined) ? [`${edgesFile} has no weights: every edge counts alike`] : [] };
+  return {
+    edges,
+    universe,
+    numInUniverse,
+    hasSigns: truth.some(({ weight = 0 }) => weight !== 0) && edges.some(({ weight = 1 }) => weight < 0),
+    edgesFile,
+    truthFile,
+    notes: edges.every(({ weight }) => weight === undefined) ? [`${edgesFile} has no weights: every edge counts alike`] : [],
+  };
 }
 
 function looksLikeHeader(fields: readonly string[]): boolean {
@@ -66,7 +92,8 @@ function readEdges({ file, header, rows }: TextTable, role: 'truth' | 'predictio
     if (text === undefined) return edge;
     if (role === 'truth') return { ...edge, weight: ACTIVATES.test(text) ? 1 : REPRESSES.test(text) ? -1 : 0 };
     const weight = Number(text);
-    if (text === '' || !Number.isFinite(weight)) throw new DataError({ file, key: `data line ${i + 1}`, found: `the weight '${text.slice(0, 30)}'`, expected: 'a number' });
+    if (text === '' || !Number.isFinite(weight))
+      throw new DataError({ file, key: `data line ${i + 1}`, found: `the weight '${text.slice(0, 30)}'`, expected: 'a number' });
     return { ...edge, weight };
   });
 }
@@ -77,8 +104,19 @@ export async function coExpressionEdges(path: string, { genes }: PairUniverse): 
   file.close();
   const at = new Map(geneNames.map((name, i) => [name, i]));
   const present = genes.filter((gene) => at.has(gene));
-  if (present.length < 2) throw new DataError({ file: path, found: `${present.length} of the ${genes.length} genes of the truth`, expected: 'at least 2', hint: 'are both named by symbol?' });
-  const correlation = coExpression(x, present.map((gene) => at.get(gene)!));
-  const edges = present.flatMap((regulator, a) => present.flatMap((target, b) => (a === b ? [] : [{ regulator, target, weight: correlation[a * present.length + b]! }])));
+  if (present.length < 2)
+    throw new DataError({
+      file: path,
+      found: `${present.length} of the ${genes.length} genes of the truth`,
+      expected: 'at least 2',
+      hint: 'are both named by symbol?',
+    });
+  const correlation = coExpression(
+    x,
+    present.map((gene) => at.get(gene)!),
+  );
+  const edges = present.flatMap((regulator, a) =>
+    present.flatMap((target, b) => (a === b ? [] : [{ regulator, target, weight: correlation[a * present.length + b]! }])),
+  );
   return { edges, note: `co-expression of ${present.length} of the ${genes.length} genes; ${note}` };
 }

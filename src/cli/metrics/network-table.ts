@@ -23,7 +23,14 @@ export function scoreNetwork({ edges, universe, numInUniverse, hasSigns }: Loade
       reversed: plainNumbers(reversed),
       random: plainNumbers(random),
       coExpression: expressed ? plainNumbers(expressed) : null,
-      signed: signed ? { activation: plainNumbers(signed.activation), repression: plainNumbers(signed.repression), signAccuracy: Number.isNaN(signed.signAccuracy) ? null : signed.signAccuracy, numSigned: signed.numSigned } : null,
+      signed: signed
+        ? {
+            activation: plainNumbers(signed.activation),
+            repression: plainNumbers(signed.repression),
+            signAccuracy: Number.isNaN(signed.signAccuracy) ? null : signed.signAccuracy,
+            numSigned: signed.numSigned,
+          }
+        : null,
       numGenes: universe.genes.length,
       numRegulators: universe.regulators.length,
       numPairs: universe.numPairs,
@@ -32,12 +39,21 @@ export function scoreNetwork({ edges, universe, numInUniverse, hasSigns }: Loade
       numEdges: edges.length,
       numEdgesScored: numInUniverse,
     },
-    columns: [{ name: 'predicted', scores }, { name: 'reversed', scores: reversed }, ...(expressed ? [{ name: 'co-expression', scores: expressed }] : []), { name: 'random', scores: random }],
+    columns: [
+      { name: 'predicted', scores },
+      { name: 'reversed', scores: reversed },
+      ...(expressed ? [{ name: 'co-expression', scores: expressed }] : []),
+      { name: 'random', scores: random },
+    ],
     signed,
   };
 }
 
-export function networkText({ columns, signed }: NetworkResult, { universe, edges, numInUniverse, edgesFile, truthFile, notes }: LoadedNetwork, coExpressionNote: string | undefined): string {
+export function networkText(
+  { columns, signed }: NetworkResult,
+  { universe, edges, numInUniverse, edgesFile, truthFile, notes }: LoadedNetwork,
+  coExpressionNote: string | undefined,
+): string {
   const row = (name: keyof NetworkScores, meaning: string, digits = 3) => ({ name, values: columns.map(({ scores }) => scores[name]), meaning, digits });
   return [
     `${truthFile}: ${universe.numTrue} edges among ${universe.numPairs} ordered pairs of ${universe.regulators.length} regulators and ${universe.genes.length} genes, density ${(universe.numTrue / universe.numPairs).toFixed(4)}`,
@@ -45,13 +61,21 @@ export function networkText({ columns, signed }: NetworkResult, { universe, edge
     ...notes,
     ...(coExpressionNote === undefined ? [] : [coExpressionNote]),
     '',
-    ...scoreTable(columns.map(({ name }) => name), [
-      row('auprc', 'area under precision and recall, trapezoids (BEELINE) ↑'),
-      row('auprcRatio', 'over the density: 1 is chance ↑', 2),
-      row('averagePrecision', 'the same area in steps ↑'),
-      row('auroc', '0.5 is chance ↑'),
-      row('epr', 'precision in the top k, k true edges, over the density ↑', 2),
-    ]),
-    ...(signed ? ['', `signs: ${signed.numSigned} true edges have a sign and a prediction, ${scoreText(signed.signAccuracy)} of them agree; auprcRatio of activation ${scoreText(signed.activation.auprcRatio, 2)}, of repression ${scoreText(signed.repression.auprcRatio, 2)}`] : []),
+    ...scoreTable(
+      columns.map(({ name }) => name),
+      [
+        row('auprc', 'area under precision and recall, trapezoids (BEELINE) ↑'),
+        row('auprcRatio', 'over the density: 1 is chance ↑', 2),
+        row('averagePrecision', 'the same area in steps ↑'),
+        row('auroc', '0.5 is chance ↑'),
+        row('epr', 'precision in the top k, k true edges, over the density ↑', 2),
+      ],
+    ),
+    ...(signed
+      ? [
+          '',
+          `signs: ${signed.numSigned} true edges have a sign and a prediction, ${scoreText(signed.signAccuracy)} of them agree; auprcRatio of activation ${scoreText(signed.activation.auprcRatio, 2)}, of repression ${scoreText(signed.repression.auprcRatio, 2)}`,
+        ]
+      : []),
   ].join('\n');
 }

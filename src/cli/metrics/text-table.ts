@@ -43,7 +43,8 @@ export async function readTextTable(file: string, isHeader: (fields: readonly st
         continue;
       }
     }
-    if (trimmed.length !== width) throw new DataError({ file, key: `line ${number}`, found: `${trimmed.length} fields`, expected: `${width}, as the first line has` });
+    if (trimmed.length !== width)
+      throw new DataError({ file, key: `line ${number}`, found: `${trimmed.length} fields`, expected: `${width}, as the first line has` });
     rows.push(trimmed);
   }
   if (rows.length === 0) throw new DataError({ file, found: number === 0 ? 'is empty' : 'has no line of data', expected: 'a table' });
@@ -53,6 +54,12 @@ export async function readTextTable(file: string, isHeader: (fields: readonly st
 /** Position of a column. @throws DataError naming the columns there are */
 export function columnAt(table: TextTable, name: string): number {
   const at = table.header?.indexOf(name) ?? -1;
-  if (at < 0) throw new DataError({ file: table.file, key: name, found: 'no such column', expected: `one of ${table.header?.filter(Boolean).join(', ') ?? '(no header)'}` });
+  if (at < 0)
+    throw new DataError({
+      file: table.file,
+      key: name,
+      found: 'no such column',
+      expected: `one of ${table.header?.filter(Boolean).join(', ') ?? '(no header)'}`,
+    });
   return at;
 }

@@ -31,8 +31,21 @@ export async function mapCells({ corpus: path, checkpoint: folder, labelKey, see
   const executor = await createExecutor({ kind: 'auto' });
   try {
     const test = new Set(corpus.splitRows('test'));
-    const rows = chooseCells(Int32Array.from({ length: corpus.numCells }, (_, row) => row), (row) => test.has(row), MOST_CELLS, rng.fork('choose'));
-    const table = await EmbeddingTable.compute(corpus, rows, { model: checkpoint, executor, precision: 'f32', batchSize: BATCH_SIZE, loader: { numWorkers: 1, compiledLoops: true, sortWindow: 16 }, progress, signal });
+    const rows = chooseCells(
+      Int32Array.from({ length: corpus.numCells }, (_, row) => row),
+      (row) => test.has(row),
+      MOST_CELLS,
+      rng.fork('choose'),
+    );
+    const table = await EmbeddingTable.compute(corpus, rows, {
+      model: checkpoint,
+      executor,
+      precision: 'f32',
+      batchSize: BATCH_SIZE,
+      loader: { numWorkers: 1, compiledLoops: true, sortWindow: 16 },
+      progress,
+      signal,
+    });
     const embeddings = table.gather(rows);
     const classifier = await createHeadClassifier(executor, head);
     const { predicted } = predictLabels(await classifier.logits(embeddings), head.info);

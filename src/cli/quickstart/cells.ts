@@ -42,7 +42,12 @@ export async function chooseSource({ data, label }: CellChoice, { progress, sign
   }
   if (!existsSync(data)) throw new DataError({ file: data, found: 'no such file', expected: 'an .h5ad or 10x .h5 file', hint: 'check --data' });
   const { size, mtimeMs } = await stat(data);
-  return { name: basename(data).replace(/\.(h5ad|h5)$/i, ''), labelKey: label, identity: { path: await realpath(data), size, mtimeMs }, locate: async () => data };
+  return {
+    name: basename(data).replace(/\.(h5ad|h5)$/i, ''),
+    labelKey: label,
+    identity: { path: await realpath(data), size, mtimeMs },
+    locate: async () => data,
+  };
 }
 
 /**
@@ -60,23 +65,46 @@ export async function inspectCells(file: string, choice: Omit<CellChoice, 'data'
 
 /** What to bear in mind of the labels, before hours are spent on them. */
 export function remarksOnLabel({ labels }: FileInspection, labelKey: string, unlabelled: readonly string[]): string[] {
-  const names = labels.filter(({ key }) => key === labelKey).flatMap(namesOfNone).filter((name) => !unlabelled.includes(name));
+  const names = labels
+    .filter(({ key }) => key === labelKey)
+    .flatMap(namesOfNone)
+    .filter((name) => !unlabelled.includes(name));
   return names.map((name) => `class '${name}' of obs['${labelKey}'] reads like no label and is learned as one; --unlabelled '${name}' keeps its cells without`);
 }
 
 async function checkLabel(file: string, { label, minClassCells, unlabelled }: Omit<CellChoice, 'data'>, { labels }: FileInspection): Promise<void> {
-  const expected = labels.length > 0 ? `a column with cell types, such as ${labels.slice(0, 5).map(describeCandidate).join(', ')}` : 'a column with cell types; this file has none';
+  const expected =
+    labels.length > 0
+      ? `a column with cell types, such as ${labels.slice(0, 5).map(describeCandidate).join(', ')}`
+      : 'a column with cell types; this file has none';
   if (label === undefined) throw new ConfigError({ file, key: '--label', found: 'missing', expected });
   const place = { file, key: `obs['${label}']` };
   const candidate = labels.find(({ key }) => key === label);
-  if (!candidate) throw new DataError({ ...place, found: (await hasColumn(file, label)) ? 'no column of 2 to 200 classes' : 'no such column', expected, hint: 'pass --label KEY' });
+  if (!candidate)
+    throw new DataError({
+      ...place,
+      found: (await hasColumn(file, label)) ? 'no column of 2 to 200 classes' : 'no such column',
+      expected,
+      hint: 'pass --label KEY',
+    });
   const kept = minClassCells > 1 ? ` in classes of ${minClassCells} and more` : '';
   const classes = candidate.classes.filter(({ name, size }) => size >= minClassCells && !unlabelled.includes(name));
   const numLabelled = classes.reduce((sum, { size }) => sum + size, 0);
-  if (numLabelled < FEWEST_CELLS) throw new DataError({ ...place, found: `${numLabelled} labelled cells${kept}`, expected: `at least ${FEWEST_CELLS}, to train, validate and test`, hint: 'use a larger file' });
+  if (numLabelled < FEWEST_CELLS)
+    throw new DataError({
+      ...place,
+      found: `${numLabelled} labelled cells${kept}`,
+      expected: `at least ${FEWEST_CELLS}, to train, validate and test`,
+      hint: 'use a larger file',
+    });
   if (classes.length < 2) throw new DataError({ ...place, found: `one class only${kept}`, expected: 'at least 2', hint: 'choose another --label' });
   const smallest = classes.at(-1)!;
-  if (smallest.size < 2) throw new DataError({ ...place, found: `class '${smallest.name}' has 1 cell, which cannot be both learned and tested`, hint: 'merge it into another class, or pass --min-class-cells 3 to leave the cells of such classes unlabelled' });
+  if (smallest.size < 2)
+    throw new DataError({
+      ...place,
+      found: `class '${smallest.name}' has 1 cell, which cannot be both learned and tested`,
+      hint: 'merge it into another class, or pass --min-class-cells 3 to leave the cells of such classes unlabelled',
+    });
 }
 
 async function hasColumn(file: string, key: string): Promise<boolean> {

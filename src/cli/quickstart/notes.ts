@@ -6,7 +6,12 @@ import type { TrainConfig } from '../../train/config.js';
 import type { Plan } from './plan.js';
 
 /** What a reader of the report must bear in mind, one sentence each. */
-export function notesOf({ pretraining, annotation }: Pick<Plan, 'pretraining' | 'annotation'>, { numCells }: AnnotationJson, { notes }: FileInspection, backend: LoadedBackend): string[] {
+export function notesOf(
+  { pretraining, annotation }: Pick<Plan, 'pretraining' | 'annotation'>,
+  { numCells }: AnnotationJson,
+  { notes }: FileInspection,
+  backend: LoadedBackend,
+): string[] {
   return [
     'The test cells took part in nothing before they were scored: not in pretraining, not in fine-tuning, not in choosing when to stop or how sure is sure.',
     `Training is bounded so that it ends in minutes, however large the file: pretraining ${describeSteps(pretraining.train, numCells.train)}, fine-tuning at most ${describeSteps(annotation.train, numCells.train)}. A larger model, trained for longer on more cells, is what the method is made for.`,

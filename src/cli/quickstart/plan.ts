@@ -38,7 +38,11 @@ export async function planRun({ configs = DEFAULT_CONFIGS, seed, numCells, corpu
   const set = (values: Record<string, unknown>) => Object.entries(values).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
   return {
     pretraining: await loadConfig(PretrainingConfig, join(configs, 'pretrain.yaml'), set({ 'data.corpus': corpus, 'train.seed': seed })),
-    annotation: await loadConfig(AnnotationConfig, join(configs, 'annotation.yaml'), set({ 'data.corpus': corpus, 'data.labelKey': labelKey, checkpoint: pretrained, 'train.seed': seed })),
+    annotation: await loadConfig(
+      AnnotationConfig,
+      join(configs, 'annotation.yaml'),
+      set({ 'data.corpus': corpus, 'data.labelKey': labelKey, checkpoint: pretrained, 'train.seed': seed }),
+    ),
     fractions: splitFractions(numCells),
   };
 }

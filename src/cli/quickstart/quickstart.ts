@@ -92,7 +92,18 @@ async function takeSteps({ cells, configs, out, seed, backend, version, command 
     inputs: { version, identity: source.identity, labelKey, minClassCells: cells.minClassCells, unlabelled: cells.unlabelled, fractions: plan.fractions, seed },
     outputs: ['corpus/corpus.json'],
     folder: REPORT_FILES.corpus,
-    work: async () => void (await buildCorpus([cellFile], { out: corpus, label: labelKey, obsKeys: [labelKey], minClassCells: cells.minClassCells, unlabelled: cells.unlabelled, fractions: plan.fractions, seed, progress, signal })),
+    work: async () =>
+      void (await buildCorpus([cellFile], {
+        out: corpus,
+        label: labelKey,
+        obsKeys: [labelKey],
+        minClassCells: cells.minClassCells,
+        unlabelled: cells.unlabelled,
+        fractions: plan.fractions,
+        seed,
+        progress,
+        signal,
+      })),
   });
   const fingerprint = await fingerprintOf(corpus);
 
@@ -113,7 +124,9 @@ async function takeSteps({ cells, configs, out, seed, backend, version, command 
     name: 'annotation',
     title: `fine-tune it to name cell types, ${NUM_SEEDS} times, and score it beside baselines on the test split`,
     inputs: { version, fingerprint, pretrained: pretrainedHashes['pretrain/model.safetensors'], config: plan.annotation, numSeeds: NUM_SEEDS },
-    outputs: ['model.safetensors', 'head.safetensors', 'head.json', 'config.json', 'annotation.json', 'metrics.jsonl', 'run.json'].map((name) => `annotation/${name}`),
+    outputs: ['model.safetensors', 'head.safetensors', 'head.json', 'config.json', 'annotation.json', 'metrics.jsonl', 'run.json'].map(
+      (name) => `annotation/${name}`,
+    ),
     folder: REPORT_FILES.annotation,
     work: async () => {
       await rm(annotation, { recursive: true, force: true });

@@ -53,8 +53,16 @@ export class StepLog {
   static async open(folder: string, numSteps: number, say: (line: string) => void): Promise<StepLog> {
     const file = join(folder, LOG_FILE);
     if (!existsSync(file)) {
-      const [foreign] = await mkdir(folder, { recursive: true }).then(() => readdir(folder)).catch((error: unknown) => Promise.reject(asOutputError(folder, error)));
-      if (foreign !== undefined) throw new OutputError({ file: folder, found: `holds other files (${foreign})`, expected: 'a new folder, or one of an earlier quickstart', hint: 'choose another --out' });
+      const [foreign] = await mkdir(folder, { recursive: true })
+        .then(() => readdir(folder))
+        .catch((error: unknown) => Promise.reject(asOutputError(folder, error)));
+      if (foreign !== undefined)
+        throw new OutputError({
+          file: folder,
+          found: `holds other files (${foreign})`,
+          expected: 'a new folder, or one of an earlier quickstart',
+          hint: 'choose another --out',
+        });
     }
     return new StepLog(folder, existsSync(file) ? parseEntries(await readFile(file, 'utf8')) : {}, numSteps, say);
   }

@@ -51,13 +51,18 @@ export async function readTrajectoryCells(file: string, embeddingKey: string, gr
 }
 
 /** The root as pseudotime takes it: a cell, or the cells of a group. @throws DataError naming the groups there are */
-export function rootOf({ file, cellIds, groupNames, groups }: TrajectoryCells, groupKey: string, { rootCell, rootGroup }: { rootCell?: string | undefined; rootGroup?: string | undefined }): number | number[] {
+export function rootOf(
+  { file, cellIds, groupNames, groups }: TrajectoryCells,
+  groupKey: string,
+  { rootCell, rootGroup }: { rootCell?: string | undefined; rootGroup?: string | undefined },
+): number | number[] {
   if (rootCell !== undefined) {
     const at = cellIds.indexOf(rootCell);
     if (at < 0) throw new DataError({ file, key: '--root-cell', found: `no cell '${rootCell}' with coordinates`, expected: 'a name of the obs index' });
     return at;
   }
   const code = groupNames.indexOf(rootGroup ?? '');
-  if (code < 0) throw new DataError({ file, key: `obs['${groupKey}']`, found: `no group '${rootGroup}'`, expected: `one of ${groupNames.slice(0, 12).join(', ')}` });
+  if (code < 0)
+    throw new DataError({ file, key: `obs['${groupKey}']`, found: `no group '${rootGroup}'`, expected: `one of ${groupNames.slice(0, 12).join(', ')}` });
   return [...groups.keys()].filter((i) => groups[i] === code);
 }

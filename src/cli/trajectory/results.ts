@@ -19,7 +19,12 @@ export function groupTimes({ groupNames, groups }: TrajectoryCells, found: Pseud
     .map((name, code) => {
       const own = timed.filter((i) => groups[i] === code).map((i) => found.values[i]!);
       const meanTime = meanOfNumbers(own);
-      return { name, numCells: groups.filter((group) => group === code).length, meanTime, spread: Math.sqrt(meanOfNumbers(own.map((time) => (time - meanTime) ** 2))) };
+      return {
+        name,
+        numCells: groups.filter((group) => group === code).length,
+        meanTime,
+        spread: Math.sqrt(meanOfNumbers(own.map((time) => (time - meanTime) ** 2))),
+      };
     })
     .sort((a, b) => (Number.isNaN(a.meanTime) ? 1 : Number.isNaN(b.meanTime) ? -1 : a.meanTime - b.meanTime));
 }
@@ -27,7 +32,12 @@ export function groupTimes({ groupNames, groups }: TrajectoryCells, found: Pseud
 /** Every pair of groups with an edge between them. */
 export function groupEdges({ numGroups: G, connectivities, tree }: GroupGraph): TrajectoryMap['edges'] {
   const isOfTree = new Set(tree.map(String));
-  return Array.from({ length: G * G }, (_, at) => ({ a: Math.floor(at / G), b: at % G, connectivity: connectivities[at]!, isOfTree: isOfTree.has(`${Math.floor(at / G)},${at % G}`) })).filter(({ a, b, connectivity }) => a < b && connectivity > 0);
+  return Array.from({ length: G * G }, (_, at) => ({
+    a: Math.floor(at / G),
+    b: at % G,
+    connectivity: connectivities[at]!,
+    isOfTree: isOfTree.has(`${Math.floor(at / G)},${at % G}`),
+  })).filter(({ a, b, connectivity }) => a < b && connectivity > 0);
 }
 
 export interface TimeAgreement {
@@ -51,7 +61,10 @@ export function trajectoryMap({ groupNames, groups }: TrajectoryCells, found: Ps
   const { diffusion, rowOf, values } = found;
   const timed = timedCells(found);
   const at = (i: number, axis: 1 | 2): number => diffusion.data[rowOf[i]! * diffusion.numColumns + Math.min(axis, diffusion.numColumns - 1)]!;
-  const drawn = [...rng.permutation(timed.length)].slice(0, MAX_DRAWN).map((i) => timed[i]!).sort((a, b) => a - b);
+  const drawn = [...rng.permutation(timed.length)]
+    .slice(0, MAX_DRAWN)
+    .map((i) => timed[i]!)
+    .sort((a, b) => a - b);
   const middles = groupNames.map((name, code) => {
     const own = timed.filter((i) => groups[i] === code);
     return { name, numCells: own.length, x: meanOfNumbers(own.map((i) => at(i, 1))), y: meanOfNumbers(own.map((i) => at(i, 2))) };

@@ -15,7 +15,11 @@ export const annotate = defineVerb<Flags>({
   options: (y) =>
     readingOptions(y)
       .option('threshold', { type: 'number', describe: 'labels of lower confidence become unknown; 0 = none [the checkpoint’s]' })
-      .option('probabilities', { type: 'boolean', default: false, describe: 'also obsm[\'scdiva_probabilities\'], one column a class' }) as unknown as Argv<Flags>,
+      .option('probabilities', {
+        type: 'boolean',
+        default: false,
+        describe: "also obsm['scdiva_probabilities'], one column a class",
+      }) as unknown as Argv<Flags>,
   async run({ checkpoint, files, out, batchSize, precision, threshold, probabilities, ...flags }, { progress, signal, say }) {
     const [{ ScDiVa }, { ScDiVaInference }, { annotateFile, planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
       import('../../inference/scdiva.js'),
@@ -35,10 +39,24 @@ export const annotate = defineVerb<Flags>({
         const report = await annotateFile(engine, job, provenance, { ...reading, batchSize, threshold, withProbabilities: probabilities, progress, signal });
         reports.push(report);
         for (const line of describeFile(report)) say(line);
-        say(Object.entries(report.labels).map(([name, n]) => `${name} ${n}`).join(', '));
+        say(
+          Object.entries(report.labels)
+            .map(([name, n]) => `${name} ${n}`)
+            .join(', '),
+        );
       }
       const total = (key: 'numCells' | 'numUnknown') => reports.reduce((sum, report) => sum + report[key], 0);
-      return { json: { numCells: total('numCells'), numUnknown: total('numUnknown'), labelKey, classes, files: reports, checkpoint: model.checkpoint.folder, checkpointSha256: provenance.sha256 } };
+      return {
+        json: {
+          numCells: total('numCells'),
+          numUnknown: total('numUnknown'),
+          labelKey,
+          classes,
+          files: reports,
+          checkpoint: model.checkpoint.folder,
+          checkpointSha256: provenance.sha256,
+        },
+      };
     } finally {
       model.dispose();
     }

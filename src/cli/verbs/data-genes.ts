@@ -10,7 +10,8 @@ export const dataGenes = defineVerb({
         type: 'string',
         array: true,
         nargs: 1,
-        describe: 'HGNC table, BioMart export, GTF, or lines of Ensembl id and symbol; plain or gzipped; repeatable, the first has the last word on symbols [default: HGNC and GENCODE for human, from two pinned Python packages]',
+        describe:
+          'HGNC table, BioMart export, GTF, or lines of Ensembl id and symbol; plain or gzipped; repeatable, the first has the last word on symbols [default: HGNC and GENCODE for human, from two pinned Python packages]',
       })
       .option('out', { type: 'string', demandOption: true, requiresArg: true, describe: 'the table to write (.tsv)' }),
   async run({ from, out }, { progress, signal }) {
@@ -27,7 +28,16 @@ export const dataGenes = defineVerb({
     const numEnsemblIds = table.genes.filter(({ ensemblId }) => ensemblId).length;
     const { numUsable, numAmbiguous } = table.countNames();
     return {
-      json: { out, from: files, numGenes: table.genes.length, numSymbols, numEnsemblIds, numOtherNames: numUsable, numAmbiguousNames: numAmbiguous, hash: table.hash },
+      json: {
+        out,
+        from: files,
+        numGenes: table.genes.length,
+        numSymbols,
+        numEnsemblIds,
+        numOtherNames: numUsable,
+        numAmbiguousNames: numAmbiguous,
+        hash: table.hash,
+      },
       text: [
         `${out}: ${thousands(table.genes.length)} genes, ${thousands(numSymbols)} with a symbol, ${thousands(numEnsemblIds)} with an Ensembl id`,
         `${thousands(numUsable)} old symbols and aliases lead to one gene each; ${thousands(numAmbiguous)} belong to several and are not used`,

@@ -6,12 +6,21 @@ export const dataSimulate = defineVerb({
   describe: 'make cells of a known gene network: cell types, perturbations, batches, and the truth beside them',
   options: (y) =>
     y
-      .option('out', { type: 'string', demandOption: true, requiresArg: true, describe: 'folder for cells.h5ad, network.csv, truth.csv and simulation.json; replaced if it is there' })
+      .option('out', {
+        type: 'string',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'folder for cells.h5ad, network.csv, truth.csv and simulation.json; replaced if it is there',
+      })
       .option('config', { type: 'string', requiresArg: true, describe: 'YAML with the keys of simulation.json' })
       .option('set', { type: 'string', array: true, nargs: 1, describe: 'key=value over the config: --set numGenes=500 --set mode=activation' })
       .option('seed', { type: 'number', requiresArg: true, describe: 'as --set seed=N' }),
   async run({ out, config: path, set = [], seed }) {
-    const [{ loadConfig }, { SimulationConfig }, { simulate, writeSimulation }] = await Promise.all([import('../../config/load.js'), import('../../data/simulate/config.js'), import('../../data/simulate/simulate.js')]);
+    const [{ loadConfig }, { SimulationConfig }, { simulate, writeSimulation }] = await Promise.all([
+      import('../../config/load.js'),
+      import('../../data/simulate/config.js'),
+      import('../../data/simulate/simulate.js'),
+    ]);
     const config = await loadConfig(SimulationConfig, path, [...set, ...(seed === undefined ? [] : [`seed=${seed}`])]);
     const summary = await writeSimulation(simulate(config), config, out);
     return {

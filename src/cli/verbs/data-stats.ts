@@ -15,7 +15,10 @@ export const dataStats = defineVerb({
   async run({ corpus: path, verify, out }, { progress }) {
     const format = FORMATS.find((extension) => out?.endsWith(extension));
     if (out !== undefined && !format) throw new ConfigError({ key: '--out', found: out, expected: 'a name that ends in .svg, .html or .tsv' });
-    const [{ openCorpus }, { corpusPage, describeCorpus, describeGenes, genesTsv }] = await Promise.all([import('../../data/corpus/corpus.js'), import('../../data/corpus/describe.js')]);
+    const [{ openCorpus }, { corpusPage, describeCorpus, describeGenes, genesTsv }] = await Promise.all([
+      import('../../data/corpus/corpus.js'),
+      import('../../data/corpus/describe.js'),
+    ]);
     const corpus = await openCorpus(path);
     if (verify) await corpus.verify(progress);
     const description = describeCorpus(corpus);
@@ -26,7 +29,9 @@ export const dataStats = defineVerb({
     }
     return {
       json: { ...description, ...(verify && { verified: true }), ...(out !== undefined && { out }) },
-      text: [corpusPage(description), ...(verify ? ['', 'every file is as it was written'] : []), ...(out === undefined ? [] : ['', `written: ${out}`])].join('\n'),
+      text: [corpusPage(description), ...(verify ? ['', 'every file is as it was written'] : []), ...(out === undefined ? [] : ['', `written: ${out}`])].join(
+        '\n',
+      ),
     };
   },
 });

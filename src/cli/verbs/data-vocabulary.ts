@@ -19,9 +19,15 @@ export const dataVocabulary = defineVerb({
     ]);
     const isSelecting = minCells > 0 || maxGenes !== undefined;
     const vocabulary = isSelecting
-      ? await vocabularyOfCorpus(from, { minCells: wholeNumber('--min-cells', minCells, 0), ...(maxGenes !== undefined && { maxGenes: wholeNumber('--max-genes', maxGenes, 1) }) })
+      ? await vocabularyOfCorpus(from, {
+          minCells: wholeNumber('--min-cells', minCells, 0),
+          ...(maxGenes !== undefined && { maxGenes: wholeNumber('--max-genes', maxGenes, 1) }),
+        })
       : await readVocabulary(from);
     await writeFileAtomic(out, vocabulary.toTsv());
-    return { json: { from, out, numGenes: vocabulary.genes.length, hash: vocabulary.hash }, text: `${out}: ${thousands(vocabulary.genes.length)} genes of ${from}` };
+    return {
+      json: { from, out, numGenes: vocabulary.genes.length, hash: vocabulary.hash },
+      text: `${out}: ${thousands(vocabulary.genes.length)} genes of ${from}`,
+    };
   },
 });

@@ -9,4 +9,14 @@ import { dataStats } from './data-stats.js';
 import { dataVerify } from './data-verify.js';
 import { dataVocabulary } from './data-vocabulary.js';
 
-export const data = defineGroup('data', 'look into files, build and describe corpora', [dataInspect, dataBuild, dataMerge, dataStats, dataVerify, dataOverlap, dataGenes, dataVocabulary, dataSimulate]);
+export const data = defineGroup('data', 'look into files, build and describe corpora', [
+  dataInspect,
+  dataBuild,
+  dataMerge,
+  dataStats,
+  dataVerify,
+  dataOverlap,
+  dataGenes,
+  dataVocabulary,
+  dataSimulate,
+]);

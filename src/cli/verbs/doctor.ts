@@ -20,16 +20,29 @@ function describe(d: Diagnosis, loops: LibraryPlace): string {
     ['backend', d.backend === null ? 'none runs' : d.backend === 'native' ? `native TensorFlow ${d.tensorflow.version}` : 'WebAssembly (slower)'],
     ['Node', d.node.version],
     ['TensorFlow.js', d.tfjs],
-    ...d.tensorflow.staged.map(({ variant, folder, state }): [string, string] => [`TensorFlow, ${variant}`, state === 'absent' ? 'not set up' : `${state}, ${folder}`]),
+    ...d.tensorflow.staged.map(({ variant, folder, state }): [string, string] => [
+      `TensorFlow, ${variant}`,
+      state === 'absent' ? 'not set up' : `${state}, ${folder}`,
+    ]),
     ...d.devices.map(({ type, name, isUsed }): [string, string] => [type === 'gpu' ? 'GPU' : 'CPU', `${name}${isUsed ? '' : ' (not used)'}`]),
     ['cores', `${cpu.cores}${cpu.quota === null ? '' : `, limited to the time of ${cpu.quota}`}`],
     ['instruction sets', `${cpu.instructionSets.join(', ') || 'unknown'}${cpu.hasFastBf16 ? ' (train.precision bf16 is fast here)' : ''}`],
-    ['memory', `${gigabytes(memory.availableBytes)} of ${gigabytes(memory.totalBytes)} available${memory.limitBytes === null ? '' : `, limited to ${gigabytes(memory.limitBytes)}`}`],
+    [
+      'memory',
+      `${gigabytes(memory.availableBytes)} of ${gigabytes(memory.totalBytes)} available${memory.limitBytes === null ? '' : `, limited to ${gigabytes(memory.limitBytes)}`}`,
+    ],
     ...d.disk.map(({ folder, freeBytes }): [string, string] => ['disk', `${gigabytes(freeBytes)} free in ${folder}`]),
     ['Python', d.python ? `${d.python.version}, pip ${d.python.pip} (${d.python.program})` : 'none found'],
     ['C++ compiler', d.compiler?.version ?? 'none found'],
     ['fused kernels', d.kernels.isBuilt ? 'compiled for this processor' : 'not compiled yet: the next setup or run on the CPU does it'],
-    ['loader loops', loops.isBuilt ? 'compiled for this processor' : d.compiler && process.platform === 'linux' ? 'not compiled yet: the next setup or run does it' : 'WebAssembly (slower)'],
+    [
+      'loader loops',
+      loops.isBuilt
+        ? 'compiled for this processor'
+        : d.compiler && process.platform === 'linux'
+          ? 'not compiled yet: the next setup or run does it'
+          : 'WebAssembly (slower)',
+    ],
   ];
   const width = Math.max(...rows.map(([name]) => name.length));
   const table = rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);

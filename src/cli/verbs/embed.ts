@@ -5,7 +5,7 @@ import { describeFile, readingOptions, type ReadingFlags } from './reading-optio
 
 export const embed = defineVerb<ReadingFlags>({
   command: 'embed <files..>',
-  describe: 'add the cell embedding, obsm[\'X_scdiva\'], to copies of files',
+  describe: "add the cell embedding, obsm['X_scdiva'], to copies of files",
   options: readingOptions,
   async run({ checkpoint, files, out, batchSize, precision, ...flags }, { progress, signal, say }) {
     const [{ ScDiVa }, { embedFile, planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
@@ -24,7 +24,15 @@ export const embed = defineVerb<ReadingFlags>({
         reports.push(report);
         for (const line of describeFile(report)) say(line);
       }
-      return { json: { numCells: reports.reduce((sum, { numCells }) => sum + numCells, 0), embeddingDim: model.embeddingDim, files: reports, checkpoint: model.checkpoint.folder, checkpointSha256: provenance.sha256 } };
+      return {
+        json: {
+          numCells: reports.reduce((sum, { numCells }) => sum + numCells, 0),
+          embeddingDim: model.embeddingDim,
+          files: reports,
+          checkpoint: model.checkpoint.folder,
+          checkpointSha256: provenance.sha256,
+        },
+      };
     } finally {
       model.dispose();
     }

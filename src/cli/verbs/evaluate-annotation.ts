@@ -10,8 +10,16 @@ export const evaluateAnnotation = defineVerb({
       .option('checkpoint', { type: 'string', demandOption: true, describe: 'folder that scdiva finetune annotation wrote' })
       .option('data', { type: 'string', demandOption: true, describe: 'file of cells with labels' })
       .option('label', { type: 'string', demandOption: true, describe: 'obs column with the true labels' })
-      .option('label-map', { type: 'string', requiresArg: true, describe: 'table of two columns: a label of the file, the model’s word for it (empty = leave such cells out)' })
-      .option('reference', { type: 'string', requiresArg: true, describe: 'corpus the model was fine-tuned on: scores simple methods fitted on its training cells, too' })
+      .option('label-map', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'table of two columns: a label of the file, the model’s word for it (empty = leave such cells out)',
+      })
+      .option('reference', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'corpus the model was fine-tuned on: scores simple methods fitted on its training cells, too',
+      })
       .options(CELL_FLAGS)
       .option('threshold', { type: 'number', describe: 'smallest confidence of a label [the checkpoint’s]' })
       .option('batch-size', { type: 'number', describe: 'cells computed at once' }),
@@ -27,15 +35,40 @@ export const evaluateAnnotation = defineVerb({
     try {
       const model = await ScDiVa.fromPretrained(checkpoint, { notice: say });
       try {
-        const options = { labelMap: labelMap === undefined ? undefined : await readLabelMap(labelMap), reference, ...(await readingOf(flags)), threshold, batchSize, progress, signal };
+        const options = {
+          labelMap: labelMap === undefined ? undefined : await readLabelMap(labelMap),
+          reference,
+          ...(await readingOf(flags)),
+          threshold,
+          batchSize,
+          progress,
+          signal,
+        };
         const { annotation, ...result } = await evaluate(new ScDiVaInference({ model }), cells, label, options);
         const { numCells, numUnlabelled, unseen, scores, majorityClass, baselines, classes } = result;
         const { matrix: read, coverage } = annotation.source;
-        const methods = [{ title: 'model', runs: [scores] }, { title: 'most frequent class', runs: [majorityClass] }, ...baselines.filter(({ name }) => name !== 'majorityClass')];
+        const methods = [
+          { title: 'model', runs: [scores] },
+          { title: 'most frequent class', runs: [majorityClass] },
+          ...baselines.filter(({ name }) => name !== 'majorityClass'),
+        ];
         const columns = COLUMNS.filter(([metric]) => methods.some(({ runs }) => runs[0]![metric] !== undefined));
         const foreign = Object.entries(unseen).map(([name, n]) => `${name} (${n})`);
         return {
-          json: { ...scores, numCells, numUnlabelled, numEmpty: result.numEmpty, unseen, threshold: annotation.threshold, baselines: { majorityClass, ...Object.fromEntries(baselines.map(({ name, runs }) => [name, runs[0]!])) }, classes, matrix: read.key, valueKind: read.valueKind, geneCoverage: coverage.shareOfGenes, expressionCoverage: annotation.source.shareOfExpression },
+          json: {
+            ...scores,
+            numCells,
+            numUnlabelled,
+            numEmpty: result.numEmpty,
+            unseen,
+            threshold: annotation.threshold,
+            baselines: { majorityClass, ...Object.fromEntries(baselines.map(({ name, runs }) => [name, runs[0]!])) },
+            classes,
+            matrix: read.key,
+            valueKind: read.valueKind,
+            geneCoverage: coverage.shareOfGenes,
+            expressionCoverage: annotation.source.shareOfExpression,
+          },
           text: [
             `${data}: ${numCells} labelled cells${numUnlabelled > 0 ? `, ${numUnlabelled} without a label left out` : ''}; ${coverage.numMatched} of ${coverage.numGenes} genes known, with ${(100 * annotation.source.shareOfExpression).toFixed(1)} % of the expression`,
             ...methodLines(methods, columns),

@@ -16,16 +16,17 @@ export const evaluateIntegration = defineVerb({
       .option('seed', { type: 'number', default: 1, describe: 'of Leiden, k-means and samples' })
       .option('batch-size', { type: 'number', describe: 'cells computed at once' }),
   async run({ checkpoint, data: file, batch: batchKey, label: labelKey, baselines, seed, batchSize, ...flags }, { progress, signal, say }) {
-    const [{ ScDiVa }, { ScDiVaInference }, { openCellFile }, { loadIntegration }, { integrationScores }, { plainNumbers }, { integrationTable }, { Rng }] = await Promise.all([
-      import('../../inference/scdiva.js'),
-      import('../../inference/engine.js'),
-      import('../../data/readers/open.js'),
-      import('../metrics/integration-data.js'),
-      import('../../metrics/integration/scores.js'),
-      import('../metrics/score-lines.js'),
-      import('../metrics/integration-table.js'),
-      import('../../rng.js'),
-    ]);
+    const [{ ScDiVa }, { ScDiVaInference }, { openCellFile }, { loadIntegration }, { integrationScores }, { plainNumbers }, { integrationTable }, { Rng }] =
+      await Promise.all([
+        import('../../inference/scdiva.js'),
+        import('../../inference/engine.js'),
+        import('../../data/readers/open.js'),
+        import('../metrics/integration-data.js'),
+        import('../../metrics/integration/scores.js'),
+        import('../metrics/score-lines.js'),
+        import('../metrics/integration-table.js'),
+        import('../../rng.js'),
+      ]);
     const reading = await readingOf(flags);
     const model = await ScDiVa.fromPretrained(checkpoint, { notice: say });
     const engine = new ScDiVaInference({ model });
@@ -42,7 +43,13 @@ export const evaluateIntegration = defineVerb({
       }
       const facts = { numCells: loaded.labels.length, numLeftOut: loaded.numLeftOut, numLabels: loaded.numLabels, numBatches: loaded.numBatches };
       return {
-        json: { ...plainNumbers(columns[0]!.scores), ...facts, baselines: Object.fromEntries(columns.slice(1).map(({ name, scores }) => [name, plainNumbers(scores)])), matrix: source.matrix.key, geneCoverage: source.coverage.shareOfGenes },
+        json: {
+          ...plainNumbers(columns[0]!.scores),
+          ...facts,
+          baselines: Object.fromEntries(columns.slice(1).map(({ name, scores }) => [name, plainNumbers(scores)])),
+          matrix: source.matrix.key,
+          geneCoverage: source.coverage.shareOfGenes,
+        },
         text: [
           `${file}: ${facts.numCells} cells of ${facts.numLabels} types (${labelKey}) in ${facts.numBatches} batches (${batchKey})${facts.numLeftOut > 0 ? `; ${facts.numLeftOut} left out, without type, batch or coordinates` : ''}`,
           ...source.notes,

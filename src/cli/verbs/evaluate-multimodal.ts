@@ -16,14 +16,15 @@ export const evaluateMultimodal = defineVerb({
       .options(CELL_FLAGS)
       .option('batch-size', { type: 'number', describe: 'cells computed at once [16]' }),
   async run({ checkpoint: path, data, proteins: proteinFile, proteinKey, batchSize, ...flags }, { progress, signal, say }) {
-    const [{ evaluateMultimodal: evaluate }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { openCellFile }, { alignColumns }] = await Promise.all([
-      import('../../inference/evaluate-multimodal.js'),
-      import('../../train/checkpoint.js'),
-      import('../../runtime/native/load.js'),
-      import('../../runtime/program/executor.js'),
-      import('../../data/readers/open.js'),
-      import('../../tasks/finetune/methods.js'),
-    ]);
+    const [{ evaluateMultimodal: evaluate }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { openCellFile }, { alignColumns }] =
+      await Promise.all([
+        import('../../inference/evaluate-multimodal.js'),
+        import('../../train/checkpoint.js'),
+        import('../../runtime/native/load.js'),
+        import('../../runtime/program/executor.js'),
+        import('../../data/readers/open.js'),
+        import('../../tasks/finetune/methods.js'),
+      ]);
     const reading = await readingOf(flags);
     const checkpoint = await loadCheckpoint(path);
     const cells = await openCellFile(data);
@@ -31,11 +32,23 @@ export const evaluateMultimodal = defineVerb({
       await loadTensorFlow({ notice: say });
       const executor = await createExecutor({ kind: 'auto' });
       try {
-        const { source, pearson, rmse, ...scores } = await evaluate(checkpoint, executor, cells, proteinFile ?? data, proteinKey, { ...reading, batchSize, progress, signal });
+        const { source, pearson, rmse, ...scores } = await evaluate(checkpoint, executor, cells, proteinFile ?? data, proteinKey, {
+          ...reading,
+          batchSize,
+          progress,
+          signal,
+        });
         const each = scores.proteins.map((name, p) => ({ name, pearson: Number.isNaN(pearson[p]!) ? null : pearson[p]!, rmse: rmse[p]! }));
         const best = [...each].sort((a, b) => (b.pearson ?? -2) - (a.pearson ?? -2)).slice(0, MAX_LISTED);
         return {
-          json: { ...scores, proteinPearson: Number.isNaN(scores.proteinPearson) ? null : scores.proteinPearson, proteins: each, matrix: source.matrix.key, valueKind: source.matrix.valueKind, geneCoverage: source.coverage.shareOfGenes },
+          json: {
+            ...scores,
+            proteinPearson: Number.isNaN(scores.proteinPearson) ? null : scores.proteinPearson,
+            proteins: each,
+            matrix: source.matrix.key,
+            valueKind: source.matrix.valueKind,
+            geneCoverage: source.coverage.shareOfGenes,
+          },
           text: [
             `${data}: ${scores.numCells} cells, ${each.length} proteins (${scores.scale === 'none' ? 'as stored' : scores.scale})${scores.missing.length > 0 ? `; not measured here: ${scores.missing.join(', ')}` : ''}`,
             `mean over proteins: Pearson ${scores.proteinPearson.toFixed(3)}, RMSE ${scores.proteinRmse.toFixed(3)}; always telling a protein's mean: RMSE ${scores.meanRmse.toFixed(3)}`,

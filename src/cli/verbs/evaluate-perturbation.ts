@@ -16,22 +16,32 @@ export const evaluatePerturbation = defineVerb({
       .option('seed', { type: 'number', default: 0, describe: 'of the ceiling and the energy distance' })
       .option('batch-size', { type: 'number', describe: 'cells computed at once [16]' }),
   async run({ checkpoint: path, data, key, control, perturbation: only, maxCells, seed, batchSize, ...flags }, { progress, signal, say }) {
-    const [{ evaluatePerturbationFile }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { Rng }, { perturbationJson, perturbationText }] = await Promise.all([
-      import('../../inference/perturb.js'),
-      import('../../train/checkpoint.js'),
-      import('../../runtime/native/load.js'),
-      import('../../runtime/program/executor.js'),
-      import('../../rng.js'),
-      import('../metrics/perturbation-table.js'),
-    ]);
+    const [{ evaluatePerturbationFile }, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { Rng }, { perturbationJson, perturbationText }] =
+      await Promise.all([
+        import('../../inference/perturb.js'),
+        import('../../train/checkpoint.js'),
+        import('../../runtime/native/load.js'),
+        import('../../runtime/program/executor.js'),
+        import('../../rng.js'),
+        import('../metrics/perturbation-table.js'),
+      ]);
     const reading = await readingOf(flags);
     const checkpoint = await loadCheckpoint(path);
     await loadTensorFlow({ notice: say });
     const executor = await createExecutor({ kind: 'auto' });
     try {
-      const result = await evaluatePerturbationFile(checkpoint, executor, data, { perturbationKey: key, control, only, ...reading, maxCells, batchSize, progress, signal }, Rng.fromSeed(seed));
+      const result = await evaluatePerturbationFile(
+        checkpoint,
+        executor,
+        data,
+        { perturbationKey: key, control, only, ...reading, maxCells, batchSize, progress, signal },
+        Rng.fromSeed(seed),
+      );
       const inTraining = result.perturbations.filter(({ name }) => result.trained.includes(name)).map(({ name }) => name);
-      const notes = [...result.notes, ...(inTraining.length > 0 ? [`training had ${inTraining.length} of the scored perturbations: their scores say little`] : [])];
+      const notes = [
+        ...result.notes,
+        ...(inTraining.length > 0 ? [`training had ${inTraining.length} of the scored perturbations: their scores say little`] : []),
+      ];
       return { json: { ...perturbationJson(result, result), inTraining, notes }, text: perturbationText(result, { ...result, notes }) };
     } finally {
       executor.dispose();

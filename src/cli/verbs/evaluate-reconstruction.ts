@@ -8,11 +8,28 @@ export const evaluateReconstruction = defineVerb({
   describe: 'hide genes of cells, let a model give them back, and compare the rankings; beside methods without a model',
   options: (y) =>
     y
-      .option('checkpoint', { type: 'string', array: true, nargs: 1, demandOption: true, describe: 'checkpoint or run folder; repeat it to compare models, the first of which --sweep takes apart' })
+      .option('checkpoint', {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        demandOption: true,
+        describe: 'checkpoint or run folder; repeat it to compare models, the first of which --sweep takes apart',
+      })
       .option('data', { type: 'string', demandOption: true, requiresArg: true, describe: 'file of cells' })
-      .option('mask-ratio', { type: 'number', array: true, describe: 'shares of each cell’s genes to hide [0.15 0.5 0.9; with --sweep seven from 0.15 to 0.95]' })
-      .option('sweep', { type: 'boolean', default: false, describe: 'also what [LAT], depth, positions, serialisation and reverse diffusion change, each alone' })
-      .option('latent', { choices: ['visible', 'whole', 'none'] as const, describe: 'what [LAT] summarises: the visible genes, or the whole cell as in training; none: no gene sees it [visible]' })
+      .option('mask-ratio', {
+        type: 'number',
+        array: true,
+        describe: 'shares of each cell’s genes to hide [0.15 0.5 0.9; with --sweep seven from 0.15 to 0.95]',
+      })
+      .option('sweep', {
+        type: 'boolean',
+        default: false,
+        describe: 'also what [LAT], depth, positions, serialisation and reverse diffusion change, each alone',
+      })
+      .option('latent', {
+        choices: ['visible', 'whole', 'none'] as const,
+        describe: 'what [LAT] summarises: the visible genes, or the whole cell as in training; none: no gene sees it [visible]',
+      })
       .option('depth', { type: 'number', describe: 'share of the molecules the model is shown; it is judged on all of them [1]' })
       .option('positions', { choices: ['rotary', 'none'] as const, describe: 'none: take the ranks away [as trained]' })
       .option('serialisation', { choices: ['entropy', 'expression', 'random'] as const, describe: 'order of the genes [as trained]' })
@@ -25,7 +42,18 @@ export const evaluateReconstruction = defineVerb({
       .option('batch-size', { type: 'number', describe: 'cells computed at once: less memory or more speed, same results [16]' })
       .option('out', { type: 'string', requiresArg: true, describe: 'folder for reconstruction.json and report.html' }),
   async run(flags, { progress, signal, say }) {
-    const [{ parseConfig }, { given, plain, scoreTables, writeResults }, { ReconstructionConfig, ReconstructionCellsConfig }, { createReconstructor }, sweeps, { loadCheckpoint }, { loadTensorFlow }, { createExecutor }, { openCellFile }, page] = await Promise.all([
+    const [
+      { parseConfig },
+      { given, plain, scoreTables, writeResults },
+      { ReconstructionConfig, ReconstructionCellsConfig },
+      { createReconstructor },
+      sweeps,
+      { loadCheckpoint },
+      { loadTensorFlow },
+      { createExecutor },
+      { openCellFile },
+      page,
+    ] = await Promise.all([
       import('../../config/load.js'),
       import('../evaluate/reconstruction-results.js'),
       import('../../tasks/reconstruction/config.js'),
@@ -52,10 +80,30 @@ export const evaluateReconstruction = defineVerb({
       const [first] = [...reconstructors.values()] as [Reconstructor];
       const { points, notes } = await sweeps.sweepReconstruction(reconstructors, base!, ratios, isSweep);
       const { matrix: source, coverage } = first.source;
-      const json = { numCells: first.numCells, numReferenceCells: first.numReferenceCells, genesPerCell: points[0]!.result.genesPerCell, checkpoints: paths, data, matrix: source.key, valueKind: source.valueKind, geneCoverage: coverage.shareOfGenes, points, notes: [...notes, ...first.source.notes] };
+      const json = {
+        numCells: first.numCells,
+        numReferenceCells: first.numReferenceCells,
+        genesPerCell: points[0]!.result.genesPerCell,
+        checkpoints: paths,
+        data,
+        matrix: source.key,
+        valueKind: source.valueKind,
+        geneCoverage: coverage.shareOfGenes,
+        points,
+        notes: [...notes, ...first.source.notes],
+      };
       const subtitle = `${data}: ${first.numCells} cells drawn at random, ${Math.round(json.genesPerCell)} genes each in the mean; baselines counted on ${first.numReferenceCells} others; ${coverage.numMatched} of ${coverage.numGenes} genes known`;
-      if (out !== undefined) await writeResults(out, json, await page.renderReconstructionPage({ title: 'Rank-value reconstruction', subtitle, points, notes: json.notes }));
-      return { json: plain(json) as Record<string, unknown>, text: [subtitle, ...scoreTables(points, page.baselineName), ...json.notes.map((note) => `- ${note}`), ...(out === undefined ? [] : [`${out}/report.html, ${out}/reconstruction.json`])].join('\n') };
+      if (out !== undefined)
+        await writeResults(out, json, await page.renderReconstructionPage({ title: 'Rank-value reconstruction', subtitle, points, notes: json.notes }));
+      return {
+        json: plain(json) as Record<string, unknown>,
+        text: [
+          subtitle,
+          ...scoreTables(points, page.baselineName),
+          ...json.notes.map((note) => `- ${note}`),
+          ...(out === undefined ? [] : [`${out}/report.html, ${out}/reconstruction.json`]),
+        ].join('\n'),
+      };
     } finally {
       for (const reconstructor of reconstructors.values()) reconstructor.dispose();
       cells.close();

@@ -26,7 +26,10 @@ export const evaluateVariational = defineVerb({
       const model = await ScDiVa.fromPretrained(checkpoint, { notice: say });
       try {
         const { source, posterior, prior, ...scores } = await evaluate(model, cells, Rng.fromSeed(seed), { ...reading, batchSize, progress, signal });
-        const methods = [{ title: 'cells made near training cells', runs: [{ ...posterior }] }, { title: 'cells made from the prior', runs: [{ ...prior }] }];
+        const methods = [
+          { title: 'cells made near training cells', runs: [{ ...posterior }] },
+          { title: 'cells made from the prior', runs: [{ ...prior }] },
+        ];
         return {
           json: { ...scores, ...posterior, prior, matrix: source.matrix.key, valueKind: source.matrix.valueKind, geneCoverage: source.coverage.shareOfGenes },
           text: [

@@ -8,4 +8,12 @@ import { evaluateReconstruction } from './evaluate-reconstruction.js';
 import { evaluateVariational } from './evaluate-variational.js';
 
 /** One file a task: evaluate-<task>.ts. */
-export const evaluate = defineGroup('evaluate', 'score a trained model on files of cells', [evaluateAnnotation, evaluateIntegration, evaluatePerturbation, evaluateReconstruction, evaluateGeneCorrelation, evaluateVariational, evaluateMultimodal]);
+export const evaluate = defineGroup('evaluate', 'score a trained model on files of cells', [
+  evaluateAnnotation,
+  evaluateIntegration,
+  evaluatePerturbation,
+  evaluateReconstruction,
+  evaluateGeneCorrelation,
+  evaluateVariational,
+  evaluateMultimodal,
+]);

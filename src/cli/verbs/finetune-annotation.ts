@@ -21,7 +21,11 @@ export const finetuneAnnotation = defineFinetune<AnnotationConfig, AnnotationRes
     ['unknownAuroc', 'AUROC unseen'],
   ],
   async load() {
-    const [{ loadConfig }, { AnnotationConfig }, { resultsJson }] = await Promise.all([import('../../config/load.js'), import('../../tasks/annotation/config.js'), import('../../tasks/annotation/results.js')]);
+    const [{ loadConfig }, { AnnotationConfig }, { resultsJson }] = await Promise.all([
+      import('../../config/load.js'),
+      import('../../tasks/annotation/config.js'),
+      import('../../tasks/annotation/results.js'),
+    ]);
     return {
       loadConfig: (path, set) => loadConfig(AnnotationConfig, path, set),
       settle: async (config, run) => (await import('../../plan/micro-batch.js')).settleMicroBatch({ task: 'annotation', config }, run),
@@ -34,7 +38,9 @@ export const finetuneAnnotation = defineFinetune<AnnotationConfig, AnnotationRes
 
 function describeThreshold({ methods, unknownThreshold }: AnnotationResult): string[] {
   const own = methods[0]!.runs[0]!;
-  return [`below a confidence of ${unknownThreshold.toFixed(3)} a label is withheld: ${percent(own['shareUnknown']!)} of the test cells${own['accuracyOfKnown'] === undefined ? '' : `; of the others ${percent(own['accuracyOfKnown'])} are right`}`];
+  return [
+    `below a confidence of ${unknownThreshold.toFixed(3)} a label is withheld: ${percent(own['shareUnknown']!)} of the test cells${own['accuracyOfKnown'] === undefined ? '' : `; of the others ${percent(own['accuracyOfKnown'])} are right`}`,
+  ];
 }
 
 function percent(share: number): string {

@@ -8,9 +8,17 @@ export const finetuneFewShot = defineVerb({
   stopping: STOPPING_A_TRAINING,
   options: (y) =>
     trainingOptions(y, 'tune.kind=head')
-      .option('shots', { type: 'string', default: '1,5,10,50', requiresArg: true, describe: 'labelled cells a type, for training and at most as many for validation' })
+      .option('shots', {
+        type: 'string',
+        default: '1,5,10,50',
+        requiresArg: true,
+        describe: 'labelled cells a type, for training and at most as many for validation',
+      })
       .option('seeds', { type: 'number', default: 3, describe: 'draws of the cells, from train.seed on' })
-      .example('$0 finetune few-shot --config configs/annotation-few-shot.yaml --set data.corpus=pbmc.corpus --set checkpoint=runs/pretrain --out runs/few', ''),
+      .example(
+        '$0 finetune few-shot --config configs/annotation-few-shot.yaml --set data.corpus=pbmc.corpus --set checkpoint=runs/pretrain --out runs/few',
+        '',
+      ),
   async run({ config: file, out, set, resume, shots, seeds }, context) {
     const { ConfigError } = await import('../../errors.js');
     if (!(Number.isInteger(seeds) && seeds > 0)) throw new ConfigError({ key: '--seeds', found: String(seeds), expected: 'a whole number above 0' });
@@ -19,6 +27,11 @@ export const finetuneFewShot = defineVerb({
     const config = await loadConfig(AnnotationConfig, path, set);
     const { fewShotCurve, fewShotLines } = await import('../../tasks/annotation/few-shot.js');
     const curve = await fewShotCurve({ config, out: folder, isResumed: resume, numSeeds: seeds, context }, shots.split(',').map(Number));
-    return { json: { ...curve }, text: [`macro-F1 on ${curve.points[0]!.numCells.test} test cells, mean ± sd of ${seeds} draws`, ...fewShotLines(curve), `results: ${curve.out}`].join('\n') };
+    return {
+      json: { ...curve },
+      text: [`macro-F1 on ${curve.points[0]!.numCells.test} test cells, mean ± sd of ${seeds} draws`, ...fewShotLines(curve), `results: ${curve.out}`].join(
+        '\n',
+      ),
+    };
   },
 });

@@ -25,7 +25,9 @@ export const finetuneIntegration = defineFinetune<IntegrationConfig, Integration
       finetune: async (request) => (await import('../../tasks/integration/finetune.js')).finetuneIntegration(request),
       json: (result) => result,
       remarks: ({ contrastive, labelKey }) => [
-        ...(contrastive === 'labels' ? ['ScDiVa has seen the types of training cells; PCA and Harmony have seen none'] : ['ScDiVa has learned from clusters after Harmony; no method has seen a type']),
+        ...(contrastive === 'labels'
+          ? ['ScDiVa has seen the types of training cells; PCA and Harmony have seen none']
+          : ['ScDiVa has learned from clusters after Harmony; no method has seen a type']),
         ...(labelKey === null ? ['no types: ASW batch and graph connectivity take all cells as one type'] : []),
       ],
     };

@@ -19,5 +19,8 @@ export const finetuneMultitask = defineFinetune<MultitaskConfig, MultitaskResult
 });
 
 function describeDrops({ drops }: MultitaskResult): string[] {
-  return drops.map(({ name, metric, together, alone, drop }) => `${name}: ${metric} ${alone.toFixed(3)} alone, ${together.toFixed(3)} together: ${drop > 0 ? `${drop.toFixed(3)} lost` : `${(-drop).toFixed(3)} gained`}`);
+  return drops.map(
+    ({ name, metric, together, alone, drop }) =>
+      `${name}: ${metric} ${alone.toFixed(3)} alone, ${together.toFixed(3)} together: ${drop > 0 ? `${drop.toFixed(3)} lost` : `${(-drop).toFixed(3)} gained`}`,
+  );
 }

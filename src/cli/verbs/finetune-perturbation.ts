@@ -18,14 +18,21 @@ export const finetunePerturbation = defineFinetune<PerturbationConfig, Perturbat
   exampleSet: 'split.unseenGeneShare=0',
   columns: COLUMNS,
   async load() {
-    const [{ loadConfig }, { PerturbationConfig }, { methodLines }] = await Promise.all([import('../../config/load.js'), import('../../tasks/perturbation/config.js'), import('../../tasks/finetune/methods.js')]);
+    const [{ loadConfig }, { PerturbationConfig }, { methodLines }] = await Promise.all([
+      import('../../config/load.js'),
+      import('../../tasks/perturbation/config.js'),
+      import('../../tasks/finetune/methods.js'),
+    ]);
     return {
       loadConfig: (path, set) => loadConfig(PerturbationConfig, path, set),
       finetune: async (request) => (await import('../../tasks/perturbation/finetune.js')).finetunePerturbation(request),
       json: (result) => result,
       remarks: ({ groups }) => [
         'a method that cannot say anything about a perturbation is scored on the others: the last column counts them; a collapse index near 0: all perturbations are predicted alike',
-        ...methodLines(groups[0]!.methods.filter(({ name }) => name === 'ceiling'), COLUMNS),
+        ...methodLines(
+          groups[0]!.methods.filter(({ name }) => name === 'ceiling'),
+          COLUMNS,
+        ),
         ...groups.slice(1).flatMap(({ title, methods }) => ['', title, ...methodLines(methods, COLUMNS)]),
       ],
     };

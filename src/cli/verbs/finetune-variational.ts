@@ -28,7 +28,9 @@ export const finetuneVariational = defineFinetune<VariationalConfig, Variational
       json: (result) => result,
       remarks: ({ numGenerated, latentDim, methods: [model] }) => [
         `ELBO, nll and KL in nats a cell; ${numGenerated} made cells against as many held-out ones: an AUC of 0.5 means that they cannot be told apart`,
-        ...(model!.runs[0]!['numActiveUnits'] === 0 ? [`none of the ${latentDim} latent dimensions is used (collapsed): lower latent.klWeight, or train longer`] : []),
+        ...(model!.runs[0]!['numActiveUnits'] === 0
+          ? [`none of the ${latentDim} latent dimensions is used (collapsed): lower latent.klWeight, or train longer`]
+          : []),
       ],
     };
   },

@@ -33,7 +33,14 @@ interface FinetuneVerb<C extends FinetuneConfig, R extends TaskResult> {
 }
 
 /** `scdiva finetune <task>`: config file → training with one or more seeds → table of the model beside simple methods. */
-export function defineFinetune<C extends FinetuneConfig, R extends TaskResult>({ task, describe, exampleSet, columns: always, optionalColumns = [], load }: FinetuneVerb<C, R>): AnyVerb {
+export function defineFinetune<C extends FinetuneConfig, R extends TaskResult>({
+  task,
+  describe,
+  exampleSet,
+  columns: always,
+  optionalColumns = [],
+  load,
+}: FinetuneVerb<C, R>): AnyVerb {
   return defineVerb({
     command: task,
     describe,
@@ -49,14 +56,23 @@ export function defineFinetune<C extends FinetuneConfig, R extends TaskResult>({
       const { path, folder } = locateRun({ file, out, isResumed: resume || autoResume, example: `configs/debug/${task}.yaml` });
       const recipe = await load();
       const asked = await recipe.loadConfig(path, set);
-      if (!recipe.settle && asked.train.microBatch === 'auto') throw new ConfigError({ file: path, key: 'train.microBatch', found: `auto, which ${task} does not know`, hint: 'set train.accumulation, and train.microBatch to null' });
+      if (!recipe.settle && asked.train.microBatch === 'auto')
+        throw new ConfigError({
+          file: path,
+          key: 'train.microBatch',
+          found: `auto, which ${task} does not know`,
+          hint: 'set train.accumulation, and train.microBatch to null',
+        });
       const { joinWorkers } = await import('../join-workers.js');
       const context = await joinWorkers(asked.train, alone);
       const { startsFromCheckpoint } = await import('../starts-from-checkpoint.js');
       const isResumed = await startsFromCheckpoint({ resume, autoResume }, folder, context);
       const { config, microBatch } = (await recipe.settle?.(asked, { ...context, out: folder, isResumed })) ?? { config: asked };
       const result = await recipe.finetune({ config, out: folder, isResumed, numSeeds: seeds, microBatch, profileSteps: numProfiled, context });
-      const columns = [...(typeof always === 'function' ? always(result) : always), ...optionalColumns.filter(([metric]) => result.methods.some(({ runs }) => runs.some((run) => run[metric] !== undefined)))];
+      const columns = [
+        ...(typeof always === 'function' ? always(result) : always),
+        ...optionalColumns.filter(([metric]) => result.methods.some(({ runs }) => runs.some((run) => run[metric] !== undefined))),
+      ];
       const { methodLines, methodsJson, tableHead } = await import('../../tasks/finetune/methods.js');
       return {
         json: { ...recipe.json(result), ...methodsJson(result, columns) },

@@ -8,4 +8,12 @@ import { finetunePerturbation } from './finetune-perturbation.js';
 import { finetuneVariational } from './finetune-variational.js';
 
 /** One file a task: finetune-<task>.ts. */
-export const finetune = defineGroup('finetune', 'train a pretrained model for a task', [finetuneAnnotation, finetuneFewShot, finetuneIntegration, finetunePerturbation, finetuneMultitask, finetuneVariational, finetuneMultimodal]);
+export const finetune = defineGroup('finetune', 'train a pretrained model for a task', [
+  finetuneAnnotation,
+  finetuneFewShot,
+  finetuneIntegration,
+  finetunePerturbation,
+  finetuneMultitask,
+  finetuneVariational,
+  finetuneMultimodal,
+]);

@@ -30,4 +30,34 @@ import { verify } from './verify.js';
 import { web } from './web.js';
 
 /** Every verb, in the order of a model's life; each is one file beside this one. */
-export const verbs: readonly AnyVerb[] = [setup, doctor, quickstart, data, models, inspect, importWeights, plan, pretrain, finetune, launch, adapter, evaluate, ablate, embed, annotate, reference, integrate, perturb, proteins, grn, generate, serve, trajectory, exportModel, web, verify, metrics, report];
+export const verbs: readonly AnyVerb[] = [
+  setup,
+  doctor,
+  quickstart,
+  data,
+  models,
+  inspect,
+  importWeights,
+  plan,
+  pretrain,
+  finetune,
+  launch,
+  adapter,
+  evaluate,
+  ablate,
+  embed,
+  annotate,
+  reference,
+  integrate,
+  perturb,
+  proteins,
+  grn,
+  generate,
+  serve,
+  trajectory,
+  exportModel,
+  web,
+  verify,
+  metrics,
+  report,
+];

@@ -5,7 +5,7 @@ import { describeFile, readingOptions, type ReadingFlags } from './reading-optio
 
 export const integrate = defineVerb<ReadingFlags>({
   command: 'integrate <files..>',
-  describe: 'add places in one space free of sequencing batches, obsm[\'X_scdiva_integrated\'], to copies of files',
+  describe: "add places in one space free of sequencing batches, obsm['X_scdiva_integrated'], to copies of files",
   options: readingOptions,
   async run({ checkpoint, files, out, batchSize, precision, ...flags }, { progress, signal, say }) {
     const [{ ScDiVa }, { ScDiVaInference }, { integrateFile, planOutputs, provenanceOf }, { packageVersion }] = await Promise.all([
@@ -27,7 +27,17 @@ export const integrate = defineVerb<ReadingFlags>({
         reports.push(report);
         for (const line of describeFile(report)) say(line);
       }
-      return { json: { numCells: reports.reduce((sum, { numCells }) => sum + numCells, 0), numDims: outputDim, batchKey, contrastive, files: reports, checkpoint: model.checkpoint.folder, checkpointSha256: provenance.sha256 } };
+      return {
+        json: {
+          numCells: reports.reduce((sum, { numCells }) => sum + numCells, 0),
+          numDims: outputDim,
+          batchKey,
+          contrastive,
+          files: reports,
+          checkpoint: model.checkpoint.folder,
+          checkpointSha256: provenance.sha256,
+        },
+      };
     } finally {
       await engine.dispose();
       model.dispose();

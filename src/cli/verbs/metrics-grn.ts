@@ -12,7 +12,11 @@ export const metricsGrn = defineVerb({
       .option('expression', { type: 'string', describe: 'cells the network was inferred from: adds co-expression as a row' })
       .option('seed', { type: 'number', default: 1, describe: 'of the shuffled networks' }),
   async run({ edges, truth, tf, expression, seed }) {
-    const [{ loadNetwork, coExpressionEdges }, { scoreNetwork, networkText }, { Rng }] = await Promise.all([import('../metrics/network-data.js'), import('../metrics/network-table.js'), import('../../rng.js')]);
+    const [{ loadNetwork, coExpressionEdges }, { scoreNetwork, networkText }, { Rng }] = await Promise.all([
+      import('../metrics/network-data.js'),
+      import('../metrics/network-table.js'),
+      import('../../rng.js'),
+    ]);
     const data = await loadNetwork({ edges, truth, tf });
     const coExpression = expression === undefined ? undefined : await coExpressionEdges(expression, data.universe);
     const result = scoreNetwork(data, coExpression?.edges, Rng.fromSeed(seed));

@@ -22,14 +22,28 @@ export const metricsIntegration = defineVerb({
       import('../metrics/integration-table.js'),
       import('../../rng.js'),
     ]);
-    if (names.length === 0 && !baselines) throw new DataError({ file, key: '--embedding', found: 'missing', expected: 'an obsm entry to score', hint: 'or --baselines for principal components of the expression' });
+    if (names.length === 0 && !baselines)
+      throw new DataError({
+        file,
+        key: '--embedding',
+        found: 'missing',
+        expected: 'an obsm entry to score',
+        hint: 'or --baselines for principal components of the expression',
+      });
     const rng = Rng.fromSeed(seed);
     const data = await loadIntegration({ file, embeddings: names, batchKey, labelKey, baselines, beforeKey, rng: rng.fork('pca') });
     const columns = [];
     for (const { name, points } of data.embeddings) {
       const bar = progress.start(`scoring ${name}`, NUM_PARTS, 'parts');
       let done = 0;
-      const scores = await integrationScores({ embedding: points, labels: data.labels, techBatches: data.techBatches, ...(data.before && { before: data.before }), rng: rng.fork('scores'), onPart: (part) => bar.update(done++, part) });
+      const scores = await integrationScores({
+        embedding: points,
+        labels: data.labels,
+        techBatches: data.techBatches,
+        ...(data.before && { before: data.before }),
+        rng: rng.fork('scores'),
+        onPart: (part) => bar.update(done++, part),
+      });
       bar.update(NUM_PARTS);
       bar.stop();
       columns.push({ name, scores });
@@ -37,7 +51,12 @@ export const metricsIntegration = defineVerb({
     const facts = { numCells: data.labels.length, numLeftOut: data.numLeftOut, numLabels: data.numLabels, numBatches: data.numBatches };
     const [first] = columns;
     return {
-      json: { ...plainNumbers(first!.scores), embedding: first!.name, ...facts, ...(columns.length > 1 && { embeddings: Object.fromEntries(columns.map(({ name, scores }) => [name, plainNumbers(scores)])) }) },
+      json: {
+        ...plainNumbers(first!.scores),
+        embedding: first!.name,
+        ...facts,
+        ...(columns.length > 1 && { embeddings: Object.fromEntries(columns.map(({ name, scores }) => [name, plainNumbers(scores)])) }),
+      },
       text: [
         `${file}: ${facts.numCells} cells of ${facts.numLabels} types (${labelKey}) in ${facts.numBatches} batches (${batchKey})${facts.numLeftOut > 0 ? `; ${facts.numLeftOut} left out, without type, batch or coordinates` : ''}`,
         ...data.notes,

@@ -6,7 +6,11 @@ export const metricsPerturbation = defineVerb({
   describe: 'predicted against real responses to perturbations, beside simple methods and a ceiling',
   options: (y) =>
     y
-      .positional('real', { type: 'string', demandOption: true, describe: '.h5ad of real cells, the control among them; what is not predicted trains the baselines' })
+      .positional('real', {
+        type: 'string',
+        demandOption: true,
+        describe: '.h5ad of real cells, the control among them; what is not predicted trains the baselines',
+      })
       .positional('predicted', { type: 'string', demandOption: true, describe: '.h5ad of predicted cells, one (a mean) or many a perturbation' })
       .option('perturbation', { type: 'string', demandOption: true, describe: 'obs column of the perturbation, in both' })
       .option('control', { type: 'string', demandOption: true, describe: 'its value for control cells' })

@@ -5,4 +5,10 @@ import { metricsIntegration } from './metrics-integration.js';
 import { metricsPerturbation } from './metrics-perturbation.js';
 import { metricsReconstruction } from './metrics-reconstruction.js';
 
-export const metrics = defineGroup('metrics', 'score anyone’s results from their files, without a model', [metricsAnnotation, metricsIntegration, metricsPerturbation, metricsReconstruction, metricsGrn]);
+export const metrics = defineGroup('metrics', 'score anyone’s results from their files, without a model', [
+  metricsAnnotation,
+  metricsIntegration,
+  metricsPerturbation,
+  metricsReconstruction,
+  metricsGrn,
+]);

@@ -12,7 +12,10 @@ export const models = defineVerb({
       return { json: { removed: remove, freedBytes }, text: `${remove} removed, ${size(freedBytes)} freed` };
     }
     const found = await cachedModels(settings);
-    const lines = found.map(({ repository, folder, revision, commit, sizeBytes, path }) => `${repository}${folder && `/${folder}`}@${revision}  ${commit.slice(0, 8)}  ${size(sizeBytes)}  ${path}`);
+    const lines = found.map(
+      ({ repository, folder, revision, commit, sizeBytes, path }) =>
+        `${repository}${folder && `/${folder}`}@${revision}  ${commit.slice(0, 8)}  ${size(sizeBytes)}  ${path}`,
+    );
     return { json: { cache: settings.cacheFolder, models: found }, text: lines.join('\n') || `none in ${settings.cacheFolder}` };
   },
 });

@@ -32,14 +32,35 @@ export const perturb = defineVerb({
     await loadTensorFlow({ notice: say });
     const executor = await createExecutor({ kind: 'auto' });
     try {
-      const report = await perturbFile(checkpoint, executor, { input: file, output: out, perturbations: perturbation, version: packageVersion() }, { perturbationKey: key, control, direction, maxCells, ...reading, batchSize, progress, signal });
+      const report = await perturbFile(
+        checkpoint,
+        executor,
+        { input: file, output: out, perturbations: perturbation, version: packageVersion() },
+        { perturbationKey: key, control, direction, maxCells, ...reading, batchSize, progress, signal },
+      );
       const { predictions, geneNames, numControlCells, notes } = report;
       const described = predictions.map(({ perturbation: { name, parts, direction: done }, isTrained, seenGenes, meanChange }) => {
-        const order = Array.from(meanChange.keys()).sort((a, b) => Math.abs(meanChange[b]!) - Math.abs(meanChange[a]!)).slice(0, NUM_TOP);
-        return { perturbation: name, direction: done, isTrained, seenGenes, unseenGenes: parts.filter((part) => !seenGenes.includes(part)), topGenes: order.map((gene) => ({ gene: geneNames[gene]!, change: meanChange[gene]! })) };
+        const order = Array.from(meanChange.keys())
+          .sort((a, b) => Math.abs(meanChange[b]!) - Math.abs(meanChange[a]!))
+          .slice(0, NUM_TOP);
+        return {
+          perturbation: name,
+          direction: done,
+          isTrained,
+          seenGenes,
+          unseenGenes: parts.filter((part) => !seenGenes.includes(part)),
+          topGenes: order.map((gene) => ({ gene: geneNames[gene]!, change: meanChange[gene]! })),
+        };
       });
       return {
-        json: { out, numControlCells, numCells: predictions.reduce((n, { cells }) => n + cells.length, 0), numGenes: geneNames.length, predictions: described, notes },
+        json: {
+          out,
+          numControlCells,
+          numCells: predictions.reduce((n, { cells }) => n + cells.length, 0),
+          numGenes: geneNames.length,
+          predictions: described,
+          notes,
+        },
         text: [
           ...notes,
           ...described.flatMap(({ perturbation: name, direction: done, isTrained, unseenGenes, topGenes }) => [

@@ -28,7 +28,19 @@ export const pretrain = defineVerb({
   },
 });
 
-function describe({ out, step, metrics, baselines, hasStoppedEarly }: { out: string; step: number; metrics: Readonly<Record<string, number>>; baselines: Readonly<Record<string, Readonly<Record<string, number>>>>; hasStoppedEarly: boolean }): string {
+function describe({
+  out,
+  step,
+  metrics,
+  baselines,
+  hasStoppedEarly,
+}: {
+  out: string;
+  step: number;
+  metrics: Readonly<Record<string, number>>;
+  baselines: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  hasStoppedEarly: boolean;
+}): string {
   const rows = Object.entries({ model: metrics, ...baselines }).filter(([, scores]) => Object.keys(scores).length > 0);
   const names = Object.keys(rows[0]?.[1] ?? {});
   const line = (cells: readonly string[]): string => `  ${cells.map((cell, i) => (i === 0 ? cell.padEnd(10) : cell.padStart(18))).join('')}`;

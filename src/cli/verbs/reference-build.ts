@@ -24,7 +24,11 @@ export const referenceBuild = defineVerb({
     const reading = await readingOf(flags);
     const model = await ScDiVa.fromPretrained(checkpoint, { precision, notice: say });
     try {
-      const { manifest, numUnlabelled, numEmpty } = await buildReference(model, { input: file, labelKey: label, out, version: packageVersion() }, { numNeighbours: neighbours, threshold, ...reading, batchSize, progress, signal });
+      const { manifest, numUnlabelled, numEmpty } = await buildReference(
+        model,
+        { input: file, labelKey: label, out, version: packageVersion() },
+        { numNeighbours: neighbours, threshold, ...reading, batchSize, progress, signal },
+      );
       const { numCells, classes, classSizes, leaveOneOut, numNeighbours } = manifest;
       const lines = [
         `${file}: ${numCells} cells of ${classes.length} types → ${out}`,
@@ -34,7 +38,20 @@ export const referenceBuild = defineVerb({
         ...(numEmpty > 0 ? [`${numEmpty} cells without any gene that the model knows are left out`] : []),
       ];
       return {
-        json: { out, numCells, numUnlabelled, numEmpty, labelKey: label, classes, classSizes, numNeighbours, threshold: manifest.threshold, leaveOneOutAccuracy: leaveOneOut.accuracy, checkpoint: model.checkpoint.folder, fingerprint: manifest.model.fingerprint },
+        json: {
+          out,
+          numCells,
+          numUnlabelled,
+          numEmpty,
+          labelKey: label,
+          classes,
+          classSizes,
+          numNeighbours,
+          threshold: manifest.threshold,
+          leaveOneOutAccuracy: leaveOneOut.accuracy,
+          checkpoint: model.checkpoint.folder,
+          fingerprint: manifest.model.fingerprint,
+        },
         text: lines.join('\n'),
       };
     } finally {

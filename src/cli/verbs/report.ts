@@ -8,7 +8,11 @@ export const report = defineVerb({
       .positional('run', { type: 'string', demandOption: true, describe: 'folder of quickstart, pretrain or finetune' })
       .option('out', { type: 'string', requiresArg: true, describe: 'HTML file to write [RUN/report.html]' }),
   async run({ run, out }) {
-    const [{ join }, { readRun }, { writeReport }] = await Promise.all([import('node:path'), import('../../report/run-folder.js'), import('../../report/write.js')]);
+    const [{ join }, { readRun }, { writeReport }] = await Promise.all([
+      import('node:path'),
+      import('../../report/run-folder.js'),
+      import('../../report/write.js'),
+    ]);
     const file = out ?? join(run, 'report.html');
     const data = await readRun(run);
     await writeReport(file, data);

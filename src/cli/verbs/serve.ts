@@ -23,14 +23,51 @@ export const serve = defineVerb({
       .option('batch-delay', { type: 'number', describe: 'milliseconds that cells wait for others while nothing is computed [2]' })
       .option('precision', { choices: ['f32', 'bf16'] as const, default: 'f32' as const, describe: 'bf16: faster, about three digits' })
       .option('executor', { choices: ['auto', 'eager', 'graph'] as const, default: 'auto' as const, describe: 'how to compute: compiled graph, or op by op' }),
-  async run({ checkpoint, reference, host, port, maxRequests, maxFiles, maxBodyMb, maxUploadMb, timeout, fileTimeout, grace, batchSize, batchDelay, precision, executor }, { log, progress, signal, say }) {
-    const [{ parseConfig }, { ServerConfig }, { serve: start }, { packageVersion }] = await Promise.all([import('../../config/load.js'), import('../../server/config.js'), import('../../server/serve.js'), import('../package-version.js')]);
+  async run(
+    {
+      checkpoint,
+      reference,
+      host,
+      port,
+      maxRequests,
+      maxFiles,
+      maxBodyMb,
+      maxUploadMb,
+      timeout,
+      fileTimeout,
+      grace,
+      batchSize,
+      batchDelay,
+      precision,
+      executor,
+    },
+    { log, progress, signal, say },
+  ) {
+    const [{ parseConfig }, { ServerConfig }, { serve: start }, { packageVersion }] = await Promise.all([
+      import('../../config/load.js'),
+      import('../../server/config.js'),
+      import('../../server/serve.js'),
+      import('../package-version.js'),
+    ]);
     const times = (value: number | undefined, factor: number): number | undefined => value && Math.round(value * factor);
-    const given = { host, port, maxRequests, maxFiles, maxBodyBytes: times(maxBodyMb, MIB), maxUploadBytes: times(maxUploadMb, MIB), timeoutMs: times(timeout, 1000), fileTimeoutMs: times(fileTimeout, 1000), graceMs: times(grace, 1000), batchSize, batchDelayMs: batchDelay };
+    const given = {
+      host,
+      port,
+      maxRequests,
+      maxFiles,
+      maxBodyBytes: times(maxBodyMb, MIB),
+      maxUploadBytes: times(maxUploadMb, MIB),
+      timeoutMs: times(timeout, 1000),
+      fileTimeoutMs: times(fileTimeout, 1000),
+      graceMs: times(grace, 1000),
+      batchSize,
+      batchDelayMs: batchDelay,
+    };
     const config = parseConfig(ServerConfig, Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)));
     const server = await start({ checkpoint, reference, config, version: packageVersion(), log, progress, signal, precision, executor, notice: say });
     say(`listening on ${server.url}: ${server.endpoints.filter((path) => path.startsWith('/v1/')).join(', ')}; described at ${server.url}/openapi.json`);
-    if (!/^(127\.|\[::1\]|localhost)/.test(new URL(server.url).hostname)) say('anybody who reaches this address may use it: there is no log-in; put it behind a proxy that has one');
+    if (!/^(127\.|\[::1\]|localhost)/.test(new URL(server.url).hostname))
+      say('anybody who reaches this address may use it: there is no log-in; put it behind a proxy that has one');
     await new Promise<void>((resolve) => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })));
     await server.stop();
     return { json: { url: server.url, endpoints: server.endpoints, checkpoint }, text: 'stopped' };

@@ -18,7 +18,10 @@ export const setup = defineVerb<{ gpu: boolean; force: boolean; optional: boolea
       return { json: { ...json, ...loops.json }, text: [text, loops.text].filter(Boolean).join('\n') };
     } catch (error) {
       if (!optional || !(error instanceof SetupError)) throw error;
-      return { json: { backend: 'wasm', reason: error.message, ...loops.json }, text: `no native TensorFlow, the slower WebAssembly backend will be used: ${error.message}` };
+      return {
+        json: { backend: 'wasm', reason: error.message, ...loops.json },
+        text: `no native TensorFlow, the slower WebAssembly backend will be used: ${error.message}`,
+      };
     }
   },
 });

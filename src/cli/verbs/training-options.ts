@@ -12,8 +12,15 @@ export const trainingOptions = (y: Argv, example: string) =>
     .option('out', { type: 'string', requiresArg: true, describe: 'run folder, a checkpoint folder when done; default: runs/<name of the config>' })
     .option('set', { type: 'string', array: true, nargs: 1, default: [] as string[], describe: `key.path=value over the file: ${example}` })
     .option('resume', { type: 'boolean', default: false, describe: 'go on from the last checkpoint of the run folder' })
-    .option('auto-resume', { type: 'boolean', default: false, describe: 'as --resume where there is a checkpoint, else from the beginning: the same command for a first start and a restart' })
-    .option('profile', { type: 'string', describe: `measure every op of this many steps [${DEFAULT_PROFILE_STEPS}]; writes a trace for Perfetto, Chrome and TensorBoard` });
+    .option('auto-resume', {
+      type: 'boolean',
+      default: false,
+      describe: 'as --resume where there is a checkpoint, else from the beginning: the same command for a first start and a restart',
+    })
+    .option('profile', {
+      type: 'string',
+      describe: `measure every op of this many steps [${DEFAULT_PROFILE_STEPS}]; writes a trace for Perfetto, Chrome and TensorBoard`,
+    });
 
 /** @param flag as yargs gives it: undefined = no --profile, '' = without a number @throws ConfigError */
 export async function profileSteps(flag: string | undefined): Promise<number | undefined> {

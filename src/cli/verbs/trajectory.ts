@@ -18,7 +18,16 @@ export const trajectory = defineVerb({
       .option('out', { type: 'string', requiresArg: true, describe: "the .h5ad to write, with obs['scdiva_pseudotime'] and uns['scdiva_trajectory']" })
       .option('report', { type: 'string', requiresArg: true, describe: '.html page or .svg picture to write' }),
   async run({ file, embedding, group, rootGroup, rootCell, time, neighbours, components, seed, out, report }, { progress }) {
-    const [{ ConfigError, OutputError }, { readTrajectoryCells, rootOf }, { groupEdges, groupTimes, timeAgreement, trajectoryMap }, { diffusionPseudotime }, { groupGraph }, { Rng }, { wholeNumber }, { plain }] = await Promise.all([
+    const [
+      { ConfigError, OutputError },
+      { readTrajectoryCells, rootOf },
+      { groupEdges, groupTimes, timeAgreement, trajectoryMap },
+      { diffusionPseudotime },
+      { groupGraph },
+      { Rng },
+      { wholeNumber },
+      { plain },
+    ] = await Promise.all([
       import('../../errors.js'),
       import('../trajectory/read.js'),
       import('../trajectory/results.js'),
@@ -28,8 +37,10 @@ export const trajectory = defineVerb({
       import('../build-flags.js'),
       import('../evaluate/reconstruction-results.js'),
     ]);
-    if (rootGroup === undefined && rootCell === undefined) throw new ConfigError({ key: '--root-group', found: 'missing', expected: 'the group or, with --root-cell, the cell that the process begins at' });
-    if (report !== undefined && !/\.(html|svg)$/.test(report)) throw new OutputError({ file: report, found: 'neither .html nor .svg', hint: 'name a file with one of these endings' });
+    if (rootGroup === undefined && rootCell === undefined)
+      throw new ConfigError({ key: '--root-group', found: 'missing', expected: 'the group or, with --root-cell, the cell that the process begins at' });
+    if (report !== undefined && !/\.(html|svg)$/.test(report))
+      throw new OutputError({ file: report, found: 'neither .html nor .svg', hint: 'name a file with one of these endings' });
     const options = { numNeighbours: wholeNumber('--neighbours', neighbours, 2), numComponents: wholeNumber('--components', components, 2) };
     const rng = Rng.fromSeed(wholeNumber('--seed', seed, 0)).fork('trajectory');
     const cells = await readTrajectoryCells(file, embedding, group, time);
@@ -52,25 +63,62 @@ export const trajectory = defineVerb({
       `pseudotime: diffusion distance from the root (Haghverdi 2016), ${options.numNeighbours} neighbours, ${options.numComponents} components; graph of groups: PAGA (Wolf 2019)`,
       ...(numApart > 0 ? [`${numApart} cells are not joined to the root by the neighbour graph: they have no pseudotime`] : []),
       ...(numWithout > 0 ? [`${numWithout} cells have no coordinates in ${embedding}: left out`] : []),
-      ...(agreement ? [`Spearman with obs['${time}'] ${agreement.spearman.toFixed(3)}; of the distance along the first principal component of ${embedding} ${agreement.spearmanPca.toFixed(3)} (${agreement.numCells} cells)`] : []),
+      ...(agreement
+        ? [
+            `Spearman with obs['${time}'] ${agreement.spearman.toFixed(3)}; of the distance along the first principal component of ${embedding} ${agreement.spearmanPca.toFixed(3)} (${agreement.numCells} cells)`,
+          ]
+        : []),
     ];
     if (out !== undefined) {
       const { writeAnnotatedH5ad } = await import('../../data/writers/h5ad.js');
       const values = new Float32Array(cells.numCells).fill(NaN);
       cells.rows.forEach((row, i) => (values[row] = found.values[i]!));
       const { numNeighbours, numComponents } = options;
-      const table = { edges_from: edges.map(({ a }) => name(a)), edges_to: edges.map(({ b }) => name(b)), edges_connectivity: Float64Array.from(edges, ({ connectivity }) => connectivity), edges_in_tree: Int32Array.from(edges, ({ isOfTree }) => Number(isOfTree)) };
+      const table = {
+        edges_from: edges.map(({ a }) => name(a)),
+        edges_to: edges.map(({ b }) => name(b)),
+        edges_connectivity: Float64Array.from(edges, ({ connectivity }) => connectivity),
+        edges_in_tree: Int32Array.from(edges, ({ isOfTree }) => Number(isOfTree)),
+      };
       const settings = { embedding, group, root: rootName, num_neighbours: numNeighbours, num_components: numComponents, groups: cells.groupNames };
-      await writeAnnotatedH5ad({ input: file, output: out, obs: { scdiva_pseudotime: { kind: 'numeric', values } }, uns: { scdiva_trajectory: { ...settings, ...(edges.length > 0 && table) } } });
+      await writeAnnotatedH5ad({
+        input: file,
+        output: out,
+        obs: { scdiva_pseudotime: { kind: 'numeric', values } },
+        uns: { scdiva_trajectory: { ...settings, ...(edges.length > 0 && table) } },
+      });
     }
     if (report !== undefined) {
-      const [{ renderTrajectoryPage, trajectorySvg }, { writeFileAtomic }] = await Promise.all([import('../../report/trajectory-page.js'), import('../../files.js')]);
+      const [{ renderTrajectoryPage, trajectorySvg }, { writeFileAtomic }] = await Promise.all([
+        import('../../report/trajectory-page.js'),
+        import('../../files.js'),
+      ]);
       const map = trajectoryMap(cells, found, edges, rng.fork('picture'));
-      await writeFileAtomic(report, report.endsWith('.svg') ? await trajectorySvg(map) : await renderTrajectoryPage({ title: 'Trajectory', subtitle: `${cells.rows.length} cells of ${file} by ${embedding}, from ${rootName}`, map, groups, notes }));
+      await writeFileAtomic(
+        report,
+        report.endsWith('.svg')
+          ? await trajectorySvg(map)
+          : await renderTrajectoryPage({
+              title: 'Trajectory',
+              subtitle: `${cells.rows.length} cells of ${file} by ${embedding}, from ${rootName}`,
+              map,
+              groups,
+              notes,
+            }),
+      );
     }
     const tree = graph.tree.map(([a, b]) => `${name(a)} – ${name(b)} (${graph.connectivities[a * graph.numGroups + b]!.toFixed(2)})`);
     return {
-      json: plain({ numCells: cells.rows.length, numTimed, root: rootName, groups, edges: edges.map(({ a, b, ...edge }) => ({ from: name(a), to: name(b), ...edge })), agreement, out, report }) as Record<string, unknown>,
+      json: plain({
+        numCells: cells.rows.length,
+        numTimed,
+        root: rootName,
+        groups,
+        edges: edges.map(({ a, b, ...edge }) => ({ from: name(a), to: name(b), ...edge })),
+        agreement,
+        out,
+        report,
+      }) as Record<string, unknown>,
       text: [
         `${file}: ${numTimed} cells in order from ${rootName}`,
         ...groups.map(({ name: group, meanTime, spread }) => `  ${Number.isNaN(meanTime) ? '–' : `${meanTime.toFixed(3)} ± ${spread.toFixed(3)}`}  ${group}`),

@@ -15,7 +15,11 @@ export const web = defineVerb<Flags>({
     releaseFlags(y)
       .option('checkpoint', { type: 'string', demandOption: true, describe: 'checkpoint or run folder, or owner/name of a model on the hub' })
       .option('out', { type: 'string', demandOption: true, describe: 'folder to write; any web server can hand it out' })
-      .option('weights', { choices: ['f32', 'f16', 'u8'] as const, default: 'f16' as const, describe: 'bits of the model: f16 is half the download of f32, u8 a quarter; docs/web.md has what they cost' })
+      .option('weights', {
+        choices: ['f32', 'f16', 'u8'] as const,
+        default: 'f16' as const,
+        describe: 'bits of the model: f16 is half the download of f32, u8 a quarter; docs/web.md has what they cost',
+      })
       .option('name', { type: 'string', describe: 'of the model, as the page shows it [the checkpoint folder’s]' }) as never,
   async run({ checkpoint: path, out, weights, name, genes, entropy, targetSum }, { progress, signal, say }) {
     const [{ locateModel }, { openCheckpoint }, { writeWebSite }, { packageVersion }] = await Promise.all([
@@ -31,7 +35,9 @@ export const web = defineVerb<Flags>({
       json: { ...site },
       text: [
         `${site.out}: ${site.numFiles} files, ${mb(site.sizeBytes)}, of these the model ${mb(site.modelBytes)} (${weights})`,
-        site.classes.length > 0 ? `It labels cells as ${site.classes.join(', ')}.` : 'The checkpoint has no annotation head: the page shows a map of the cells, without labels.',
+        site.classes.length > 0
+          ? `It labels cells as ${site.classes.join(', ')}.`
+          : 'The checkpoint has no annotation head: the page shows a map of the cells, without labels.',
         `Put the folder on any web server, or look at it here: python3 -m http.server --directory ${site.out}`,
       ].join('\n'),
     };

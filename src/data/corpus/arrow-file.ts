@@ -11,7 +11,12 @@ export interface EncodedFile {
 }
 
 /** Encodes columns of equal length as an Arrow IPC file with one record batch. */
-export async function encodeArrowFile(fields: readonly Field[], columns: readonly Data[], numRows: number, metadata: ReadonlyMap<string, string>): Promise<EncodedFile> {
+export async function encodeArrowFile(
+  fields: readonly Field[],
+  columns: readonly Data[],
+  numRows: number,
+  metadata: ReadonlyMap<string, string>,
+): Promise<EncodedFile> {
   const schema = new Schema([...fields], new Map(metadata));
   const writer = new RecordBatchFileWriter();
   writer.write(new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: numRows, nullCount: 0, children: [...columns] })));

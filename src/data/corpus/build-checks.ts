@@ -21,7 +21,8 @@ export function refuseRepeats(names: readonly string[], files: readonly CellFile
   names.forEach((name, i) => {
     const others = indices.get(name) ?? [];
     const before = others.find((j) => isSame(i, j));
-    if (before !== undefined) throw new DataError({ file: files[i]!.path, found: `the same file as ${files[before]!.path}`, expected: 'each file once', hint: 'leave one out' });
+    if (before !== undefined)
+      throw new DataError({ file: files[i]!.path, found: `the same file as ${files[before]!.path}`, expected: 'each file once', hint: 'leave one out' });
     indices.set(name, [...others, i]);
   });
 }
@@ -32,7 +33,13 @@ export function refuseMissing(splitBy: DictionaryColumn, files: readonly CellFil
   for (const file of files) {
     for (let row = 0; row < file.numCells; row++) {
       if (splitBy.codes[offset + row]! >= 0 || leftOut[offset + row] !== NOT_LEFT_OUT) continue;
-      throw new DataError({ file: file.path, key: `obs['${splitBy.key}']`, found: `cell '${file.cellIds[row]}' has no value`, expected: 'one for every cell, to split by', hint: `fill it in, split by another field, or keep only cells that have one: --keep ${splitBy.key}=…` });
+      throw new DataError({
+        file: file.path,
+        key: `obs['${splitBy.key}']`,
+        found: `cell '${file.cellIds[row]}' has no value`,
+        expected: 'one for every cell, to split by',
+        hint: `fill it in, split by another field, or keep only cells that have one: --keep ${splitBy.key}=…`,
+      });
     }
     offset += file.numCells;
   }
@@ -43,25 +50,50 @@ export function commonScale(files: readonly CellFile[], chosen: readonly ChosenM
   const kind = scales[0]!.kind;
   const other = scales.findIndex((scale) => scale.kind !== kind);
   if (other >= 0) {
-    const convert = scales.every((scale) => whyNotConvertible(scale, scaleOfTarget('log1p')) === undefined) ? ', or pass --convert log1p to bring all to one kind' : '';
-    throw new DataError({ file: files[other]!.path, key: chosen[other]!.key, found: chosen[other]!.valueKind, expected: `${kind}, as in ${files[0]!.path}`, hint: `choose --matrix so that all files hold the same kind of values${convert || ', or build two corpora'}` });
+    const convert = scales.every((scale) => whyNotConvertible(scale, scaleOfTarget('log1p')) === undefined)
+      ? ', or pass --convert log1p to bring all to one kind'
+      : '';
+    throw new DataError({
+      file: files[other]!.path,
+      key: chosen[other]!.key,
+      found: chosen[other]!.valueKind,
+      expected: `${kind}, as in ${files[0]!.path}`,
+      hint: `choose --matrix so that all files hold the same kind of values${convert || ', or build two corpora'}`,
+    });
   }
   const targets = scales.map(({ targetSum }) => targetSum);
   const known = targets.findIndex((target) => target !== undefined);
   const different = targets.findIndex((target) => target !== undefined && target !== targets[known]);
   if (different >= 0) {
-    throw new DataError({ file: files[different]!.path, key: chosen[different]!.key, found: `log1p of cells scaled to ${targets[different]}`, expected: `${targets[known]}, as in ${files[known]!.path}`, hint: 'pass --convert log1p to bring all to one total, or build from counts' });
+    throw new DataError({
+      file: files[different]!.path,
+      key: chosen[different]!.key,
+      found: `log1p of cells scaled to ${targets[different]}`,
+      expected: `${targets[known]}, as in ${files[known]!.path}`,
+      hint: 'pass --convert log1p to bring all to one total, or build from counts',
+    });
   }
   // Where one file does not tell its target sum, the values of all are taken as they are.
   return targets.includes(undefined) ? { kind } : { kind, targetSum: targets[0]! };
 }
 
 /** @throws DataError for a file whose values cannot be converted without guessing */
-export function convertedScale(files: readonly CellFile[], chosen: readonly ChosenMatrix[], scales: readonly ValueScale[], target: ConversionTarget): ValueScale {
+export function convertedScale(
+  files: readonly CellFile[],
+  chosen: readonly ChosenMatrix[],
+  scales: readonly ValueScale[],
+  target: ConversionTarget,
+): ValueScale {
   const to = scaleOfTarget(target);
   scales.forEach((from, i) => {
     const reason = whyNotConvertible(from, to);
-    if (reason !== undefined) throw new DataError({ file: files[i]!.path, key: chosen[i]!.key, found: `${from.kind}, which cannot become ${target}: ${reason}`, hint: from.kind === 'counts' ? undefined : 'choose a --matrix of counts, or leave this file out' });
+    if (reason !== undefined)
+      throw new DataError({
+        file: files[i]!.path,
+        key: chosen[i]!.key,
+        found: `${from.kind}, which cannot become ${target}: ${reason}`,
+        hint: from.kind === 'counts' ? undefined : 'choose a --matrix of counts, or leave this file out',
+      });
   });
   return to;
 }
@@ -73,7 +105,12 @@ const KIND_WORDS = { symbol: 'symbols', ensembl: 'Ensembl ids', 'ensembl-version
  * without a gene in common.
  * @throws DataError for a file that shares next to nothing with those before it
  */
-export function refuseForeignNames(files: readonly CellFile[], genes: readonly GeneNames[], mappings: readonly GeneMapping[], table: GeneTable | undefined): void {
+export function refuseForeignNames(
+  files: readonly CellFile[],
+  genes: readonly GeneNames[],
+  mappings: readonly GeneMapping[],
+  table: GeneTable | undefined,
+): void {
   const before = new Set(mappings[0]!.vocabularyIds);
   for (let i = 1; i < files.length; i++) {
     const here = new Set(mappings[i]!.vocabularyIds);

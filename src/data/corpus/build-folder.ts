@@ -23,7 +23,8 @@ export async function stateOf(out: string): Promise<FolderState> {
   const journal = await readJournal(out);
   if (journal) return { kind: 'unfinished', share: journal.header.share, ...journal };
   const foreign = names.find((name) => !isOurs(name));
-  if (foreign !== undefined) throw new OutputError({ file: out, found: `holds other files (${foreign})`, expected: 'a new or empty folder', hint: 'choose another --out' });
+  if (foreign !== undefined)
+    throw new OutputError({ file: out, found: `holds other files (${foreign})`, expected: 'a new or empty folder', hint: 'choose another --out' });
   return { kind: 'free' };
 }
 
@@ -32,12 +33,18 @@ export async function removeUnfinished(out: string): Promise<void> {
   if ((await readdir(out)).length === 0) await rm(out, { recursive: true });
 }
 
-const OTHER_INPUT: Partial<Record<keyof BuildRecord, string>> = { sources: 'of other files', vocabularyHash: 'over another vocabulary', geneTableHash: 'with another gene table', orthologsHash: 'with another table of orthologs' };
+const OTHER_INPUT: Partial<Record<keyof BuildRecord, string>> = {
+  sources: 'of other files',
+  vocabularyHash: 'over another vocabulary',
+  geneTableHash: 'with another gene table',
+  orthologsHash: 'with another table of orthologs',
+};
 
 /** @throws DataError where the folder holds another rank's part, or a part where a corpus is wanted */
 export function sameShare(out: string, there: Share | null, asked: Share | undefined): void {
   const words = (share: Share | null | undefined): string => (share ? `part ${share.rank} of ${share.world}` : 'a whole corpus');
-  if (words(there) !== words(asked)) throw new DataError({ file: out, found: words(there), expected: words(asked), hint: 'choose another --out or delete the folder' });
+  if (words(there) !== words(asked))
+    throw new DataError({ file: out, found: words(there), expected: words(asked), hint: 'choose another --out or delete the folder' });
 }
 
 /** @returns `value` where both builds are the same @throws DataError naming what differs */
@@ -47,5 +54,11 @@ export function sameBuild<T>(out: string, there: BuildRecord, asked: BuildRecord
   const [key] = differing;
   const show = (record: BuildRecord): string => JSON.stringify(record[key!]);
   const words = OTHER_INPUT[key!];
-  throw new DataError({ file: out, key: differing.join(', '), found: words ? `a corpus ${words}` : `a corpus built with ${key} ${show(there)}`, expected: words ? 'the same input' : show(asked), hint: 'choose another --out or delete the folder' });
+  throw new DataError({
+    file: out,
+    key: differing.join(', '),
+    found: words ? `a corpus ${words}` : `a corpus built with ${key} ${show(there)}`,
+    expected: words ? 'the same input' : show(asked),
+    hint: 'choose another --out or delete the folder',
+  });
 }

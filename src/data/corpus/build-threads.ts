@@ -28,7 +28,10 @@ interface ThreadRequest {
  * How many threads make shards; 0: the building thread does. What a thread holds grows with the cells of a shard and their genes, not with
  * the corpus. @throws ConfigError where the memory allowed does not hold one shard
  */
-export async function buildThreads(matrices: readonly CellMatrix[], { vocabularySize, shardCells, asked, memoryBytes, isInPlace }: ThreadRequest): Promise<number> {
+export async function buildThreads(
+  matrices: readonly CellMatrix[],
+  { vocabularySize, shardCells, asked, memoryBytes, isInPlace }: ThreadRequest,
+): Promise<number> {
   const numRows = matrices.reduce((n, { numCells }) => n + numCells, 0);
   // A column-compressed matrix is turned into rows in one pass that threads cannot share.
   const isShared = matrices.every(({ encoding }) => encoding !== 'csc');
@@ -39,7 +42,12 @@ export async function buildThreads(matrices: readonly CellMatrix[], { vocabulary
   const baseBytes = BASE_BYTES + ROW_BYTES * Math.max(...matrices.map(({ numCells }) => numCells));
   const least = baseBytes + shardBytes;
   if (memoryBytes < least) {
-    throw new ConfigError({ key: '--memory', found: `${megabytes(memoryBytes)} MB`, expected: `at least ${megabytes(least)} MB for shards of ${shardCells} cells`, hint: 'give more or make smaller shards with --shard-cells' });
+    throw new ConfigError({
+      key: '--memory',
+      found: `${megabytes(memoryBytes)} MB`,
+      expected: `at least ${megabytes(least)} MB for shards of ${shardCells} cells`,
+      hint: 'give more or make smaller shards with --shard-cells',
+    });
   }
   const threadBytes = isInPlace ? THREAD_BYTES.inPlace : THREAD_BYTES.byReaders;
   return Math.min(wanted, Math.floor((memoryBytes - baseBytes) / (threadBytes + shardBytes)));
@@ -49,7 +57,8 @@ export async function buildThreads(matrices: readonly CellMatrix[], { vocabulary
 async function genesPerCell(matrices: readonly CellMatrix[]): Promise<number> {
   let most = 1;
   for (const matrix of matrices) {
-    for await (const { numRows, values } of matrix.rowBlocks({ end: Math.min(SAMPLE_ROWS, matrix.numCells) })) most = Math.max(most, values.length / Math.max(1, numRows));
+    for await (const { numRows, values } of matrix.rowBlocks({ end: Math.min(SAMPLE_ROWS, matrix.numCells) }))
+      most = Math.max(most, values.length / Math.max(1, numRows));
   }
   return most;
 }

@@ -148,18 +148,31 @@ async function judgeFile(given: CellFile, { orthologs, matrix: asked, valueKind 
 }
 
 /** @param rest called once no row is read here any more: by other threads, or by no reader */
-async function buildFromJudged(judged: readonly JudgedFile[], options: BuildOptions, hashes: SourceHashes, rest?: () => Promise<void>): Promise<CorpusManifest> {
+async function buildFromJudged(
+  judged: readonly JudgedFile[],
+  options: BuildOptions,
+  hashes: SourceHashes,
+  rest?: () => Promise<void>,
+): Promise<CorpusManifest> {
   const { out } = options;
   const files = judged.map(({ file }) => file);
   const chosen = judged.map((each) => each.chosen);
   const matrices = judged.map(({ matrix }) => matrix);
   const existing = await stateOf(out);
   const share = options.share && checkShare(options.share);
-  refuseRepeats(files.map(({ path }) => resolve(path)), files);
+  refuseRepeats(
+    files.map(({ path }) => resolve(path)),
+    files,
+  );
   const fileScales = chosen.map(valueScale);
   const scale = options.convert === undefined ? commonScale(files, chosen, fileScales) : convertedScale(files, chosen, fileScales, options.convert);
   const { geneTable } = options;
-  const vocabulary = options.vocabulary ?? vocabularyFromGenes(matrices.map(({ genes }) => genes), geneTable);
+  const vocabulary =
+    options.vocabulary ??
+    vocabularyFromGenes(
+      matrices.map(({ genes }) => genes),
+      geneTable,
+    );
   const map = geneMapper(vocabulary, geneTable);
   const mappings = matrices.map(({ genes }, i) => {
     const mapping = map(genes);
@@ -167,20 +180,42 @@ async function buildFromJudged(judged: readonly JudgedFile[], options: BuildOpti
     options.onGenes?.({ file: files[i]!.path, genes, mapping, vocabulary });
     return mapping;
   });
-  if (!options.vocabulary) refuseForeignNames(files, matrices.map(({ genes }) => genes), mappings, geneTable);
+  if (!options.vocabulary)
+    refuseForeignNames(
+      files,
+      matrices.map(({ genes }) => genes),
+      mappings,
+      geneTable,
+    );
   const obsKeys = [...new Set([...(options.obsKeys ?? labelLikeKeys(files)), ...(options.label === undefined ? [] : [options.label])])];
   obsKeys.forEach(refuseReserved);
   const obs = obsKeys.map((key) => joinObs(files, key, options.obsKeys?.includes(key) === true || key === options.label));
-  refuseUnknownNames(options.unlabelled ?? [], obs.find(({ key }) => key === options.label));
+  refuseUnknownNames(
+    options.unlabelled ?? [],
+    obs.find(({ key }) => key === options.label),
+  );
   const splitBy = options.splitBy === undefined ? undefined : joinObs(files, options.splitBy, true);
   const { keep = {}, drop = {} } = options;
   const filterKeys = [...new Set([...Object.keys(keep), ...Object.keys(drop)])];
   const numRows = matrices.reduce((n, { numCells }) => n + numCells, 0);
-  const leftOut = ruledOutByObs(numRows, filterKeys.map((key) => joinObs(files, key, true)), keep, drop);
+  const leftOut = ruledOutByObs(
+    numRows,
+    filterKeys.map((key) => joinObs(files, key, true)),
+    keep,
+    drop,
+  );
   if (splitBy) refuseMissing(splitBy, files, leftOut);
   const sources = files.map((file, i): CorpusSource => {
     const from = fileScales[i]!;
-    return { file, matrix: matrices[i]!, storage: judged[i]!.storage, ...mappings[i]!, scale: from, cellTotal: chosen[i]!.cellTotal, ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }) };
+    return {
+      file,
+      matrix: matrices[i]!,
+      storage: judged[i]!.storage,
+      ...mappings[i]!,
+      scale: from,
+      cellTotal: chosen[i]!.cellTotal,
+      ...(options.convert !== undefined && needsConversion(from, scale, chosen[i]!.cellTotal) && { conversion: { from, to: scale } }),
+    };
   });
   const build: BuildChoices = {
     version: FORMAT_VERSION,
@@ -205,9 +240,17 @@ async function buildFromJudged(judged: readonly JudgedFile[], options: BuildOpti
   };
   for (const { scale: from, file, matrix } of sources) new CellFilter(build, from, file, matrix); // refuses what it cannot answer before anything is read
   // A new build does not wait for the hashes.
-  const isRead = sourcesRead(matrices.map(({ numCells }) => numCells), build.shardCells, share);
+  const isRead = sourcesRead(
+    matrices.map(({ numCells }) => numCells),
+    build.shardCells,
+    share,
+  );
   const record = Promise.all(files.map(({ path }, i) => (isRead[i] ? hashes.of(path) : UNREAD_SOURCE))).then((hashes): BuildRecord => {
-    if (!build.dropDuplicates) refuseRepeats(hashes.map((hash, i) => (isRead[i] ? hash : files[i]!.path)), files);
+    if (!build.dropDuplicates)
+      refuseRepeats(
+        hashes.map((hash, i) => (isRead[i] ? hash : files[i]!.path)),
+        files,
+      );
     return { ...build, sources: sources.map(({ matrix, scale: from }, i) => ({ sha256: hashes[i]!, matrix: matrix.key, scale: from })) };
   });
   record.catch(() => {}); // reported where it is awaited
@@ -218,18 +261,50 @@ async function buildFromJudged(judged: readonly JudgedFile[], options: BuildOpti
     await removeFiles(out, [GENES_FILE, ...manifest.shards.map(({ file }) => file)]);
     return manifest;
   }
-  const earlier = existing.kind === 'unfinished' ? sameBuild(out, existing.header.build, await record, { knowledge: existing.header.knowledge, records: existing.records }) : undefined;
+  const earlier =
+    existing.kind === 'unfinished'
+      ? sameBuild(out, existing.header.build, await record, { knowledge: existing.header.knowledge, records: existing.records })
+      : undefined;
   if (build.dropDuplicates) {
-    const duplicates = await findDuplicates(sources, vocabulary, { isLeftOut: (row) => leftOut[row] !== NOT_LEFT_OUT, progress: options.progress, signal: options.signal });
+    const duplicates = await findDuplicates(sources, vocabulary, {
+      isLeftOut: (row) => leftOut[row] !== NOT_LEFT_OUT,
+      progress: options.progress,
+      signal: options.signal,
+    });
     for (const row of duplicates) leftOut[row] = LEFT_OUT_AS_DUPLICATE;
   }
   for (const { path, notes } of files) if (notes.length > 0) options.onNotes?.(path, notes);
   const isInPlace = sources.every((source) => rowsInPlace(source) !== undefined);
-  const numThreads = await buildThreads(matrices, { vocabularySize: vocabulary.size, shardCells: build.shardCells, asked: options.numWorkers, memoryBytes: options.memoryBytes, isInPlace });
+  const numThreads = await buildThreads(matrices, {
+    vocabularySize: vocabulary.size,
+    shardCells: build.shardCells,
+    asked: options.numWorkers,
+    memoryBytes: options.memoryBytes,
+    isInPlace,
+  });
   if (numThreads > 0 || isInPlace) await rest?.();
   await makeFolder(out);
   try {
-    return await writeCorpus({ folder: out, build, record, numThreads, sync: options.sync ?? true, share, valueType: options.valueType, sources, vocabulary, scale, obs, splitBy, leftOut, progress: options.progress, signal: options.signal }, earlier);
+    return await writeCorpus(
+      {
+        folder: out,
+        build,
+        record,
+        numThreads,
+        sync: options.sync ?? true,
+        share,
+        valueType: options.valueType,
+        sources,
+        vocabulary,
+        scale,
+        obs,
+        splitBy,
+        leftOut,
+        progress: options.progress,
+        signal: options.signal,
+      },
+      earlier,
+    );
   } catch (error) {
     // Wrong input: there is nothing to continue. After an interruption or a full disk there is.
     if (error instanceof DataError) await removeUnfinished(out);
@@ -253,6 +328,7 @@ function copied(values: ObsValues): Record<string, string[]> {
 function normalised(fractions: Fractions): [number, number, number] {
   const [train, validation, test] = fractions;
   const isValid = fractions.every((share) => share >= 0 && share <= 1) && Math.abs(train + validation + test - 1) < 1e-6 && train > 0;
-  if (!isValid) throw new ConfigError({ key: '--split', found: fractions.join('/'), expected: 'shares of train, validation and test that sum to 1, such as 0.8/0.1/0.1' });
+  if (!isValid)
+    throw new ConfigError({ key: '--split', found: fractions.join('/'), expected: 'shares of train, validation and test that sum to 1, such as 0.8/0.1/0.1' });
   return [train, validation, test];
 }

@@ -23,13 +23,31 @@ export class CellFilter {
   private readonly readsRow: boolean;
 
   /** @throws DataError for a filter that the file's values or gene names cannot answer */
-  constructor(private readonly filters: CellFilters, private readonly scale: ValueScale, file: CellFile, matrix: CellMatrix) {
+  constructor(
+    private readonly filters: CellFilters,
+    private readonly scale: ValueScale,
+    file: CellFile,
+    matrix: CellMatrix,
+  ) {
     if (filters.minCounts > 0 && scale.kind !== 'counts') {
-      throw new DataError({ file: file.path, key: matrix.key, found: `${scale.kind}, which no longer tells how many counts a cell had`, expected: 'counts, to filter with --min-counts', hint: 'choose a --matrix of counts or leave --min-counts out' });
+      throw new DataError({
+        file: file.path,
+        key: matrix.key,
+        found: `${scale.kind}, which no longer tells how many counts a cell had`,
+        expected: 'counts, to filter with --min-counts',
+        hint: 'choose a --matrix of counts or leave --min-counts out',
+      });
     }
     if (filters.maxMitoShare < 1) {
       this.isMitochondrial = mitochondrialColumns(matrix.genes);
-      if (!this.isMitochondrial) throw new DataError({ file: file.path, key: 'genes', found: 'no mitochondrial gene (MT-… or its Ensembl id)', expected: 'some, to filter with --max-mito', hint: 'leave --max-mito out, or build without this file' });
+      if (!this.isMitochondrial)
+        throw new DataError({
+          file: file.path,
+          key: 'genes',
+          found: 'no mitochondrial gene (MT-… or its Ensembl id)',
+          expected: 'some, to filter with --max-mito',
+          hint: 'leave --max-mito out, or build without this file',
+        });
     }
     this.readsRow = filters.minCounts > 0 || filters.maxMitoShare < 1;
   }

@@ -78,7 +78,7 @@ export class NameSpool {
   }
 
   private write(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.fd!, bytes, done, bytes.length - done, this.end + done);
+    for (let done = 0; done < bytes.length;) done += writeSync(this.fd!, bytes, done, bytes.length - done, this.end + done);
     this.end += bytes.length;
   }
 }
@@ -86,7 +86,11 @@ export class NameSpool {
 /** The names of one file in a spool. */
 export class SpooledNames {
   /** @param pieces where each piece begins: how far into its bytes each name goes, then the bytes */
-  constructor(private readonly fd: number, private readonly pieces: readonly number[], readonly length: number) {}
+  constructor(
+    private readonly fd: number,
+    private readonly pieces: readonly number[],
+    readonly length: number,
+  ) {}
 
   read(start: number, end: number): PackedNames {
     const parts: PackedNames[] = [];

@@ -74,7 +74,13 @@ export class CellStatistics {
     const quantiles = this.quantiles(sorted);
     const width = Math.max(1, Math.ceil((quantiles.max + 1 - quantiles.min) / NUM_BINS_SHOWN));
     const numBins = Math.ceil((quantiles.max + 1 - quantiles.min) / width);
-    return { quantiles, histogram: histogram(sorted, Array.from({ length: numBins + 1 }, (_, i) => quantiles.min + i * width)) };
+    return {
+      quantiles,
+      histogram: histogram(
+        sorted,
+        Array.from({ length: numBins + 1 }, (_, i) => quantiles.min + i * width),
+      ),
+    };
   }
 
   /** Quartiles to half a percent; smallest and largest are exact. */
@@ -85,7 +91,13 @@ export class CellStatistics {
     const [low, high] = [Math.log(this.minTotal), Math.log(this.maxTotal * (1 + 1e-6))];
     const numBins = Math.max(1, Math.min(NUM_BINS_SHOWN, Math.round((high - low) * BINS_PER_LOG)));
     const edges = Array.from({ length: numBins + 1 }, (_, i) => Math.exp(low + ((high - low) * i) / numBins));
-    return { quantiles: { min: this.minTotal, q25: within(q25), median: within(median), q75: within(q75), max: this.maxTotal }, histogram: histogram(sorted.map(([value, count]) => [within(value), count]), edges) };
+    return {
+      quantiles: { min: this.minTotal, q25: within(q25), median: within(median), q75: within(q75), max: this.maxTotal },
+      histogram: histogram(
+        sorted.map(([value, count]) => [within(value), count]),
+        edges,
+      ),
+    };
   }
 
   /** Cells of each class in each split, and of those without a class. */

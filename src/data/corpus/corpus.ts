@@ -70,10 +70,20 @@ export async function openCorpus(path: string): Promise<Corpus> {
 
 async function checkSize(file: string, bytes: number): Promise<void> {
   const { size } = await stat(file).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError({ file, found: cause.code === 'ENOENT' ? 'no such file, but corpus.json lists it' : `cannot be read (${cause.code})`, hint: 'build the corpus again', cause });
+    throw new DataError({
+      file,
+      found: cause.code === 'ENOENT' ? 'no such file, but corpus.json lists it' : `cannot be read (${cause.code})`,
+      hint: 'build the corpus again',
+      cause,
+    });
   });
   if (size !== bytes) {
-    throw new DataError({ file, found: `${size} bytes${size < bytes ? ': the file is cut short' : ''}`, expected: `${bytes} bytes`, hint: 'copy the corpus again or build it again' });
+    throw new DataError({
+      file,
+      found: `${size} bytes${size < bytes ? ': the file is cut short' : ''}`,
+      expected: `${bytes} bytes`,
+      hint: 'copy the corpus again or build it again',
+    });
   }
 }
 
@@ -110,7 +120,13 @@ class OpenedCorpus implements Corpus {
   labelNames(key: string): readonly string[] {
     const found = this.manifest.obs.find((obs) => obs.key === key);
     if (found) return found.categories;
-    throw new DataError({ file: this.path, key: `obs['${key}']`, found: 'no such field in this corpus', expected: this.obsKeys.length ? `one of ${this.obsKeys.join(', ')}` : 'a corpus with labels', hint: `build it with --obs ${key}` });
+    throw new DataError({
+      file: this.path,
+      key: `obs['${key}']`,
+      found: 'no such field in this corpus',
+      expected: this.obsKeys.length ? `one of ${this.obsKeys.join(', ')}` : 'a corpus with labels',
+      hint: `build it with --obs ${key}`,
+    });
   }
 
   labelCodes(key: string): Int32Array {
@@ -166,14 +182,23 @@ class OpenedCorpus implements Corpus {
 
   async verify(progress: Progress = silentProgress): Promise<void> {
     const files = [{ ...this.manifest.genes, file: GENES_FILE }, ...this.manifest.shards];
-    const bar = progress.start(`Verify ${basename(this.path)}`, files.reduce((sum, { bytes }) => sum + bytes, 0), 'bytes');
+    const bar = progress.start(
+      `Verify ${basename(this.path)}`,
+      files.reduce((sum, { bytes }) => sum + bytes, 0),
+      'bytes',
+    );
     try {
       let done = 0;
       for (const { file, bytes, sha256 } of files) {
         await checkSize(join(this.path, file), bytes);
         const found = await sha256File(join(this.path, file));
         if (found !== sha256) {
-          throw new DataError({ file: join(this.path, file), found: `content changed: sha256 ${found.slice(0, 12)}…`, expected: `${sha256.slice(0, 12)}…`, hint: 'copy the corpus again or build it again' });
+          throw new DataError({
+            file: join(this.path, file),
+            found: `content changed: sha256 ${found.slice(0, 12)}…`,
+            expected: `${sha256.slice(0, 12)}…`,
+            hint: 'copy the corpus again or build it again',
+          });
         }
         bar.update((done += bytes));
       }
@@ -215,5 +240,7 @@ class OpenedCorpus implements Corpus {
 }
 
 function unreadable({ file }: ShardLayout, cause: unknown): DataError {
-  return cause instanceof DataError ? cause : new DataError({ file, found: `cannot be read: ${(cause as Error).message}`, hint: 'build the corpus again', cause });
+  return cause instanceof DataError
+    ? cause
+    : new DataError({ file, found: `cannot be read: ${(cause as Error).message}`, hint: 'build the corpus again', cause });
 }

@@ -105,10 +105,14 @@ export class CountLoops {
   /** Room for the next block as it is stored. @param starts [R + 1] first entry of each row, from 0 */
   block(starts: Int32Array, columnBytes: number, valueBytes: number): { columns: Uint8Array; values: Uint8Array } {
     const [numRows, numEntries] = [starts.length - 1, starts.at(-1)!];
-    if (numRows > this.rowCapacity || numEntries > this.entryCapacity) this.reserve(this.numColumns, Math.max(numRows, this.rowCapacity), Math.max(numEntries, this.entryCapacity));
+    if (numRows > this.rowCapacity || numEntries > this.entryCapacity)
+      this.reserve(this.numColumns, Math.max(numRows, this.rowCapacity), Math.max(numEntries, this.entryCapacity));
     this.starts.set(starts);
     const { memory, columns, values } = this.loops;
-    return { columns: new Uint8Array(memory.buffer, columns.value, numEntries * columnBytes), values: new Uint8Array(memory.buffer, values.value, numEntries * valueBytes) };
+    return {
+      columns: new Uint8Array(memory.buffer, columns.value, numEntries * columnBytes),
+      values: new Uint8Array(memory.buffer, values.value, numEntries * valueBytes),
+    };
   }
 
   /** @returns how many of the block's rows, from the first on, are as they should be */
@@ -150,7 +154,11 @@ export class CountLoops {
   private sums(): GeneSums {
     const { memory, sums, numDetected } = this.loops;
     const V = this.vocabularySize;
-    return { numCells: this.numCells, numDetected: new Int32Array(memory.buffer, numDetected.value, V).slice(), sums: new Float64Array(memory.buffer, sums.value, 2 * V).slice() };
+    return {
+      numCells: this.numCells,
+      numDetected: new Int32Array(memory.buffer, numDetected.value, V).slice(),
+      sums: new Float64Array(memory.buffer, sums.value, 2 * V).slice(),
+    };
   }
 
   private reserve(C: number, R: number, E: number): void {
@@ -180,7 +188,8 @@ export class CountLoops {
 function tableOf({ vocabularyIds, isMitochondrial, isRenamed, isLeftOut }: ColumnMeaning): Uint32Array {
   const table = new Uint32Array(vocabularyIds.length);
   for (let column = 0; column < table.length; column++) {
-    table[column] = (vocabularyIds[column]! + 1) | ((isMitochondrial?.[column] ?? 0) << 24) | ((isRenamed?.[column] ?? 0) << 25) | ((isLeftOut?.[column] ?? 0) << 26);
+    table[column] =
+      (vocabularyIds[column]! + 1) | ((isMitochondrial?.[column] ?? 0) << 24) | ((isRenamed?.[column] ?? 0) << 25) | ((isLeftOut?.[column] ?? 0) << 26);
   }
   return table;
 }

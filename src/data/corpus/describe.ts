@@ -52,7 +52,12 @@ const NUM_GENES_SHOWN = 12;
 
 export function describeCorpus(corpus: Corpus): CorpusDescription {
   const { manifest, vocabulary, statistics, entropy } = corpus;
-  const describeGene = (id: number): GeneDescription => ({ ...vocabulary.gene(id), numCells: statistics.numDetected[id]!, mean: statistics.mean[id]!, entropy: entropy[id]! });
+  const describeGene = (id: number): GeneDescription => ({
+    ...vocabulary.gene(id),
+    numCells: statistics.numDetected[id]!,
+    mean: statistics.mean[id]!,
+    entropy: entropy[id]!,
+  });
   const seen = vocabulary.genes.map((_, i) => i + vocabulary.firstGeneId).filter((id) => statistics.numDetected[id]! > 0);
   const byEntropy = seen.sort((a, b) => entropy[a]! - entropy[b]! || a - b);
   const cells = new CellStatistics(manifest.obs.map(({ key, categories }) => ({ key, numCategories: categories.length })));
@@ -124,8 +129,14 @@ export function corpusPage(found: CorpusDescription): string {
       ['values', `${found.valueKind}${scaledTo(found)}, stored as ${found.valueType}`],
       ['files', `${found.numShards} ${found.numShards === 1 ? 'shard' : 'shards'}, ${number(found.sizeBytes / 2 ** 20)} MiB`],
       ['split', SPLITS.map((split) => `${split} ${thousands(splitCells[split])}`).join(', ')],
-      ['genes a cell', `${thousands(genes.median)} in the median, ${thousands(genes.min)} to ${thousands(genes.max)}, half of the cells ${thousands(genes.q25)} to ${thousands(genes.q75)}`],
-      ['library size', `${number(library.median)} in the median, ${number(library.min)} to ${number(library.max)}, half of the cells ${number(library.q25)} to ${number(library.q75)}`],
+      [
+        'genes a cell',
+        `${thousands(genes.median)} in the median, ${thousands(genes.min)} to ${thousands(genes.max)}, half of the cells ${thousands(genes.q25)} to ${thousands(genes.q75)}`,
+      ],
+      [
+        'library size',
+        `${number(library.median)} in the median, ${number(library.min)} to ${number(library.max)}, half of the cells ${number(library.q25)} to ${number(library.q75)}`,
+      ],
       ['genes seen', `${thousands(found.numGenesSeen)} in the training cells`],
     ]),
     '',
@@ -200,5 +211,15 @@ function labelTable({ key, classes, numMissing }: LabelDescription): string[] {
 }
 
 function geneTable(title: string, genes: readonly GeneDescription[]): string[] {
-  return [title, ...columns(genes.map(({ symbol, ensemblId, numCells, mean, entropy }) => [`  ${symbol || ensemblId}`, `entropy ${entropy.toFixed(3)}`, `mean ${number(mean)}`, `${thousands(numCells)} cells`]))];
+  return [
+    title,
+    ...columns(
+      genes.map(({ symbol, ensemblId, numCells, mean, entropy }) => [
+        `  ${symbol || ensemblId}`,
+        `entropy ${entropy.toFixed(3)}`,
+        `mean ${number(mean)}`,
+        `${thousands(numCells)} cells`,
+      ]),
+    ),
+  ];
 }

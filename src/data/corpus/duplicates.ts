@@ -19,8 +19,15 @@ interface DuplicateOptions {
  * Rows whose values an earlier row has as well, over the genes that all files measure and as they would be stored. Values
  * are compared to the last bit of 32: the same counts are the same cell, the same cell normalised by two programs is not.
  */
-export async function findDuplicates(sources: readonly CorpusSource[], vocabulary: Vocabulary, { isLeftOut, progress = silentProgress, signal }: DuplicateOptions): Promise<number[]> {
-  const isShared = sharedGenes(sources.map(({ vocabularyIds }) => vocabularyIds), vocabulary.size);
+export async function findDuplicates(
+  sources: readonly CorpusSource[],
+  vocabulary: Vocabulary,
+  { isLeftOut, progress = silentProgress, signal }: DuplicateOptions,
+): Promise<number[]> {
+  const isShared = sharedGenes(
+    sources.map(({ vocabularyIds }) => vocabularyIds),
+    vocabulary.size,
+  );
   const numRows = sources.reduce((n, { matrix }) => n + matrix.numCells, 0);
   const seen = new HashTable(Math.min(numRows, 1 << 20));
   const hash = new CellHash();
@@ -32,7 +39,12 @@ export async function findDuplicates(sources: readonly CorpusSource[], vocabular
       const scale = conversion?.to ?? sources[0]!.scale;
       const translator = new RowTranslator(vocabularyIds, vocabulary.size, scale);
       for await (const read of matrix.rowBlocks()) {
-        if (signal?.aborted) throw new InterruptedError({ file: file.path, found: 'interrupted while looking for duplicate cells', hint: 'the same command starts this step again' });
+        if (signal?.aborted)
+          throw new InterruptedError({
+            file: file.path,
+            found: 'interrupted while looking for duplicate cells',
+            hint: 'the same command starts this step again',
+          });
         const block = conversion ? convertBlock(read, conversion) : read;
         for (let r = 0; r < block.numRows; r++) {
           const row = offset + block.firstRow + r;

@@ -31,7 +31,10 @@ export class FilePool {
   private readonly entries = new Map<string, PoolEntry>();
   private readonly names = new NameSpool();
 
-  constructor(private readonly mostOpen = MOST_OPEN_FILES, private readonly mostRows = MOST_OPEN_ROWS) {}
+  constructor(
+    private readonly mostOpen = MOST_OPEN_FILES,
+    private readonly mostRows = MOST_OPEN_ROWS,
+  ) {}
 
   /** @throws DataError as openCellFile */
   async open(path: string, wanted: WantedObs): Promise<CellFile> {
@@ -84,7 +87,11 @@ export class FilePool {
   }
 
   async close(): Promise<void> {
-    for (const { file } of this.entries.values()) await file.then((opened) => opened.close(), () => {});
+    for (const { file } of this.entries.values())
+      await file.then(
+        (opened) => opened.close(),
+        () => {},
+      );
     this.entries.clear();
     this.names.close();
   }
@@ -115,7 +122,12 @@ class PooledFile implements CellFile {
   private readonly columns = new Map<string, () => KeptColumn>();
   private readonly byKey = new Map<MatrixKey, () => CellMatrix>();
 
-  constructor(pool: FilePool, file: CellFile, private readonly names: SpooledNames, wanted: WantedObs) {
+  constructor(
+    pool: FilePool,
+    file: CellFile,
+    private readonly names: SpooledNames,
+    wanted: WantedObs,
+  ) {
     this.path = file.path;
     this.format = file.format;
     this.numCells = file.numCells;
@@ -123,10 +135,22 @@ class PooledFile implements CellFile {
     this.matrices = file.matrices;
     this.notes = file.notes;
     for (const key of file.obsKeys) {
-      if (wanted.keys.has(key)) this.columns.set(key, keep(() => narrowed(file.obs(key))));
-      else if (wanted.labels) this.columns.set(key, keep(() => narrowed(asLabel(file.obs(key)))));
+      if (wanted.keys.has(key))
+        this.columns.set(
+          key,
+          keep(() => narrowed(file.obs(key))),
+        );
+      else if (wanted.labels)
+        this.columns.set(
+          key,
+          keep(() => narrowed(asLabel(file.obs(key)))),
+        );
     }
-    for (const { key } of file.matrices) this.byKey.set(key, keep(() => pooledMatrix(pool, file, key)));
+    for (const { key } of file.matrices)
+      this.byKey.set(
+        key,
+        keep(() => pooledMatrix(pool, file, key)),
+      );
   }
 
   get cellIds(): readonly string[] {
@@ -139,13 +163,25 @@ class PooledFile implements CellFile {
 
   obs(key: string): ObsColumn {
     const column = this.columns.get(key)?.();
-    if (!column) throw new DataError({ file: this.path, key: `obs['${key}']`, found: 'no such column', expected: `one of ${this.obsKeys.join(', ') || '(no columns at all)'}` });
+    if (!column)
+      throw new DataError({
+        file: this.path,
+        key: `obs['${key}']`,
+        found: 'no such column',
+        expected: `one of ${this.obsKeys.join(', ') || '(no columns at all)'}`,
+      });
     return column.kind === 'categorical' ? { ...column, codes: Int32Array.from(column.codes) } : column;
   }
 
   matrix(key: MatrixKey): CellMatrix {
     const matrix = this.byKey.get(key)?.();
-    if (!matrix) throw new DataError({ file: this.path, key, found: 'no such matrix', expected: `one of ${this.matrices.map((info) => info.key).join(', ') || '(the file holds no matrix)'}` });
+    if (!matrix)
+      throw new DataError({
+        file: this.path,
+        key,
+        found: 'no such matrix',
+        expected: `one of ${this.matrices.map((info) => info.key).join(', ') || '(the file holds no matrix)'}`,
+      });
     return matrix;
   }
 
@@ -200,7 +236,8 @@ function asLabel(column: ObsColumn): ObsColumn {
   if (column.kind === 'numeric') return { ...column, values: new Float64Array(0) };
   if (column.kind !== 'string') return column;
   const distinct = new Set<string>();
-  for (const value of column.values) if (value !== null && distinct.add(value).size > MAX_CATEGORIES) return { kind: 'numeric', values: new Float64Array(0), dtype: 'str' };
+  for (const value of column.values)
+    if (value !== null && distinct.add(value).size > MAX_CATEGORIES) return { kind: 'numeric', values: new Float64Array(0), dtype: 'str' };
   const categories = [...distinct].sort();
   const codeOf = new Map(categories.map((category, code) => [category, code]));
   return { kind: 'categorical', categories, codes: Int32Array.from(column.values, (value) => (value === null ? -1 : codeOf.get(value)!)), isOrdered: false };

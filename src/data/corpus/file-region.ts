@@ -14,7 +14,7 @@ export function readRegion(fd: number, region: Region): Uint8Array {
 }
 
 export function readInto(fd: number, target: Uint8Array, position: number): void {
-  for (let done = 0; done < target.length; ) {
+  for (let done = 0; done < target.length;) {
     const n = readSync(fd, target, done, target.length - done, position + done);
     if (n === 0) throw new RangeError(`the file ends at byte ${position + done}`);
     done += n;

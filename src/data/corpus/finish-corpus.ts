@@ -10,7 +10,20 @@ import { CorpusManifest, MANIFEST_FILE, type SourceEntry } from './manifest.js';
 /** What a corpus says of its sources, made of what its shards counted, and its last file: the same for a build and for a merge of parts. */
 
 /** What is known of a source before its rows are read. */
-export type SourceBasis = Pick<SourceEntry, 'file' | 'sha256' | 'matrix' | 'scale' | 'numCells' | 'numCellsFilteredByObs' | 'numCellsDuplicate' | 'numGenes' | 'numGenesMatched' | 'numGenesMerged' | 'numGenesRenamed'>;
+export type SourceBasis = Pick<
+  SourceEntry,
+  | 'file'
+  | 'sha256'
+  | 'matrix'
+  | 'scale'
+  | 'numCells'
+  | 'numCellsFilteredByObs'
+  | 'numCellsDuplicate'
+  | 'numGenes'
+  | 'numGenesMatched'
+  | 'numGenesMerged'
+  | 'numGenesRenamed'
+>;
 
 function sumOf(records: readonly ShardRecord[], s: number, key: keyof SourceTally): number {
   return records.reduce((total, { tallies }) => total + (tallies[s]?.[key] ?? 0), 0);
@@ -45,7 +58,13 @@ export function finishedSource(basis: SourceBasis, records: readonly ShardRecord
 /** @throws DataError where the vocabulary sees next to nothing of the expression in a file */
 export function checkExpression({ file, expressionCoverage }: SourceEntry, records: readonly ShardRecord[], s: number): void {
   if (expressionCoverage >= LOWEST_COVERAGE || sumOf(records, s, 'sumAll') === 0) return;
-  throw new DataError({ file, key: 'genes', found: `${(100 * expressionCoverage).toFixed(1)} % of the expression is of genes in the vocabulary`, expected: `at least ${100 * LOWEST_COVERAGE} %`, hint: 'use a vocabulary made for these data' });
+  throw new DataError({
+    file,
+    key: 'genes',
+    found: `${(100 * expressionCoverage).toFixed(1)} % of the expression is of genes in the vocabulary`,
+    expected: `at least ${100 * LOWEST_COVERAGE} %`,
+    hint: 'use a vocabulary made for these data',
+  });
 }
 
 /** The manifest is written last: its presence says that the corpus is whole. Its fields come in the order of the schema, whoever put them together. */
@@ -66,5 +85,9 @@ export function noCellLeft(sources: readonly SourceEntry[]): DataError {
   ] as const;
   const total = (key: (typeof reasons)[number][0]): number => sources.reduce((n, source) => n + source[key], 0);
   const [key, words, hint] = reasons.reduce((most, next) => (total(next[0]) > total(most[0]) ? next : most));
-  return new DataError({ file: sources[0]!.file, found: `no cell is left: ${thousands(total(key))} of ${thousands(sources.reduce((n, { numCells }) => n + numCells, 0))} ${words}`, hint });
+  return new DataError({
+    file: sources[0]!.file,
+    found: `no cell is left: ${thousands(total(key))} of ${thousands(sources.reduce((n, { numCells }) => n + numCells, 0))} ${words}`,
+    hint,
+  });
 }

@@ -63,5 +63,8 @@ function parseGeneTable(table: Table): { vocabulary: Vocabulary; statistics: Gen
 
 /** An empty vocabulary makes an empty column, which the library's own builder would give another type. */
 function strings(values: readonly string[]): Data<Utf8> {
-  return vectorFromArray(values, new Utf8()).data[0] ?? makeData({ type: new Utf8(), length: 0, nullCount: 0, valueOffsets: new Int32Array(1), data: new Uint8Array(0) });
+  return (
+    vectorFromArray(values, new Utf8()).data[0] ??
+    makeData({ type: new Utf8(), length: 0, nullCount: 0, valueOffsets: new Int32Array(1), data: new Uint8Array(0) })
+  );
 }

@@ -9,8 +9,10 @@ const post = (reply: HashReply): void => parentPort!.postMessage(reply);
 let working: Promise<void> = Promise.resolve();
 
 parentPort!.on('message', (source: string) => {
-  working = working.then(() => hashSource(source)).then(
-    (sha256) => post({ source, sha256 }),
-    (error: unknown) => post({ source, error: describeError(error) }),
-  );
+  working = working
+    .then(() => hashSource(source))
+    .then(
+      (sha256) => post({ source, sha256 }),
+      (error: unknown) => post({ source, error: describeError(error) }),
+    );
 });

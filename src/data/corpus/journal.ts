@@ -74,7 +74,10 @@ function parseLine<S extends z.ZodType>(schema: S, line: string): z.output<S> | 
 }
 
 export class Journal {
-  private constructor(private readonly file: string, private readonly handle: FileHandle) {}
+  private constructor(
+    private readonly file: string,
+    private readonly handle: FileHandle,
+  ) {}
 
   /** Starts the journal anew with these records, and stays open for more. */
   static async create(folder: string, header: JournalHeader, records: readonly ShardRecord[]): Promise<Journal> {

@@ -97,8 +97,19 @@ export type CorpusManifest = z.infer<typeof CorpusManifest>;
 export async function readManifest(path: string): Promise<{ manifest: CorpusManifest; text: string }> {
   const file = join(path, MANIFEST_FILE);
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT') throw new DataError({ file: path, found: `no ${MANIFEST_FILE}: not a corpus, or its build did not finish`, hint: 'make it with scdiva data build, which continues an unfinished one', cause });
-    throw new DataError({ file, found: cause.code === 'ENOTDIR' ? 'not a corpus folder' : `cannot be read (${cause.code})`, hint: 'name the folder that scdiva data build wrote', cause });
+    if (cause.code === 'ENOENT')
+      throw new DataError({
+        file: path,
+        found: `no ${MANIFEST_FILE}: not a corpus, or its build did not finish`,
+        hint: 'make it with scdiva data build, which continues an unfinished one',
+        cause,
+      });
+    throw new DataError({
+      file,
+      found: cause.code === 'ENOTDIR' ? 'not a corpus folder' : `cannot be read (${cause.code})`,
+      hint: 'name the folder that scdiva data build wrote',
+      cause,
+    });
   });
   let raw: unknown;
   try {
@@ -108,7 +119,13 @@ export async function readManifest(path: string): Promise<{ manifest: CorpusMani
   }
   const version = (raw as { version?: unknown } | null)?.version;
   if (typeof version === 'number' && version !== FORMAT_VERSION) {
-    throw new DataError({ file, key: 'version', found: String(version), expected: String(FORMAT_VERSION), hint: 'build the corpus again with this version of scdiva' });
+    throw new DataError({
+      file,
+      key: 'version',
+      found: String(version),
+      expected: String(FORMAT_VERSION),
+      hint: 'build the corpus again with this version of scdiva',
+    });
   }
   const parsed = CorpusManifest.safeParse(raw);
   if (!parsed.success) {

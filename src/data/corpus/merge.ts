@@ -42,7 +42,11 @@ export async function mergeCorpus(folders: readonly string[], { out, progress = 
   const { vocabulary } = await readGeneTable(first.folder);
   const total = new GeneAccumulator(vocabulary.size, first.manifest.scale);
   const classes = new ClassCounts(first.manifest);
-  const bar = progress.start('Merge parts', shards.reduce((sum, { bytes }) => sum + bytes, 0), 'bytes');
+  const bar = progress.start(
+    'Merge parts',
+    shards.reduce((sum, { bytes }) => sum + bytes, 0),
+    'bytes',
+  );
   try {
     let done = 0;
     for (const { folder, manifest } of parts) {
@@ -69,7 +73,11 @@ export async function mergeCorpus(folders: readonly string[], { out, progress = 
     ...first.manifest,
     numCells: sum(({ numCells }) => numCells),
     numValues: sum(({ numValues }) => numValues),
-    splitCells: { train: sum(({ splitCells }) => splitCells.train), validation: sum(({ splitCells }) => splitCells.validation), test: sum(({ splitCells }) => splitCells.test) },
+    splitCells: {
+      train: sum(({ splitCells }) => splitCells.train),
+      validation: sum(({ splitCells }) => splitCells.validation),
+      test: sum(({ splitCells }) => splitCells.test),
+    },
     statistics: { ...first.manifest.statistics, numCells: statistics.numCells },
     obs: first.manifest.obs.map((obs, i) => ({ ...obs, numMissing: sum((manifest) => manifest.obs[i]!.numMissing) })),
     sources,
@@ -87,37 +95,76 @@ async function readParts(folders: readonly string[]): Promise<Part[]> {
   for (const folder of folders) {
     const part = await readPart(folder);
     const before = parts.find(({ share }) => share.rank === part.share.rank);
-    if (before) throw new DataError({ file: folder, found: `part ${part.share.rank}, as is ${before.folder}`, expected: 'each part once', hint: 'leave one out' });
+    if (before)
+      throw new DataError({ file: folder, found: `part ${part.share.rank}, as is ${before.folder}`, expected: 'each part once', hint: 'leave one out' });
     parts.push({ ...part, folder });
   }
   const [first] = parts;
   if (!first) throw new DataError({ key: 'parts', found: 'none', expected: 'the folders that data build --rank made' });
   for (const { share, folder } of parts) {
-    if (share.world !== first.share.world) throw new DataError({ file: folder, found: `a part of ${share.world}`, expected: `of ${first.share.world}, as ${first.folder}`, hint: 'merge parts of one build' });
+    if (share.world !== first.share.world)
+      throw new DataError({
+        file: folder,
+        found: `a part of ${share.world}`,
+        expected: `of ${first.share.world}, as ${first.folder}`,
+        hint: 'merge parts of one build',
+      });
   }
   const missing = Array.from({ length: first.share.world }, (_, rank) => rank).filter((rank) => !parts.some(({ share }) => share.rank === rank));
-  if (missing.length > 0) throw new DataError({ file: first.folder, found: `${parts.length} of ${first.share.world} parts: no part ${missing.join(', ')}`, expected: 'all of them', hint: `build what is missing with --rank ${missing[0]} --world ${first.share.world}, and name its folder, too` });
+  if (missing.length > 0)
+    throw new DataError({
+      file: first.folder,
+      found: `${parts.length} of ${first.share.world} parts: no part ${missing.join(', ')}`,
+      expected: 'all of them',
+      hint: `build what is missing with --rank ${missing[0]} --world ${first.share.world}, and name its folder, too`,
+    });
   return parts.sort((a, b) => a.share.rank - b.share.rank);
 }
 
 /** @throws DataError for the first part that was built otherwise */
 function commonBuild(parts: readonly Part[]): BuildRecord {
   const [first] = parts as [Part];
-  const sources = first.manifest.build.sources.map((source, s) => ({ ...source, sha256: parts.map(({ manifest }) => manifest.build.sources[s]?.sha256).find((hash) => hash !== undefined && hash !== UNREAD_SOURCE) ?? UNREAD_SOURCE }));
+  const sources = first.manifest.build.sources.map((source, s) => ({
+    ...source,
+    sha256: parts.map(({ manifest }) => manifest.build.sources[s]?.sha256).find((hash) => hash !== undefined && hash !== UNREAD_SOURCE) ?? UNREAD_SOURCE,
+  }));
   const build: BuildRecord = { ...first.manifest.build, sources };
   for (const { folder, manifest } of parts) {
     for (const key of Object.keys(build) as (keyof BuildRecord)[]) {
-      const its = key === 'sources' ? manifest.build.sources.map((source, s) => (source.sha256 === UNREAD_SOURCE ? { ...source, sha256: sources[s]?.sha256 } : source)) : manifest.build[key];
+      const its =
+        key === 'sources'
+          ? manifest.build.sources.map((source, s) => (source.sha256 === UNREAD_SOURCE ? { ...source, sha256: sources[s]?.sha256 } : source))
+          : manifest.build[key];
       if (JSON.stringify(its) === JSON.stringify(build[key])) continue;
-      throw new DataError({ file: folder, key, found: key === 'sources' ? 'built of other files' : JSON.stringify(its), expected: key === 'sources' ? `those of ${first.folder}` : `${JSON.stringify(build[key])}, as in ${first.folder}`, hint: 'build all parts of the same files with the same options' });
+      throw new DataError({
+        file: folder,
+        key,
+        found: key === 'sources' ? 'built of other files' : JSON.stringify(its),
+        expected: key === 'sources' ? `those of ${first.folder}` : `${JSON.stringify(build[key])}, as in ${first.folder}`,
+        hint: 'build all parts of the same files with the same options',
+      });
     }
     if (manifest.valueType !== first.manifest.valueType) {
       const narrow = parts.filter((part) => part.manifest.valueType === 'uint16').map(({ share }) => share.rank);
-      throw new DataError({ file: folder, key: 'valueType', found: manifest.valueType, expected: `${first.manifest.valueType}, as in ${first.folder}`, hint: `some counts are over 65,535: build part ${narrow.join(', ')} again with --value-type float32` });
+      throw new DataError({
+        file: folder,
+        key: 'valueType',
+        found: manifest.valueType,
+        expected: `${first.manifest.valueType}, as in ${first.folder}`,
+        hint: `some counts are over 65,535: build part ${narrow.join(', ')} again with --value-type float32`,
+      });
     }
   }
-  const repeated = sources.findIndex(({ sha256 }, s) => !build.dropDuplicates && sha256 !== UNREAD_SOURCE && sources.findIndex((other) => other.sha256 === sha256) < s);
-  if (repeated >= 0) throw new DataError({ file: first.manifest.sources[repeated]!.file, found: 'the same file as another source', expected: 'each file once', hint: 'build the parts again without it' });
+  const repeated = sources.findIndex(
+    ({ sha256 }, s) => !build.dropDuplicates && sha256 !== UNREAD_SOURCE && sources.findIndex((other) => other.sha256 === sha256) < s,
+  );
+  if (repeated >= 0)
+    throw new DataError({
+      file: first.manifest.sources[repeated]!.file,
+      found: 'the same file as another source',
+      expected: 'each file once',
+      hint: 'build the parts again without it',
+    });
   return build;
 }
 
@@ -125,16 +172,29 @@ function commonBuild(parts: readonly Part[]): BuildRecord {
 async function prepareFolder(out: string): Promise<void> {
   await makeFolder(out);
   const foreign = (await readdir(out)).find((name) => !isOurs(name));
-  if (foreign !== undefined) throw new OutputError({ file: out, found: `holds other files (${foreign})`, expected: 'a new or empty folder', hint: 'choose another --out' });
+  if (foreign !== undefined)
+    throw new OutputError({ file: out, found: `holds other files (${foreign})`, expected: 'a new or empty folder', hint: 'choose another --out' });
   await removeFiles(out, []);
 }
 
 async function takeShard({ file, bytes, sha256 }: ShardEntry, folder: string, out: string): Promise<ShardLayout> {
   const [from, to] = [join(folder, file), join(out, file)];
   const found = await sha256File(from).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError({ file: from, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, expected: `a shard of ${bytes} bytes`, hint: 'build this part again', cause });
+    throw new DataError({
+      file: from,
+      found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`,
+      expected: `a shard of ${bytes} bytes`,
+      hint: 'build this part again',
+      cause,
+    });
   });
-  if (found !== sha256) throw new DataError({ file: from, found: `content changed: sha256 ${found.slice(0, 12)}…`, expected: `${sha256.slice(0, 12)}…`, hint: 'build this part again' });
+  if (found !== sha256)
+    throw new DataError({
+      file: from,
+      found: `content changed: sha256 ${found.slice(0, 12)}…`,
+      expected: `${sha256.slice(0, 12)}…`,
+      hint: 'build this part again',
+    });
   await link(from, to)
     .catch(() => copyFile(from, to)) // another disk, or one without links
     .catch(async (error: unknown) => {
@@ -154,7 +214,8 @@ function codesOf(layout: ShardLayout, key: string): Int32Array {
 }
 
 function sumsOf(layout: ShardLayout, splits: Int32Array, vocabularySize: number, { valueType, scale }: CorpusManifest): GeneSums {
-  const statistics = valueType === 'uint16' && vocabularySize <= LARGEST_VOCABULARY ? new CountLoops(vocabularySize) : new GeneAccumulator(vocabularySize, scale);
+  const statistics =
+    valueType === 'uint16' && vocabularySize <= LARGEST_VOCABULARY ? new CountLoops(vocabularySize) : new GeneAccumulator(vocabularySize, scale);
   const reader = new RowReader([layout]);
   try {
     for (let row = 0; row < layout.numCells; row++) if (splits[row] === TRAIN) statistics.add(reader.read(row));
@@ -188,9 +249,18 @@ class ClassCounts {
     const active = fractions.flatMap((share, split) => (share > 0 ? [split] : []));
     const size = (parts: readonly number[]): number => parts.reduce((a, b) => a + b, 0);
     const lacksPart = (parts: readonly number[]): boolean => size(parts) >= active.length && active.some((split) => parts[split] === 0);
-    const spoilt = this.label ? this.cells.slice(0, -1).findIndex((parts) => size(parts) < Math.max(2, minClassCells) || lacksPart(parts)) : lacksPart(this.cells.at(-1)!) ? 0 : -1;
+    const spoilt = this.label
+      ? this.cells.slice(0, -1).findIndex((parts) => size(parts) < Math.max(2, minClassCells) || lacksPart(parts))
+      : lacksPart(this.cells.at(-1)!)
+        ? 0
+        : -1;
     if (spoilt < 0) return;
     const what = this.label ? `class '${this.label.categories[spoilt]}' with too few` : 'a part of the split without';
-    throw new DataError({ file: out, found: `cells that were dropped for their values leave ${what} cells`, expected: 'cells dealt without them, which takes a second pass over all files', hint: 'build this corpus in one process, or drop those cells by obs with --keep or --drop' });
+    throw new DataError({
+      file: out,
+      found: `cells that were dropped for their values leave ${what} cells`,
+      expected: 'cells dealt without them, which takes a second pass over all files',
+      hint: 'build this corpus in one process, or drop those cells by obs with --keep or --drop',
+    });
   }
 }

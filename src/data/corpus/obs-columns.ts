@@ -27,13 +27,22 @@ export function labelLikeKeys(files: readonly CellFile[]): string[] {
 export function joinObs(files: readonly CellFile[], key: string, isRequired: boolean): DictionaryColumn {
   const categories: string[] = [];
   const codeOf = new Map<string, number>();
-  let codes = newCodes(0, files.reduce((n, { numCells }) => n + numCells, 0)).fill(-1);
+  let codes = newCodes(
+    0,
+    files.reduce((n, { numCells }) => n + numCells, 0),
+  ).fill(-1);
   let offset = 0;
   for (const file of files) {
     if (isRequired || file.obsKeys.includes(key)) {
       const column = asCategories(file.obs(key));
       if (column.categories.length > MAX_CATEGORIES && column.isFree) {
-        throw new DataError({ file: file.path, key: `obs['${key}']`, found: `${column.categories.length} different values`, expected: `a label of at most ${MAX_CATEGORIES}`, hint: 'make it categorical, or leave it out' });
+        throw new DataError({
+          file: file.path,
+          key: `obs['${key}']`,
+          found: `${column.categories.length} different values`,
+          expected: `a label of at most ${MAX_CATEGORIES}`,
+          hint: 'make it categorical, or leave it out',
+        });
       }
       const isUsed = new Set(column.codes);
       const translation = column.categories.map((category, code) => {
@@ -53,7 +62,13 @@ export function joinObs(files: readonly CellFile[], key: string, isRequired: boo
 
 /** @throws DataError when a kept field would hide a column of the corpus; a field that is only read, as the one to split by, may be named as it likes */
 export function refuseReserved(key: string): void {
-  if (isReserved(key)) throw new DataError({ key: `obs['${key}']`, found: 'the name of a column every corpus has', expected: `none of ${RESERVED_COLUMNS.join(', ')}`, hint: 'rename it in the file' });
+  if (isReserved(key))
+    throw new DataError({
+      key: `obs['${key}']`,
+      found: 'the name of a column every corpus has',
+      expected: `none of ${RESERVED_COLUMNS.join(', ')}`,
+      hint: 'rename it in the file',
+    });
 }
 
 /** DuckDB and others take column names without regard to case. */
@@ -77,7 +92,13 @@ function asCategories(column: ObsColumn): Categories {
     case 'string':
       return { ...encode(column.values, undefined), isFree: true };
     case 'numeric':
-      return { ...encode(Array.from(column.values, (value) => (Number.isNaN(value) ? null : value)), (a, b) => a - b), isFree: true };
+      return {
+        ...encode(
+          Array.from(column.values, (value) => (Number.isNaN(value) ? null : value)),
+          (a, b) => a - b,
+        ),
+        isFree: true,
+      };
   }
 }
 
@@ -93,7 +114,12 @@ function encode<T extends string | number>(values: readonly (T | null)[], compar
  * @param isExcluded rows that are not in the corpus
  * @param unlabelled classes whose name means that a cell has none
  */
-export function dropSmallClasses(label: DictionaryColumn, minCells: number, isExcluded: (row: number) => boolean, unlabelled: readonly string[] = []): { label: DictionaryColumn; unlabelledClasses: Record<string, number> } {
+export function dropSmallClasses(
+  label: DictionaryColumn,
+  minCells: number,
+  isExcluded: (row: number) => boolean,
+  unlabelled: readonly string[] = [],
+): { label: DictionaryColumn; unlabelledClasses: Record<string, number> } {
   const sizes = classSizes(label, isExcluded);
   const kept = label.categories.flatMap((name, code) => (sizes[code]! >= minCells && !unlabelled.includes(name) ? [code] : []));
   const newCode = new Map(kept.map((code, i) => [code, i]));
@@ -110,18 +136,27 @@ export function dropSmallClasses(label: DictionaryColumn, minCells: number, isEx
 export function refuseSingletons(label: DictionaryColumn, isExcluded: (row: number) => boolean, file: string): void {
   const sizes = classSizes(label, isExcluded);
   const single = sizes.flatMap((size, code) => (size === 1 ? [label.categories[code]!] : []));
-  if (sizes.every((size) => size === 0)) throw new DataError({ file, key: `obs['${label.key}']`, found: 'no cell has a label', hint: 'name another field with --label' });
+  if (sizes.every((size) => size === 0))
+    throw new DataError({ file, key: `obs['${label.key}']`, found: 'no cell has a label', hint: 'name another field with --label' });
   if (single.length === 0) return;
   const others = single.length > 1 ? ` (and ${single.length - 1} more such classes)` : '';
-  throw new DataError({ file, key: `obs['${label.key}']`, found: `class '${single[0]}' has one cell${others}`, expected: 'at least 2 cells a class', hint: 'pass --min-class-cells 2 to keep such cells without a label' });
+  throw new DataError({
+    file,
+    key: `obs['${label.key}']`,
+    found: `class '${single[0]}' has one cell${others}`,
+    expected: 'at least 2 cells a class',
+    hint: 'pass --min-class-cells 2 to keep such cells without a label',
+  });
 }
 
 /** @throws ConfigError for a name that no cell has: a slip would leave the class in */
 export function refuseUnknownNames(unlabelled: readonly string[], label: DictionaryColumn | undefined): void {
   const [first] = unlabelled;
-  if (first !== undefined && !label) throw new ConfigError({ key: '--unlabelled', found: `'${first}' without --label`, expected: 'the obs field it is a value of' });
+  if (first !== undefined && !label)
+    throw new ConfigError({ key: '--unlabelled', found: `'${first}' without --label`, expected: 'the obs field it is a value of' });
   const slip = unlabelled.find((name) => !label!.categories.includes(name));
-  if (slip !== undefined) throw new ConfigError({ key: '--unlabelled', found: `'${slip}', which no cell is`, expected: `some of ${label!.categories.slice(0, 12).join(', ')}` });
+  if (slip !== undefined)
+    throw new ConfigError({ key: '--unlabelled', found: `'${slip}', which no cell is`, expected: `some of ${label!.categories.slice(0, 12).join(', ')}` });
 }
 
 function classSizes(label: DictionaryColumn, isExcluded: (row: number) => boolean): number[] {

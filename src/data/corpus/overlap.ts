@@ -83,7 +83,10 @@ export async function findOverlap(pathA: string, pathB: string, { geneTable, pro
       for (const [i, partA] of a.parts.entries()) {
         for (const [j, partB] of b.parts.entries()) {
           const isShared = seenInA[i]!.map((isSeen, id) => isSeen & seenInB[j]![id]!);
-          numSharedGenes = Math.max(numSharedGenes, isShared.reduce((n, its) => n + its, 0));
+          numSharedGenes = Math.max(
+            numSharedGenes,
+            isShared.reduce((n, its) => n + its, 0),
+          );
           const table = new HashTable(partB.numCells);
           await hashCells(partB, { ids: idsOfB, isShared, comparedBy }, (row, low, high) => {
             onCell(b.path);
@@ -111,7 +114,13 @@ export async function findOverlap(pathA: string, pathB: string, { geneTable, pro
         }
       }
       if (numSharedGenes === 0) {
-        throw new DataError({ file: pathB, key: 'genes', found: `no gene in common with ${pathA}`, expected: 'genes that both express', hint: geneTable ? 'are they of one species?' : 'where one has symbols and the other Ensembl ids, pass a table of both with --gene-table' });
+        throw new DataError({
+          file: pathB,
+          key: 'genes',
+          found: `no gene in common with ${pathA}`,
+          expected: 'genes that both express',
+          hint: geneTable ? 'are they of one species?' : 'where one has symbols and the other Ensembl ids, pass a table of both with --gene-table',
+        });
       }
       const [namesOfA, namesOfB] = [new Set(a.cellIds()), new Set(b.cellIds())];
       const describe = (set: CellSet, { isIdentical, isCompared }: Tally, others: ReadonlySet<string>): OverlapSide => {
@@ -123,7 +132,9 @@ export async function findOverlap(pathA: string, pathB: string, { geneTable, pro
           numCompared: sum(isCompared),
           numIdentical,
           shareIdentical: numIdentical / set.numCells,
-          identicalBySplit: set.splitRows && Object.fromEntries(SPLITS.map((split) => [split, set.splitRows!(split).reduce((n, row) => n + isIdentical[row]!, 0)])) as Record<Split, number>,
+          identicalBySplit:
+            set.splitRows &&
+            (Object.fromEntries(SPLITS.map((split) => [split, set.splitRows!(split).reduce((n, row) => n + isIdentical[row]!, 0)])) as Record<Split, number>),
           numSameName: set.cellIds().filter((name) => others.has(name)).length,
         };
       };
@@ -184,7 +195,11 @@ async function corpusAsSet(path: string): Promise<CellSet> {
       forEachCell: async (visit) => {
         for (let row = start; row < end; row++) {
           const { geneIds, values } = corpus.readCell(row);
-          visit(row, Int32Array.from(geneIds, (id) => id - firstGeneId), values);
+          visit(
+            row,
+            Int32Array.from(geneIds, (id) => id - firstGeneId),
+            values,
+          );
           if (row % 4096 === 0) await new Promise(setImmediate); // lets a signal in
         }
       },
@@ -213,7 +228,16 @@ async function fileAsSet(path: string): Promise<CellSet> {
         for (let r = 0; r < numRows; r++) visit(firstRow + r, indices.subarray(indptr[r]!, indptr[r + 1]!), values.subarray(indptr[r]!, indptr[r + 1]!));
       }
     };
-    return { path, numCells: file.numCells, valueKind, genes: matrix.genes, parts: [{ numCells: file.numCells, forEachCell }], cellIds: () => file.cellIds, splitRows: null, close: () => file.close() };
+    return {
+      path,
+      numCells: file.numCells,
+      valueKind,
+      genes: matrix.genes,
+      parts: [{ numCells: file.numCells, forEachCell }],
+      cellIds: () => file.cellIds,
+      splitRows: null,
+      close: () => file.close(),
+    };
   } catch (error) {
     file.close();
     throw error;
@@ -237,7 +261,11 @@ interface HashRequest {
 }
 
 /** Hands over the hash of each cell over the shared genes; undefined where the cell expresses too few of them. */
-async function hashCells(part: CellSetPart, { ids, isShared, comparedBy }: HashRequest, visit: (row: number, low?: number, high?: number) => void): Promise<void> {
+async function hashCells(
+  part: CellSetPart,
+  { ids, isShared, comparedBy }: HashRequest,
+  visit: (row: number, low?: number, high?: number) => void,
+): Promise<void> {
   const hash = new CellHash();
   const isByCounts = comparedBy === 'counts';
   const least = isByCounts ? LEAST_GENES_TO_COMPARE : LEAST_EXPRESSED_TO_COMPARE;

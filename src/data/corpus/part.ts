@@ -57,7 +57,12 @@ export async function writePart(folder: string, part: Omit<PartManifest, 'format
 export async function readPart(folder: string): Promise<PartManifest> {
   const file = join(folder, PART_FILE);
   const text = await readFile(file, 'utf8').catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError({ file: folder, found: cause.code === 'ENOENT' ? `no ${PART_FILE}: not a part of a corpus, or not finished` : `cannot be read (${cause.code})`, hint: 'make it with scdiva data build --rank, which continues an unfinished one', cause });
+    throw new DataError({
+      file: folder,
+      found: cause.code === 'ENOENT' ? `no ${PART_FILE}: not a part of a corpus, or not finished` : `cannot be read (${cause.code})`,
+      hint: 'make it with scdiva data build --rank, which continues an unfinished one',
+      cause,
+    });
   });
   let raw: unknown;
   try {
@@ -67,10 +72,21 @@ export async function readPart(folder: string): Promise<PartManifest> {
   }
   const version = (raw as { scdiva?: unknown } | null)?.scdiva;
   if (typeof version === 'string' && version !== packageVersion()) {
-    throw new DataError({ file, key: 'scdiva', found: `made by version ${version}`, expected: packageVersion(), hint: 'build all parts and merge them with one version' });
+    throw new DataError({
+      file,
+      key: 'scdiva',
+      found: `made by version ${version}`,
+      expected: packageVersion(),
+      hint: 'build all parts and merge them with one version',
+    });
   }
   const parsed = PartManifest.safeParse(raw);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new DataError({ file, key: issue?.path.join('.'), found: issue?.message ?? 'not a part of a corpus', hint: 'delete the folder and build this part again' });
+  throw new DataError({
+    file,
+    key: issue?.path.join('.'),
+    found: issue?.message ?? 'not a part of a corpus',
+    hint: 'delete the folder and build this part again',
+  });
 }

@@ -21,7 +21,10 @@ export async function readVocabulary(path: string): Promise<Vocabulary> {
 }
 
 function parseVocabulary(text: string, file: string): Vocabulary {
-  const lines = text.split(/\r?\n/).map((line) => line.trim()).filter((line) => line !== '');
+  const lines = text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
   if (lines[0]?.startsWith('id\tsymbol\tensembl_id')) return Vocabulary.parseTsv(text, file);
   const isList = lines.every((line) => !/[\t,]/.test(line)) && !/^(symbol|gene|ensembl)[a-z_ ]*$/i.test(lines[0] ?? '');
   const genes: VocabularyGene[] = isList
@@ -32,7 +35,8 @@ function parseVocabulary(text: string, file: string): Vocabulary {
   genes.forEach(({ symbol, ensemblId }, i) => {
     const name = ensemblId || symbol;
     const before = seen.get(name);
-    if (before !== undefined) throw new DataError({ file, found: `${name} twice (genes ${before + 1} and ${i + 1})`, expected: 'each gene once', hint: 'delete the second' });
+    if (before !== undefined)
+      throw new DataError({ file, found: `${name} twice (genes ${before + 1} and ${i + 1})`, expected: 'each gene once', hint: 'delete the second' });
     seen.set(name, i);
   });
   return new Vocabulary(genes);
@@ -43,10 +47,14 @@ function parseVocabulary(text: string, file: string): Vocabulary {
  * @throws DataError where the folder is no corpus, or no gene is left
  */
 export async function vocabularyOfCorpus(path: string, { minCells, maxGenes = Infinity }: { minCells: number; maxGenes?: number }): Promise<Vocabulary> {
-  if (!existsSync(join(path, GENES_FILE))) throw new DataError({ file: path, found: 'not a corpus folder', expected: 'a corpus, which alone knows how many cells express a gene' });
+  if (!existsSync(join(path, GENES_FILE)))
+    throw new DataError({ file: path, found: 'not a corpus folder', expected: 'a corpus, which alone knows how many cells express a gene' });
   const { vocabulary, statistics } = await readGeneTable(path);
   const cellsOf = (i: number): number => statistics.numDetected[i + vocabulary.firstGeneId]!;
-  const byCells = vocabulary.genes.map((_, i) => i).filter((i) => cellsOf(i) >= minCells).sort((a, b) => cellsOf(b) - cellsOf(a) || a - b);
+  const byCells = vocabulary.genes
+    .map((_, i) => i)
+    .filter((i) => cellsOf(i) >= minCells)
+    .sort((a, b) => cellsOf(b) - cellsOf(a) || a - b);
   const kept = byCells.slice(0, maxGenes).sort((a, b) => a - b);
   if (kept.length === 0) throw new DataError({ file: path, found: `no gene is expressed by ${minCells} training cells`, hint: 'lower --min-cells' });
   return new Vocabulary(kept.map((i) => vocabulary.genes[i]!));

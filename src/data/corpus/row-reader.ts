@@ -138,7 +138,7 @@ class RowBuffer {
     const size = type === 'uint16' ? 2 : 4;
     const length = n * size;
     const position = offset + start * size;
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const got = readSync(fd, this.bytes, done, length - done, position + done);
       if (got === 0) throw new RangeError(`the file ends at byte ${position + done}`);
       done += got;
@@ -170,7 +170,13 @@ function openShardFile(layout: ShardLayout, withIndex: boolean): OpenShard {
 
 function unreadable(layout: ShardLayout, cell: number | undefined, cause: unknown): DataError {
   const found = `cannot be read: ${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}`;
-  return new DataError({ file: layout.file, key: cell === undefined ? undefined : `cell ${cell}`, found, hint: 'the shard is damaged or gone: build the corpus again', cause });
+  return new DataError({
+    file: layout.file,
+    key: cell === undefined ? undefined : `cell ${cell}`,
+    found,
+    hint: 'the shard is damaged or gone: build the corpus again',
+    cause,
+  });
 }
 
 function bytesOf(array: Int32Array | Float64Array): Uint8Array {

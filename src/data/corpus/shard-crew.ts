@@ -28,7 +28,10 @@ export class ThreadCrew implements ShardCrew {
 
   constructor(context: ShardContext, numThreads: number, onRows: (numRows: number) => void) {
     this.width = numThreads * PER_THREAD;
-    this.threads = Array.from({ length: numThreads }, () => ({ worker: new Worker(new URL('./shard-worker.js', import.meta.url), { workerData: context }), pending: new Map() }));
+    this.threads = Array.from({ length: numThreads }, () => ({
+      worker: new Worker(new URL('./shard-worker.js', import.meta.url), { workerData: context }),
+      pending: new Map(),
+    }));
     this.threads.forEach(({ worker, pending }, i) => {
       worker.on('message', (reply: ShardReply) => {
         if ('numRows' in reply) return onRows(reply.numRows);
@@ -47,7 +50,10 @@ export class ThreadCrew implements ShardCrew {
     return new Promise((resolve, reject) => {
       if (this.failure) return reject(this.failure);
       pending.set(request.index, { resolve, reject });
-      worker.postMessage(request, [request.isLeftOut, request.splits, request.cellIds.offsets, request.cellIds.bytes, ...request.codes].map(({ buffer }) => buffer as ArrayBuffer));
+      worker.postMessage(
+        request,
+        [request.isLeftOut, request.splits, request.cellIds.offsets, request.cellIds.bytes, ...request.codes].map(({ buffer }) => buffer as ArrayBuffer),
+      );
     });
   }
 

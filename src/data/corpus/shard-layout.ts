@@ -33,7 +33,8 @@ const MAGIC = 'ARROW1';
 
 /** Reads the footer and the record batch's header, not the data. @throws DataError naming a shard that is cut short or foreign */
 export function readShardLayout(file: string): ShardLayout {
-  const damaged = (found: string, cause?: unknown) => new DataError({ file, found, hint: 'the shard is damaged: delete the corpus folder and build it again', cause });
+  const damaged = (found: string, cause?: unknown) =>
+    new DataError({ file, found, hint: 'the shard is damaged: delete the corpus folder and build it again', cause });
   let fd: number;
   try {
     fd = openSync(file, 'r');

@@ -103,10 +103,14 @@ export class ShardMaker {
   private stored: { readonly s: number; readonly counts: StoredCounts } | undefined;
   private numUnreported = 0;
 
-  constructor(private readonly context: ShardContext, private readonly access: SourceAccess) {
+  constructor(
+    private readonly context: ShardContext,
+    private readonly access: SourceAccess,
+  ) {
     for (const { numCells } of context.sources) this.firstRowOfSource.push(this.firstRowOfSource.at(-1)! + numCells);
     const { shardCells, vocabularySize, valueType, scale } = context;
-    this.statistics = valueType === 'uint16' && vocabularySize <= LARGEST_VOCABULARY ? new CountLoops(vocabularySize) : new GeneAccumulator(vocabularySize, scale);
+    this.statistics =
+      valueType === 'uint16' && vocabularySize <= LARGEST_VOCABULARY ? new CountLoops(vocabularySize) : new GeneAccumulator(vocabularySize, scale);
     this.builder = new ShardBuilder(Math.min(shardCells, this.firstRowOfSource.at(-1)!), vocabularySize, valueType);
   }
 
@@ -119,13 +123,15 @@ export class ShardMaker {
   /** Shards are made in the order they are asked for. @throws DataError for values that cannot be; OutputError */
   make(request: ShardRequest): Promise<ShardResult> {
     return new Promise((resolve, reject) => {
-      this.busy = this.busy.then(async () => {
-        const accounts = await this.collect(request);
-        if (!accounts) return resolve({ isTooLarge: true });
-        await new Promise<void>((written) => {
-          this.write(request, accounts, written).then(resolve, reject).finally(written);
-        });
-      }).catch(reject);
+      this.busy = this.busy
+        .then(async () => {
+          const accounts = await this.collect(request);
+          if (!accounts) return resolve({ isTooLarge: true });
+          await new Promise<void>((written) => {
+            this.write(request, accounts, written).then(resolve, reject).finally(written);
+          });
+        })
+        .catch(reject);
     });
   }
 
@@ -138,7 +144,7 @@ export class ShardMaker {
     const first = index * shardCells;
     const end = first + isLeftOut.length;
     let readersUntil = first;
-    for (let row = first; row < end; ) {
+    for (let row = first; row < end;) {
       const inPlace = row >= readersUntil ? this.storedRows(row, end) : undefined;
       // Where rows in place are not as they should be, the readers go on to the end of the shard.
       if (!inPlace) readersUntil = this.firstRowOfSource[this.sourceOf(row) + 1]!;
@@ -183,7 +189,10 @@ export class ShardMaker {
   /** Rows from `row` on, read past the readers; undefined where they must be asked. */
   private storedRows(row: number, end: number): SourceRows | undefined {
     const s = this.sourceOf(row);
-    const { statistics: loops, context: { filters, sources } } = this;
+    const {
+      statistics: loops,
+      context: { filters, sources },
+    } = this;
     const { vocabularyIds, isMitochondrial, isRenamed } = sources[s]!;
     const storage = rowsInPlace(sources[s]!);
     if (!(loops instanceof CountLoops) || !storage) return undefined;
@@ -223,7 +232,12 @@ export class ShardMaker {
       if (from >= to) continue;
       const { file, matrix } = await this.access.open(s);
       const { isRenamed } = source;
-      const meaning: RowMeaning = { translator: new RowTranslator(source.vocabularyIds, vocabularySize, scale), filter: new CellFilter(filters, source.scale, file, matrix), scale, isRenamed };
+      const meaning: RowMeaning = {
+        translator: new RowTranslator(source.vocabularyIds, vocabularySize, scale),
+        filter: new CellFilter(filters, source.scale, file, matrix),
+        scale,
+        isRenamed,
+      };
       for await (const read of matrix.rowBlocks({ start: from, end: to })) {
         checkValues(read, { valueKind: source.scale.kind, ...(source.cellTotal !== undefined && { cellTotal: source.cellTotal }) }, file, matrix);
         const block = source.conversion ? convertBlock(read, source.conversion) : read;
@@ -233,7 +247,11 @@ export class ShardMaker {
   }
 
   /** @param written is called once the builder may be filled again: flushing to the disk goes on beside */
-  private async write({ index, cellIds, splits, codes }: ShardRequest, { droppedRows, tallies, statistics }: Accounts, written: () => void): Promise<ShardResult> {
+  private async write(
+    { index, cellIds, splits, codes }: ShardRequest,
+    { droppedRows, tallies, statistics }: Accounts,
+    written: () => void,
+  ): Promise<ShardResult> {
     const { folder, obs, shardCells, sync } = this.context;
     const { rows, ...columns } = this.builder.finish();
     const numCells = rows.length;
@@ -271,10 +289,24 @@ class Accounts {
     const key = String(source);
     const found = this.tallies.get(key);
     if (found) return found;
-    const tally: SourceTally = { numCellsKept: 0, numCellsWithoutGenes: 0, numCellsBelowMinGenes: 0, numCellsBelowMinCounts: 0, numCellsAboveMaxMito: 0, sumAll: 0, sumMatched: 0, sumRenamed: 0 };
+    const tally: SourceTally = {
+      numCellsKept: 0,
+      numCellsWithoutGenes: 0,
+      numCellsBelowMinGenes: 0,
+      numCellsBelowMinCounts: 0,
+      numCellsAboveMaxMito: 0,
+      sumAll: 0,
+      sumMatched: 0,
+      sumRenamed: 0,
+    };
     this.tallies.set(key, tally);
     return tally;
   }
 }
 
-const TALLY_OF = { withoutGenes: 'numCellsWithoutGenes', belowMinGenes: 'numCellsBelowMinGenes', belowMinCounts: 'numCellsBelowMinCounts', aboveMaxMito: 'numCellsAboveMaxMito' } as const satisfies Record<DropReason, keyof SourceTally>;
+const TALLY_OF = {
+  withoutGenes: 'numCellsWithoutGenes',
+  belowMinGenes: 'numCellsBelowMinGenes',
+  belowMinCounts: 'numCellsBelowMinCounts',
+  aboveMaxMito: 'numCellsAboveMaxMito',
+} as const satisfies Record<DropReason, keyof SourceTally>;

@@ -3,7 +3,8 @@ import { describeError, type PlainError } from '../../thread-errors.js';
 import { ShardMaker, type OpenedSource, type ShardContext, type ShardRequest, type ShardResult } from './shard-maker.js';
 
 /** A thread of a build: opens the sources for itself and makes the shards it is asked for. */
-export type ShardReply = { readonly numRows: number } | { readonly index: number; readonly result: ShardResult } | { readonly index: number; readonly error: PlainError };
+export type ShardReply =
+  { readonly numRows: number } | { readonly index: number; readonly result: ShardResult } | { readonly index: number; readonly error: PlainError };
 
 const context = workerData as ShardContext;
 let opened: { readonly s: number; readonly source: Promise<OpenedSource> } | undefined;

@@ -46,7 +46,12 @@ export async function encodeShard(columns: ShardColumns, metadata: ReadonlyMap<s
     ...columns.obs.map(({ key, categories, codes }, i): [string, Data] => [key, dictionary(i + 1, categories, codes)]),
   ];
   const columnFields = fields.map(([name, data]) => new Field(name, data.type, !RESERVED_COLUMNS.includes(name)));
-  return encodeArrowFile(columnFields, fields.map(([, data]) => data), numCells, metadata);
+  return encodeArrowFile(
+    columnFields,
+    fields.map(([, data]) => data),
+    numCells,
+    metadata,
+  );
 }
 
 function geneIdData(geneIds: GeneIds): Data {
@@ -80,5 +85,12 @@ function dictionary(id: number, categories: readonly string[], codes: Codes): Da
     else validity[i >> 3]! |= 1 << (i & 7);
   });
   const type = new Dictionary(new Utf8(), indices as Int32, id);
-  return makeData({ type, length: codes.length, nullCount, nullBitmap: nullCount > 0 ? validity : null, data: stored as Int32Array, dictionary: vectorFromArray(categories, new Utf8()) });
+  return makeData({
+    type,
+    length: codes.length,
+    nullCount,
+    nullBitmap: nullCount > 0 ? validity : null,
+    data: stored as Int32Array,
+    dictionary: vectorFromArray(categories, new Utf8()),
+  });
 }

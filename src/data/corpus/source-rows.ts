@@ -47,7 +47,12 @@ export class CountRows implements SourceRows {
   private runStart = 0;
   private runEnd = 0;
 
-  constructor({ s, firstRow, numRows }: Place, private readonly loops: CountLoops, private readonly builder: ShardBuilder, private readonly filters: CellFilters) {
+  constructor(
+    { s, firstRow, numRows }: Place,
+    private readonly loops: CountLoops,
+    private readonly builder: ShardBuilder,
+    private readonly filters: CellFilters,
+  ) {
     this.s = s;
     this.firstRow = firstRow;
     this.numRows = numRows;
@@ -109,7 +114,12 @@ export class BlockRows implements SourceRows {
     const { translator, filter, scale, isRenamed } = this.meaning;
     const cell = translator.translate(this.block, r);
     this.cell = cell;
-    return { total: cell.total, matched: translator.matched, renamed: isRenamed ? sumOfColumns(this.block, r, isRenamed, scale) : 0, reason: filter.judge(this.read, r, cell.geneIds.length) };
+    return {
+      total: cell.total,
+      matched: translator.matched,
+      renamed: isRenamed ? sumOfColumns(this.block, r, isRenamed, scale) : 0,
+      reason: filter.judge(this.read, r, cell.geneIds.length),
+    };
   }
 
   keep(r: number, isForStatistics: boolean): boolean {

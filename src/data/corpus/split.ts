@@ -28,7 +28,13 @@ export function assignSplits(request: SplitRequest): Int8Array {
   const { by } = request;
   if (!by) return splitByCell(request);
   const missing = by.codes.findIndex((code: number, row: number) => code < 0 && !request.isExcluded(row));
-  if (missing >= 0) throw new DataError({ key: `obs['${by.key}']`, found: `cell ${missing} has no value`, expected: 'one for every cell, to split by', hint: 'fill it in or split by another field' });
+  if (missing >= 0)
+    throw new DataError({
+      key: `obs['${by.key}']`,
+      found: `cell ${missing} has no value`,
+      expected: 'one for every cell, to split by',
+      hint: 'fill it in or split by another field',
+    });
   const named = by.categories.map(splitNamed);
   if (named.every((split) => split !== undefined)) return mapRows(request, (row) => named[by.codes[row]!]!);
   return splitByGroup(request, by);
@@ -109,9 +115,16 @@ function splitByGroup(request: SplitRequest, by: DictionaryColumn): Int8Array {
     numCells++;
   }
   const active = [TRAIN, VALIDATION, TEST].filter((split) => fractions[split] > 0);
-  const groups = [...Rng.fromSeed(seed).fork('split/groups').permutation(sizes.length)].filter((group) => sizes[group]! > 0).sort((a, b) => sizes[b]! - sizes[a]!);
+  const groups = [...Rng.fromSeed(seed).fork('split/groups').permutation(sizes.length)]
+    .filter((group) => sizes[group]! > 0)
+    .sort((a, b) => sizes[b]! - sizes[a]!);
   if (groups.length < active.length) {
-    throw new DataError({ key: `obs['${by.key}']`, found: `${groups.length} group(s)`, expected: `at least ${active.length}, one for each of ${active.map((split) => SPLITS[split]).join(', ')}`, hint: 'split by another field, or set a fraction to 0' });
+    throw new DataError({
+      key: `obs['${by.key}']`,
+      found: `${groups.length} group(s)`,
+      expected: `at least ${active.length}, one for each of ${active.map((split) => SPLITS[split]).join(', ')}`,
+      hint: 'split by another field, or set a fraction to 0',
+    });
   }
   const filled = [0, 0, 0];
   const splitOf = new Map<number, number>();

@@ -123,6 +123,9 @@ export class GeneAccumulator implements GeneSums {
 const TABLE_SIZE = 1024;
 
 /** entropy_g of the formula above, by vocabulary id. */
-export function smoothEntropy({ numDetected, rawEntropy }: Pick<GeneStatistics, 'numDetected' | 'rawEntropy'>, pseudoCells = ENTROPY_PSEUDO_CELLS): Float32Array {
+export function smoothEntropy(
+  { numDetected, rawEntropy }: Pick<GeneStatistics, 'numDetected' | 'rawEntropy'>,
+  pseudoCells = ENTROPY_PSEUDO_CELLS,
+): Float32Array {
   return rawEntropy.map((h, g) => (numDetected[g]! * h + pseudoCells) / (numDetected[g]! + pseudoCells));
 }

@@ -42,7 +42,11 @@ export class StoredCounts {
   private firstOffset = 0;
 
   /** @param meaning of the genes of the matrix, which its stored columns become */
-  constructor(private readonly storage: CsrStorage, meaning: ColumnMeaning, private readonly loops: CountLoops) {
+  constructor(
+    private readonly storage: CsrStorage,
+    meaning: ColumnMeaning,
+    private readonly loops: CountLoops,
+  ) {
     const fd = (): number => (this.fd ??= openSync(storage.indices.path, 'r'));
     this.indptr = new StoredElements(storage.indptr, fd);
     this.indices = new StoredElements(storage.indices, fd);
@@ -66,7 +70,10 @@ export class StoredCounts {
   }
 
   private translate(row: number, end: number): number {
-    const { loops, storage: { indices, values } } = this;
+    const {
+      loops,
+      storage: { indices, values },
+    } = this;
     this.haveOffsets(row, end);
     const [offsets, at] = [this.offsets, row - this.firstOffset];
     const from = offsets[at]!;
@@ -75,7 +82,11 @@ export class StoredCounts {
     while (numRows < most && offsets[at + numRows + 1]! - from <= BLOCK_ENTRIES) numRows++;
     const to = offsets[at + numRows]!;
     loops.setColumns(this.meaning);
-    const target = loops.block(Int32Array.from({ length: numRows + 1 }, (_, i) => offsets[at + i]! - from), STORED_BYTES[indices.type], STORED_BYTES[values.type]);
+    const target = loops.block(
+      Int32Array.from({ length: numRows + 1 }, (_, i) => offsets[at + i]! - from),
+      STORED_BYTES[indices.type],
+      STORED_BYTES[values.type],
+    );
     this.indices.readInto(target.columns, from, to);
     this.values.readInto(target.values, from, to);
     return loops.translate(numRows, indices.type, values.type);
@@ -88,7 +99,8 @@ export class StoredCounts {
     const offsets = this.indptr.numbers(row, last + 1);
     for (let i = 1; i < offsets.length; i++) if (!(offsets[i]! >= offsets[i - 1]!)) throw new RangeError('decreases');
     const numEntries = this.storage.values.numElements;
-    if (!(offsets[0]! >= 0 && offsets.at(-1)! <= numEntries) || (row === 0 && offsets[0] !== 0) || (last === this.numRows && offsets.at(-1) !== numEntries)) throw new RangeError('ends elsewhere');
+    if (!(offsets[0]! >= 0 && offsets.at(-1)! <= numEntries) || (row === 0 && offsets[0] !== 0) || (last === this.numRows && offsets.at(-1) !== numEntries))
+      throw new RangeError('ends elsewhere');
     this.offsets = offsets;
     this.firstOffset = row;
   }

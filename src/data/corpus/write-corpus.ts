@@ -81,7 +81,10 @@ export interface EarlierWork {
  * has genes is assumed, and only where that turns out wrong and matters does a second pass start, knowing better.
  */
 export async function writeCorpus(plan: CorpusPlan, earlier: EarlierWork | undefined): Promise<CorpusManifest> {
-  let work: EarlierWork = earlier ?? { knowledge: { valueType: plan.valueType ?? (plan.scale.kind === 'counts' ? 'uint16' : 'float32'), excludedRows: [] }, records: [] };
+  let work: EarlierWork = earlier ?? {
+    knowledge: { valueType: plan.valueType ?? (plan.scale.kind === 'counts' ? 'uint16' : 'float32'), excludedRows: [] },
+    records: [],
+  };
   for (;;) {
     const outcome = await new Pass(plan, work).run();
     if ('manifest' in outcome) return outcome.manifest;
@@ -108,7 +111,10 @@ class Pass {
   /** Appends to the journal, in order; begins once the sources are hashed. */
   private journalling: Promise<void> = Promise.resolve();
 
-  constructor(private readonly plan: CorpusPlan, { knowledge, records }: EarlierWork) {
+  constructor(
+    private readonly plan: CorpusPlan,
+    { knowledge, records }: EarlierWork,
+  ) {
     const { build, obs, sources, vocabulary, scale } = plan;
     this.knowledge = knowledge;
     this.records = [...records];
@@ -120,7 +126,9 @@ class Pass {
     const excluded = new Set(knowledge.excludedRows);
     const isExcluded = (row: number): boolean => plan.leftOut[row] !== NOT_LEFT_OUT || excluded.has(row);
     const whole = obs.find(({ key }) => key === build.label);
-    const { label, unlabelledClasses } = whole ? dropSmallClasses(whole, build.minClassCells, isExcluded, build.unlabelled) : { label: undefined, unlabelledClasses: {} };
+    const { label, unlabelledClasses } = whole
+      ? dropSmallClasses(whole, build.minClassCells, isExcluded, build.unlabelled)
+      : { label: undefined, unlabelledClasses: {} };
     if (label) refuseSingletons(label, isExcluded, sources[0]!.file.path);
     this.label = label;
     this.unlabelledClasses = unlabelledClasses;
@@ -145,7 +153,10 @@ class Pass {
       bar.stop();
       // What was made is written down whatever ended the work.
       await this.journalling.catch(() => {});
-      await opening.then((journal) => journal.close(), () => {});
+      await opening.then(
+        (journal) => journal.close(),
+        () => {},
+      );
     }
     await this.journalling;
     if (isTooLarge) return { betterKnowledge: { ...knowledge, valueType: 'float32' } };
@@ -168,7 +179,10 @@ class Pass {
     for (const { shard } of this.records) {
       if (shard) {
         const file = join(this.plan.folder, shard.file);
-        const size = await stat(file).then((found) => found.size, () => -1);
+        const size = await stat(file).then(
+          (found) => found.size,
+          () => -1,
+        );
         if (size !== shard.bytes || (await sha256File(file)) !== shard.sha256) break;
         const reader = new RowReader([readShardLayout(file)]);
         this.addStatistics(shard.numCells, this.keptRows(this.firstShard + complete, this.records[complete]!), (i) => reader.read(i));
@@ -185,7 +199,9 @@ class Pass {
     const dropped = new Set(droppedRows);
     const { shardCells } = this.plan.build;
     const first = index * shardCells;
-    return Int32Array.from({ length: Math.min(shardCells, this.numRows - first) }, (_, i) => first + i).filter((row) => this.plan.leftOut[row] === NOT_LEFT_OUT && !dropped.has(row));
+    return Int32Array.from({ length: Math.min(shardCells, this.numRows - first) }, (_, i) => first + i).filter(
+      (row) => this.plan.leftOut[row] === NOT_LEFT_OUT && !dropped.has(row),
+    );
   }
 
   private addStatistics(numCells: number, rows: Int32Array, read: (i: number) => Parameters<GeneAccumulator['add']>[0]): void {
@@ -205,7 +221,7 @@ class Pass {
     const crew = await this.crew(numShards - this.records.length, (numRows) => bar.update((numRead += numRows), written()));
     const underWay: Promise<ShardResult>[] = [];
     try {
-      for (let next = firstShard + this.records.length; this.records.length < numShards; ) {
+      for (let next = firstShard + this.records.length; this.records.length < numShards;) {
         for (; next < endShard && underWay.length < crew.width; next++) {
           const made = crew.make(this.request(next));
           made.catch(() => {}); // reported where it is awaited
@@ -218,7 +234,11 @@ class Pass {
         this.journalling = this.journalling.then(async () => (await opening).append(result.record));
         this.journalling.catch(() => {}); // reported where it is awaited
         if (signal?.aborted && this.records.length < numShards) {
-          throw new InterruptedError({ file: folder, found: `interrupted after ${this.records.length * build.shardCells} of ${this.endRow - this.firstRow} cells`, hint: 'the same command continues from there' });
+          throw new InterruptedError({
+            file: folder,
+            found: `interrupted after ${this.records.length * build.shardCells} of ${this.endRow - this.firstRow} cells`,
+            hint: 'the same command continues from there',
+          });
         }
       }
       return false;
@@ -274,7 +294,8 @@ class Pass {
     const dropped = new Set(droppedRows);
     const isDropped = (row: number): boolean => plan.leftOut[row] !== NOT_LEFT_OUT || dropped.has(row);
     const isSpoilt = label
-      ? dropSmallClasses(label, Math.max(2, plan.build.minClassCells), isDropped).label.categories.length < label.categories.length || unrepresentedClass(label, splits, isDropped, plan.build.fractions) !== undefined
+      ? dropSmallClasses(label, Math.max(2, plan.build.minClassCells), isDropped).label.categories.length < label.categories.length ||
+        unrepresentedClass(label, splits, isDropped, plan.build.fractions) !== undefined
       : isPartEmpty(splits, isDropped, plan.build.fractions);
     return isSpoilt ? { betterKnowledge: { ...knowledge, excludedRows: droppedRows } } : undefined;
   }
@@ -290,7 +311,14 @@ class Pass {
   /** What `scdiva data merge` needs of this process's share. */
   private async finishPart(build: BuildRecord, share: Share): Promise<CorpusManifest> {
     const manifest = await this.manifest(build);
-    await writePart(this.plan.folder, { share, numShards: Math.ceil(this.numRows / build.shardCells), firstShard: this.firstShard, endShard: this.endShard, manifest, records: this.records });
+    await writePart(this.plan.folder, {
+      share,
+      numShards: Math.ceil(this.numRows / build.shardCells),
+      firstShard: this.firstShard,
+      endShard: this.endShard,
+      manifest,
+      records: this.records,
+    });
     return manifest;
   }
 
@@ -318,7 +346,11 @@ class Pass {
       splitCells,
       unlabelledClasses: this.unlabelledClasses,
       statistics: { split: 'train', numCells: statistics.numCells, targetSum: STATISTICS_TARGET_SUM, pseudoCells: ENTROPY_PSEUDO_CELLS },
-      obs: this.obs.map(({ key, categories, codes }) => ({ key, categories: [...categories], numMissing: numWhere(codes, (code, row) => code < 0 && isInCorpus(row)) })),
+      obs: this.obs.map(({ key, categories, codes }) => ({
+        key,
+        categories: [...categories],
+        numMissing: numWhere(codes, (code, row) => code < 0 && isInCorpus(row)),
+      })),
       sources,
       genes: { bytes: genes.bytes, sha256: await genes.sha256() },
       shards,
@@ -329,12 +361,20 @@ class Pass {
   private sourceEntry({ file, matrix, numMatched, numDistinct, isRenamed, scale }: CorpusSource, sha256: string, s: number): SourceEntry {
     const leftOut = this.plan.leftOut.subarray(this.firstRowOfSource[s]!, this.firstRowOfSource[s + 1]!);
     const filtered = { numCellsFilteredByObs: countOf(leftOut, LEFT_OUT_BY_OBS), numCellsDuplicate: countOf(leftOut, LEFT_OUT_AS_DUPLICATE) };
-    const genes = { numGenes: matrix.numGenes, numGenesMatched: numMatched, numGenesMerged: numMatched - numDistinct, numGenesRenamed: isRenamed ? countOf(isRenamed, 1) : 0 };
+    const genes = {
+      numGenes: matrix.numGenes,
+      numGenesMatched: numMatched,
+      numGenesMerged: numMatched - numDistinct,
+      numGenesRenamed: isRenamed ? countOf(isRenamed, 1) : 0,
+    };
     return finishedSource({ file: file.path, sha256, matrix: matrix.key, scale, numCells: matrix.numCells, ...filtered, ...genes }, this.records, s);
   }
 }
 
-function describeSource({ file, matrix, vocabularyIds, isRenamed, storage, scale, cellTotal, conversion }: CorpusSource, { maxMitoShare }: BuildChoices): SourceDescription {
+function describeSource(
+  { file, matrix, vocabularyIds, isRenamed, storage, scale, cellTotal, conversion }: CorpusSource,
+  { maxMitoShare }: BuildChoices,
+): SourceDescription {
   const isMitochondrial = maxMitoShare < 1 ? mitochondrialColumns(matrix.genes) : undefined;
   return { path: file.path, matrix: matrix.key, numCells: matrix.numCells, vocabularyIds, isRenamed, isMitochondrial, storage, scale, cellTotal, conversion };
 }

@@ -25,7 +25,12 @@ export function geneIdKind(names: readonly string[]): GeneIdGuess {
   const numPlaceholders = count(PLACEHOLDER);
   const share = (part: number) => `${Math.round((100 * part) / total)} % of ${total} names`;
   if (total === 0) return { kind: 'unknown', species: 'unknown', evidence: 'there are no genes' };
-  if (numPlaceholders * 2 > total) return { kind: 'unknown', species: 'unknown', evidence: `${share(numPlaceholders)} are numbers or numbered, such as '${names.find((name) => PLACEHOLDER.test(name))}'` };
+  if (numPlaceholders * 2 > total)
+    return {
+      kind: 'unknown',
+      species: 'unknown',
+      evidence: `${share(numPlaceholders)} are numbers or numbered, such as '${names.find((name) => PLACEHOLDER.test(name))}'`,
+    };
   if (numEnsembl >= 0.8 * total) {
     const numVersioned = count(/^ENS.*\.\d+$/);
     const kind = numVersioned * 2 > numEnsembl ? 'ensembl-version' : 'ensembl';

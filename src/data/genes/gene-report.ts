@@ -8,7 +8,10 @@ const HEADER = 'file\tname\tvocabulary_id\tsymbol\tensembl_id\tfate\n';
  * What became of every gene of a file, one a line: the vocabulary gene it is and by which name it was found, `added to NAME`
  * where its column is summed with an earlier one, or why it is lost.
  */
-export function geneReport({ file, genes, mapping, vocabulary }: { file: string; genes: GeneNames; mapping: GeneMapping; vocabulary: Vocabulary }, withHeader: boolean): Buffer {
+export function geneReport(
+  { file, genes, mapping, vocabulary }: { file: string; genes: GeneNames; mapping: GeneMapping; vocabulary: Vocabulary },
+  withHeader: boolean,
+): Buffer {
   const reasons = new Map(mapping.lost.map(({ column, reason }) => [column, reason]));
   const addedTo = new Map(mapping.duplicates.flatMap(({ columns: [first, ...others] }) => others.map((column) => [column, genes.names[first!]!] as const)));
   const lines = genes.names.map((name, column) => {

@@ -53,7 +53,10 @@ export class GeneTable {
     if (byEnsembl !== undefined) return { kind: 'ensemblId', gene: byEnsembl };
     const bySymbol = this.bySymbol.get(name);
     if (bySymbol !== undefined) return { kind: 'symbol', gene: bySymbol };
-    for (const [kind, index] of [['previous', this.byPrevious], ['alias', this.byAlias]] as const) {
+    for (const [kind, index] of [
+      ['previous', this.byPrevious],
+      ['alias', this.byAlias],
+    ] as const) {
       const genes = index.get(name);
       if (genes) return genes.length === 1 ? { kind, gene: genes[0]! } : { kind: 'ambiguous', genes };
     }
@@ -105,8 +108,15 @@ export function mergeGenes(lists: readonly (readonly KnownGene[])[]): GeneTable 
     if (entry.symbol && !bySymbol.has(entry.symbol)) bySymbol.set(entry.symbol, at);
     if (entry.ensemblId && !byEnsembl.has(entry.ensemblId)) byEnsembl.set(entry.ensemblId, at);
   }
-  return new GeneTable(merged.map((entry) => {
-    entry.previous.delete(entry.symbol);
-    return { symbol: entry.symbol, ensemblId: entry.ensemblId, previous: [...entry.previous], aliases: [...entry.aliases].filter((name) => name !== entry.symbol && !entry.previous.has(name)) };
-  }));
+  return new GeneTable(
+    merged.map((entry) => {
+      entry.previous.delete(entry.symbol);
+      return {
+        symbol: entry.symbol,
+        ensemblId: entry.ensemblId,
+        previous: [...entry.previous],
+        aliases: [...entry.aliases].filter((name) => name !== entry.symbol && !entry.previous.has(name)),
+      };
+    }),
+  );
 }

@@ -75,7 +75,11 @@ function mapped(genes: GeneNames, vocabulary: Vocabulary, rename: ReturnType<typ
   const isTaken = new Set<number>();
   for (let column = 0; column < numGenes; column++) {
     if (genes.lost?.[column]) continue;
-    const id = genes.ids ? genes.ids[column] : namesAt(genes, column).map((name) => vocabulary.idOf(withoutVersion(name))).find((found) => found !== undefined);
+    const id = genes.ids
+      ? genes.ids[column]
+      : namesAt(genes, column)
+          .map((name) => vocabulary.idOf(withoutVersion(name)))
+          .find((found) => found !== undefined);
     if (id === undefined || id < 0) continue;
     vocabularyIds[column] = id;
     isTaken.add(id);
@@ -110,7 +114,16 @@ function mapped(genes: GeneNames, vocabulary: Vocabulary, rename: ReturnType<typ
     else columnsOf.set(id, [column]);
   }
   const duplicates = [...columnsOf].filter(([, columns]) => columns.length > 1).map(([vocabularyId, columns]) => ({ vocabularyId, columns }));
-  return { vocabularyIds, numMatched: numGenes - lost.length, numDistinct: columnsOf.size, duplicates, numByRoute, routes, ...(isRenamed.includes(1) && { isRenamed }), lost };
+  return {
+    vocabularyIds,
+    numMatched: numGenes - lost.length,
+    numDistinct: columnsOf.size,
+    duplicates,
+    numByRoute,
+    routes,
+    ...(isRenamed.includes(1) && { isRenamed }),
+    lost,
+  };
 }
 
 /** The names a file has for one of its genes, the most telling first. */
@@ -211,6 +224,7 @@ function mend(genes: GeneNames, vocabulary: Vocabulary): string {
   if (kind === 'unknown') return `the names are neither symbols nor Ensembl ids: put those into var_names or a column gene_ids; ${example}`;
   const isEnsembl = kind === 'ensembl' || kind === 'ensembl-version';
   const lacksKind = isEnsembl ? vocabulary.genes.every(({ ensemblId }) => !ensemblId) : vocabulary.genes.every(({ symbol }) => !symbol);
-  if (lacksKind) return `these are ${isEnsembl ? 'Ensembl ids' : 'symbols'}, the vocabulary has none: pass a table of both with --gene-table (scdiva data genes makes one); ${example}`;
+  if (lacksKind)
+    return `these are ${isEnsembl ? 'Ensembl ids' : 'symbols'}, the vocabulary has none: pass a table of both with --gene-table (scdiva data genes makes one); ${example}`;
   return `is it the vocabulary of the same species and kind of data? ${example}`;
 }

@@ -6,8 +6,21 @@ const SYMBOL = /^mt[-.:]/i;
 
 /** The 13 proteins and 2 ribosomal RNAs of the human mitochondrial genome, where a file has Ensembl ids alone; its transfer RNAs are too short to be counted. */
 const HUMAN_ENSEMBL_IDS = new Set([
-  'ENSG00000198888', 'ENSG00000198763', 'ENSG00000198804', 'ENSG00000198712', 'ENSG00000228253', 'ENSG00000198899', 'ENSG00000198938', 'ENSG00000198840',
-  'ENSG00000212907', 'ENSG00000198886', 'ENSG00000198786', 'ENSG00000198695', 'ENSG00000198727', 'ENSG00000211459', 'ENSG00000210082',
+  'ENSG00000198888',
+  'ENSG00000198763',
+  'ENSG00000198804',
+  'ENSG00000198712',
+  'ENSG00000228253',
+  'ENSG00000198899',
+  'ENSG00000198938',
+  'ENSG00000198840',
+  'ENSG00000212907',
+  'ENSG00000198886',
+  'ENSG00000198786',
+  'ENSG00000198695',
+  'ENSG00000198727',
+  'ENSG00000211459',
+  'ENSG00000210082',
 ]);
 
 /** @returns [numGenes] 1 for columns of mitochondrial genes; undefined where none can be recognised */

@@ -25,7 +25,10 @@ export class OrthologTable {
   private readonly byName = new Map<string, VocabularyGene | NoOrtholog>();
   private readonly humanNames = new Set<string>();
 
-  constructor(pairs: readonly OrthologPair[], readonly file: string) {
+  constructor(
+    pairs: readonly OrthologPair[],
+    readonly file: string,
+  ) {
     const humansOf = new Map<string, Map<string, VocabularyGene>>();
     const sourcesOf = new Map<string, Set<string>>();
     const namesOf = new Map<string, Set<string>>();
@@ -127,8 +130,15 @@ export function withOrthologs(file: CellFile, table: OrthologTable): CellFile {
   if (!first) return file;
   const { numTranslated, numWithout, numWithSeveral } = translateGenes(first, table);
   if (!table.isOfSource(first)) {
-    if (first.names.some((_, column) => namesAt(first, column).some((name) => table.hasHuman(name)))) return withNote(file, `${table.file}: the genes are human already, and stay as they are`);
-    throw new DataError({ file: file.path, key: 'genes', found: `none of its ${first.names.length} genes is in ${table.file} (here: ${first.names.slice(0, 3).join(', ')})`, expected: 'genes of the species that the table translates', hint: 'name another table with --orthologs' });
+    if (first.names.some((_, column) => namesAt(first, column).some((name) => table.hasHuman(name))))
+      return withNote(file, `${table.file}: the genes are human already, and stay as they are`);
+    throw new DataError({
+      file: file.path,
+      key: 'genes',
+      found: `none of its ${first.names.length} genes is in ${table.file} (here: ${first.names.slice(0, 3).join(', ')})`,
+      expected: 'genes of the species that the table translates',
+      hint: 'name another table with --orthologs',
+    });
   }
   const note = `${table.file}: ${numTranslated} of ${first.names.length} genes have a one-to-one human ortholog; left out: ${numWithout} without an ortholog in the table, ${numWithSeveral} of one-to-many or many-to-one`;
   return withNote(file, note, translate);

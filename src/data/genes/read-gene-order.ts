@@ -16,16 +16,25 @@ const NUM_SPECIAL = 5;
 export async function readGeneOrder(file: string, size: number): Promise<Vocabulary> {
   const text = await readText(file);
   if (/^id\tsymbol\tensembl_id\r?\n/.test(text)) return checked(Vocabulary.parseTsv(text, file), size, file);
-  const names = /^\s*[[{]/.test(text) ? namesOfJson(text, size, file) : text.trimEnd().split(/\r?\n/).map((line) => line.trim());
-  if (names.length !== size && names.length !== size - NUM_SPECIAL) throw new DataError({ file, found: `${names.length} genes`, expected: `${size - NUM_SPECIAL}, or ${size} with the special ids` });
+  const names = /^\s*[[{]/.test(text)
+    ? namesOfJson(text, size, file)
+    : text
+        .trimEnd()
+        .split(/\r?\n/)
+        .map((line) => line.trim());
+  if (names.length !== size && names.length !== size - NUM_SPECIAL)
+    throw new DataError({ file, found: `${names.length} genes`, expected: `${size - NUM_SPECIAL}, or ${size} with the special ids` });
   const genes = names.length === size ? names.slice(NUM_BEFORE, size - NUM_SPECIAL + NUM_BEFORE) : names;
   const empty = genes.findIndex((name) => name === '' || /[\t\n]/.test(name));
   if (empty >= 0) throw new DataError({ file, key: `gene ${empty + 1}`, found: JSON.stringify(genes[empty]), expected: 'a symbol or an Ensembl id' });
-  return new Vocabulary(genes.map((name): VocabularyGene => (isEnsemblId(name) ? { symbol: '', ensemblId: withoutVersion(name) } : { symbol: name, ensemblId: '' })));
+  return new Vocabulary(
+    genes.map((name): VocabularyGene => (isEnsemblId(name) ? { symbol: '', ensemblId: withoutVersion(name) } : { symbol: name, ensemblId: '' })),
+  );
 }
 
 function checked(vocabulary: Vocabulary, size: number, file: string): Vocabulary {
-  if (vocabulary.size !== size) throw new DataError({ file, found: `${vocabulary.genes.length} genes`, expected: `${size - NUM_SPECIAL} by VOCAB_SIZE of config.json` });
+  if (vocabulary.size !== size)
+    throw new DataError({ file, found: `${vocabulary.genes.length} genes`, expected: `${size - NUM_SPECIAL} by VOCAB_SIZE of config.json` });
   return vocabulary;
 }
 
@@ -43,14 +52,21 @@ function namesOfJson(text: string, size: number, file: string): string[] {
   }
   const byId = new Map<number, string>();
   for (const [name, id] of Object.entries(raw as Record<string, unknown>)) {
-    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= size) throw new DataError({ file, key: name, found: JSON.stringify(id).slice(0, 60), expected: `an id from 0 to ${size - 1}` });
+    if (!Number.isInteger(id) || (id as number) < 0 || (id as number) >= size)
+      throw new DataError({ file, key: name, found: JSON.stringify(id).slice(0, 60), expected: `an id from 0 to ${size - 1}` });
     const twin = byId.get(id as number);
     if (twin !== undefined) throw new DataError({ file, key: name, found: `id ${id as number}, which ${twin} has`, expected: 'one gene an id' });
     byId.set(id as number, name);
   }
   return Array.from({ length: size - NUM_SPECIAL }, (_, i) => {
     const name = byId.get(NUM_BEFORE + i);
-    if (name === undefined) throw new DataError({ file, key: `id ${NUM_BEFORE + i}`, found: 'no gene', expected: `one for each id from ${NUM_BEFORE} to ${size - NUM_SPECIAL + NUM_BEFORE - 1}` });
+    if (name === undefined)
+      throw new DataError({
+        file,
+        key: `id ${NUM_BEFORE + i}`,
+        found: 'no gene',
+        expected: `one for each id from ${NUM_BEFORE} to ${size - NUM_SPECIAL + NUM_BEFORE - 1}`,
+      });
     return name;
   });
 }

@@ -34,7 +34,12 @@ export async function readText(file: string): Promise<string> {
     return (bytes[0] === 0x1f && bytes[1] === 0x8b ? await promisify(gunzip)(bytes) : bytes).toString('utf8');
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    throw new DataError({ file, found: code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'is a folder' : `cannot be read (${code ?? (cause as Error).message})`, expected: 'a table of genes', cause });
+    throw new DataError({
+      file,
+      found: code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'is a folder' : `cannot be read (${code ?? (cause as Error).message})`,
+      expected: 'a table of genes',
+      cause,
+    });
   }
 }
 
@@ -68,12 +73,23 @@ function parseGtf(lines: readonly string[]): KnownGene[] {
 
 function parseColumns(lines: readonly string[], file: string): KnownGene[] {
   const separator = lines[0]!.includes('\t') ? '\t' : ',';
-  const fieldsOf = (line: string): string[] => line.split(separator).map((field) => field.trim().replace(/^"(.*)"$/, '$1').trim());
+  const fieldsOf = (line: string): string[] =>
+    line.split(separator).map((field) =>
+      field
+        .trim()
+        .replace(/^"(.*)"$/, '$1')
+        .trim(),
+    );
   const header = fieldsOf(lines[0]!);
   const hasHeader = !header.some(isEnsemblId);
   const at = hasHeader ? columnsOf(header) : { ensemblId: header.findIndex(isEnsemblId), symbol: header.findIndex(isEnsemblId) === 0 ? 1 : 0 };
   if (at.symbol === undefined && at.ensemblId === undefined) {
-    throw new DataError({ file, key: 'line 1', found: `the columns ${header.slice(0, 6).join(', ')}`, expected: 'a column of symbols or Ensembl ids, such as symbol and ensembl_gene_id (HGNC), Gene name and Gene stable ID (BioMart); or a GTF' });
+    throw new DataError({
+      file,
+      key: 'line 1',
+      found: `the columns ${header.slice(0, 6).join(', ')}`,
+      expected: 'a column of symbols or Ensembl ids, such as symbol and ensembl_gene_id (HGNC), Gene name and Gene stable ID (BioMart); or a GTF',
+    });
   }
   return (hasHeader ? lines.slice(1) : lines).flatMap((line, i): KnownGene[] => {
     const fields = fieldsOf(line);
@@ -81,7 +97,12 @@ function parseColumns(lines: readonly string[], file: string): KnownGene[] {
     if (/withdrawn/i.test(field('status'))) return [];
     const ensemblId = withoutVersion(field('ensemblId'));
     if (ensemblId !== '' && !isEnsemblId(ensemblId)) {
-      throw new DataError({ file, key: `line ${i + (hasHeader ? 2 : 1)}`, found: `'${ensemblId}' in the column of Ensembl ids`, expected: 'such as ENSG00000198851' });
+      throw new DataError({
+        file,
+        key: `line ${i + (hasHeader ? 2 : 1)}`,
+        found: `'${ensemblId}' in the column of Ensembl ids`,
+        expected: 'such as ENSG00000198851',
+      });
     }
     const symbol = isEnsemblId(field('symbol')) ? '' : field('symbol');
     return symbol || ensemblId ? [{ symbol, ensemblId, previous: namesIn(field('previous')), aliases: namesIn(field('aliases')) }] : [];
@@ -100,5 +121,8 @@ function columnsOf(header: readonly string[]): Partial<Record<Column, number>> {
 
 /** HGNC joins names by `|` in its complete set and by a comma in its custom downloads. */
 function namesIn(field: string): string[] {
-  return field.split(/\||, ?/).map((name) => name.trim()).filter((name) => name !== '');
+  return field
+    .split(/\||, ?/)
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
 }

@@ -22,13 +22,25 @@ export async function readOrthologs(file: string): Promise<OrthologTable> {
   const text = await readText(file);
   const lines = text.split(/\r?\n/).filter((line) => line !== '' && !line.startsWith('#'));
   const separator = lines[0]?.includes('\t') ? '\t' : ',';
-  const rows = lines.map((line) => line.split(separator).map((field) => field.trim().replace(/^"(.*)"$/, '$1').trim()));
+  const rows = lines.map((line) =>
+    line.split(separator).map((field) =>
+      field
+        .trim()
+        .replace(/^"(.*)"$/, '$1')
+        .trim(),
+    ),
+  );
   const [header] = rows;
   if (!header || header.length < 2) throw unknownTable(file, header);
   const plain = header.map((name) => name.toLowerCase().replace(/[^a-z0-9]/g, ''));
-  const pairs = plain.includes('dbclasskey') ? homologyClasses(rows, plain, file) : isHeader(plain) ? columnPairs(rows.slice(1), header, plain, file) : barePairs(rows, file);
+  const pairs = plain.includes('dbclasskey')
+    ? homologyClasses(rows, plain, file)
+    : isHeader(plain)
+      ? columnPairs(rows.slice(1), header, plain, file)
+      : barePairs(rows, file);
   const table = new OrthologTable(pairs, file);
-  if (table.numOneToOne === 0) throw new DataError({ file, found: 'no one-to-one pair of genes in it', expected: 'a gene and its human ortholog in each line' });
+  if (table.numOneToOne === 0)
+    throw new DataError({ file, found: 'no one-to-one pair of genes in it', expected: 'a gene and its human ortholog in each line' });
   return table;
 }
 
@@ -81,18 +93,33 @@ function homologyClasses(rows: readonly (readonly string[])[], plain: readonly s
       one.other.push(fields[symbol] ?? '');
     }
   }
-  if (species.size !== 1) throw new DataError({ file, key: 'Common Organism Name', found: species.size === 0 ? 'human genes alone' : `${species.size} species beside human (${[...species].slice(0, 4).join(', ')})`, expected: 'one', hint: 'keep the lines of human and one other species' });
+  if (species.size !== 1)
+    throw new DataError({
+      file,
+      key: 'Common Organism Name',
+      found: species.size === 0 ? 'human genes alone' : `${species.size} species beside human (${[...species].slice(0, 4).join(', ')})`,
+      expected: 'one',
+      hint: 'keep the lines of human and one other species',
+    });
   const gene = (name: string): VocabularyGene => ({ symbol: name, ensemblId: '' });
-  return [...classes.values()].flatMap(({ human, other }) => other.flatMap((source) => (human.length ? human : ['']).map((its) => ({ source: gene(source), human: gene(its) }))));
+  return [...classes.values()].flatMap(({ human, other }) =>
+    other.flatMap((source) => (human.length ? human : ['']).map((its) => ({ source: gene(source), human: gene(its) }))),
+  );
 }
 
 /** Two columns without names: the one written like human genes is the human one, the first where that cannot be told. */
 function barePairs(rows: readonly (readonly string[])[], file: string): OrthologPair[] {
-  if (rows.some(({ length }) => length !== 2)) throw unknownTable(file, rows.find(({ length }) => length !== 2));
+  if (rows.some(({ length }) => length !== 2))
+    throw unknownTable(
+      file,
+      rows.find(({ length }) => length !== 2),
+    );
   const names = (column: 0 | 1): string[] => rows.map((fields) => fields[column]!).filter(Boolean);
   const isSecondHuman = geneIdKind(names(1)).species === 'human' && geneIdKind(names(0)).species !== 'human';
   const gene = (name: string): VocabularyGene => (isEnsemblId(name) ? { symbol: '', ensemblId: withoutVersion(name) } : { symbol: name, ensemblId: '' });
-  return rows.map(([a = '', b = '']) => (isSecondHuman ? { human: gene(b), source: gene(a) } : { human: gene(a), source: gene(b) })).filter(({ source }) => source.symbol || source.ensemblId);
+  return rows
+    .map(([a = '', b = '']) => (isSecondHuman ? { human: gene(b), source: gene(a) } : { human: gene(a), source: gene(b) }))
+    .filter(({ source }) => source.symbol || source.ensemblId);
 }
 
 function unknownTable(file: string, header: readonly string[] | undefined): DataError {
@@ -100,6 +127,7 @@ function unknownTable(file: string, header: readonly string[] | undefined): Data
     file,
     key: 'line 1',
     found: header ? `the columns ${header.slice(0, 6).join(', ')}` : 'no line in it',
-    expected: 'columns of human and of another species’ genes (BioMart: Gene stable ID, Gene name, Mouse gene stable ID, Mouse gene name), or two columns of names alone',
+    expected:
+      'columns of human and of another species’ genes (BioMart: Gene stable ID, Gene name, Mouse gene stable ID, Mouse gene name), or two columns of names alone',
   });
 }

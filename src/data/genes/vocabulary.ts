@@ -68,11 +68,13 @@ export class Vocabulary {
   /** @throws DataError naming the line at fault */
   static parseTsv(text: string, file: string): Vocabulary {
     const [header, ...lines] = text.trimEnd().split(/\r?\n/);
-    if (header !== 'id\tsymbol\tensembl_id') throw new DataError({ file, key: 'line 1', found: `'${header ?? ''}'`, expected: 'the header id, symbol, ensembl_id separated by tabs' });
+    if (header !== 'id\tsymbol\tensembl_id')
+      throw new DataError({ file, key: 'line 1', found: `'${header ?? ''}'`, expected: 'the header id, symbol, ensembl_id separated by tabs' });
     return new Vocabulary(
       lines.map((line, i) => {
         const [id, symbol, ensemblId] = line.split('\t');
-        if (Number(id) !== i + 2 || symbol === undefined) throw new DataError({ file, key: `line ${i + 2}`, found: `'${line}'`, expected: `id ${i + 2}, a symbol and an Ensembl id separated by tabs` });
+        if (Number(id) !== i + 2 || symbol === undefined)
+          throw new DataError({ file, key: `line ${i + 2}`, found: `'${line}'`, expected: `id ${i + 2}, a symbol and an Ensembl id separated by tabs` });
         return { symbol, ensemblId: ensemblId ?? '' };
       }),
     );

@@ -48,7 +48,16 @@ async function judgeMatrix(matrix: CellMatrix): Promise<JudgedMatrix> {
     return { key, numGenes, encoding, dtype, statistics, guess: guessValueKind(statistics), isWhole: statistics.numRows === matrix.numCells };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    return { key, numGenes, encoding, dtype, statistics: new StatisticsCollector(numGenes).result(), guess: { kind: 'unknown', evidence: `cannot be read: ${error.facts.found}` }, isWhole: false, refusal: error };
+    return {
+      key,
+      numGenes,
+      encoding,
+      dtype,
+      statistics: new StatisticsCollector(numGenes).result(),
+      guess: { kind: 'unknown', evidence: `cannot be read: ${error.facts.found}` },
+      isWhole: false,
+      refusal: error,
+    };
   }
 }
 
@@ -68,10 +77,16 @@ export async function chooseMatrix(file: CellFile, options: ChooseOptions = {}):
 /** As chooseMatrix, from matrices judged before. */
 export function chooseAmong(file: CellFile, judged: readonly JudgedMatrix[], declared?: UsableKind): ChosenMatrix {
   const best = rank(judged, declared);
-  if (!best) throw judged.length > 0 ? refusal(file, judged[0]!, judged) : new DataError({ file: file.path, key: 'X', found: 'no matrix of numbers in the file', expected: 'expression values in X, layers or raw/X' });
+  if (!best)
+    throw judged.length > 0
+      ? refusal(file, judged[0]!, judged)
+      : new DataError({ file: file.path, key: 'X', found: 'no matrix of numbers in the file', expected: 'expression values in X, layers or raw/X' });
   const kind = usableKind(best, declared)!;
   const others = judged.filter(({ key }) => key !== best.key);
-  const why = others.length === 0 ? `${best.key} is the only matrix` : `${best.key} holds ${KIND_WORDS[kind]}; ${others.map((other) => `${other.key} ${reasonAgainst(other, best, kind)}`).join(', ')}`;
+  const why =
+    others.length === 0
+      ? `${best.key} is the only matrix`
+      : `${best.key} holds ${KIND_WORDS[kind]}; ${others.map((other) => `${other.key} ${reasonAgainst(other, best, kind)}`).join(', ')}`;
   return { ...chosen(best, kind), why };
 }
 
@@ -91,7 +106,9 @@ function placeOf(key: MatrixKey): number {
 function rank(judged: readonly JudgedMatrix[], declared?: UsableKind): JudgedMatrix | undefined {
   return judged
     .filter((matrix) => usableKind(matrix, declared) !== undefined && !PARTIAL_LAYER.test(matrix.key))
-    .sort((a, b) => PREFERENCE[usableKind(a, declared)!] - PREFERENCE[usableKind(b, declared)!] || b.numGenes - a.numGenes || placeOf(a.key) - placeOf(b.key))[0];
+    .sort(
+      (a, b) => PREFERENCE[usableKind(a, declared)!] - PREFERENCE[usableKind(b, declared)!] || b.numGenes - a.numGenes || placeOf(a.key) - placeOf(b.key),
+    )[0];
 }
 
 /** The kind a matrix can be read as; undefined for scaled and non-finite values; for mixed and unknown ones what the user declared. */
@@ -102,14 +119,26 @@ function usableKind({ guess, statistics }: JudgedMatrix, declared?: UsableKind):
 }
 
 function chosen({ key, guess }: JudgedMatrix, kind: UsableKind): Omit<ChosenMatrix, 'why'> {
-  return { key, valueKind: kind, evidence: guess.kind === kind ? guess.evidence : `declared as ${kind}; ${guess.evidence}`, ...(guess.cellTotal !== undefined && { cellTotal: guess.cellTotal }) };
+  return {
+    key,
+    valueKind: kind,
+    evidence: guess.kind === kind ? guess.evidence : `declared as ${kind}; ${guess.evidence}`,
+    ...(guess.cellTotal !== undefined && { cellTotal: guess.cellTotal }),
+  };
 }
 
 function reasonAgainst(other: JudgedMatrix, best: JudgedMatrix, kind: UsableKind): string {
   const its = usableKind(other, undefined);
   if (PARTIAL_LAYER.test(other.key)) return 'is only a part of the expression';
   if (other.refusal) return 'cannot be read';
-  if (its === undefined) return other.statistics.numNonFinite > 0 ? 'has NaN or infinite values' : other.guess.kind === 'scaled' ? 'is scaled' : other.guess.kind === 'mixed' ? 'mixes cells of different make' : 'is of an unknown kind';
+  if (its === undefined)
+    return other.statistics.numNonFinite > 0
+      ? 'has NaN or infinite values'
+      : other.guess.kind === 'scaled'
+        ? 'is scaled'
+        : other.guess.kind === 'mixed'
+          ? 'mixes cells of different make'
+          : 'is of an unknown kind';
   if (its !== kind) return `holds ${KIND_WORDS[its]}`;
   return other.numGenes < best.numGenes ? `has fewer genes (${other.numGenes} of ${best.numGenes})` : 'holds the same kind of values';
 }
@@ -117,8 +146,12 @@ function reasonAgainst(other: JudgedMatrix, best: JudgedMatrix, kind: UsableKind
 /** Says what is wrong with the values and what to pass instead. */
 function refusal(file: CellFile, matrix: JudgedMatrix, judged: readonly JudgedMatrix[]): DataError {
   if (matrix.refusal) return matrix.refusal;
-  const { guess: { kind, evidence }, statistics: { numNonFinite } } = matrix;
-  const found = numNonFinite > 0 ? 'NaN or infinite values' : kind === 'scaled' ? 'scaled values' : kind === 'mixed' ? 'a mixture of values' : 'values of an unknown kind';
+  const {
+    guess: { kind, evidence },
+    statistics: { numNonFinite },
+  } = matrix;
+  const found =
+    numNonFinite > 0 ? 'NaN or infinite values' : kind === 'scaled' ? 'scaled values' : kind === 'mixed' ? 'a mixture of values' : 'values of an unknown kind';
   const hint = mend(matrix, rank(judged));
   return new DataError({ file: file.path, key: matrix.key, found: `${found} (${evidence})`, expected: 'counts, CPM or log1p', ...(hint && { hint }) });
 }
@@ -128,7 +161,8 @@ function mend({ guess: { kind }, statistics: { numNonFinite, numNonZero } }: Jud
   if (alternative) return `choose ${alternative.key}, which holds ${KIND_WORDS[usableKind(alternative)!]}`;
   if (numNonZero === 0) return undefined;
   if (kind === 'mixed') return 'write each kind of cells to a file of its own, then build from all with --convert';
-  if (kind === 'unknown' && numNonFinite === 0) return 'if you know what they are, say so with --value-kind counts, cpm or log1p; a base-2 logarithm becomes natural by multiplying with ln 2';
+  if (kind === 'unknown' && numNonFinite === 0)
+    return 'if you know what they are, say so with --value-kind counts, cpm or log1p; a base-2 logarithm becomes natural by multiplying with ln 2';
   return "keep the counts when writing the file: adata.layers['counts'] = adata.X.copy() before normalising, or adata.raw";
 }
 
@@ -143,7 +177,12 @@ const LEAST_VALUES = 10;
  * Holds a block against what the sample said: a value that cannot be of the chosen kind stops the work instead of spoiling it.
  * @throws DataError naming cell and gene
  */
-export function checkValues(block: RowBlock, { valueKind, cellTotal }: Pick<ChosenMatrix, 'valueKind' | 'cellTotal'>, file: CellFile, matrix: CellMatrix): void {
+export function checkValues(
+  block: RowBlock,
+  { valueKind, cellTotal }: Pick<ChosenMatrix, 'valueKind' | 'cellTotal'>,
+  file: CellFile,
+  matrix: CellMatrix,
+): void {
   const isCounts = valueKind === 'counts';
   const largest = valueKind === 'log1p' ? LARGEST_LOGARITHM : Infinity;
   for (let i = 0; i < block.values.length; i++) {
@@ -155,7 +194,11 @@ export function checkValues(block: RowBlock, { valueKind, cellTotal }: Pick<Chos
       file: file.path,
       key: matrix.key,
       found: `${value} at cell '${file.cellIds[block.firstRow + row]}', gene '${matrix.genes.names[block.indices[i]!]}'`,
-      expected: isCounts ? 'integers, as in the cells looked at first' : value > largest ? 'logarithms, as in the cells looked at first' : 'no negative values, as in the cells looked at first',
+      expected: isCounts
+        ? 'integers, as in the cells looked at first'
+        : value > largest
+          ? 'logarithms, as in the cells looked at first'
+          : 'no negative values, as in the cells looked at first',
       hint: 'choose another matrix of the file',
     });
   }

@@ -129,18 +129,36 @@ async function inspect(file: CellFile, { progress = silentProgress, vocabulary, 
     geneIdKind: ids.kind,
     geneSpecies: ids.species,
     geneEvidence: ids.evidence,
-    matrices: judged.map(({ key, numGenes, encoding, dtype, guess: its, statistics: seen }) => ({ key, numGenes, encoding, dtype, valueKind: its.kind, evidence: its.evidence, numCellsSeen: seen.numRows })),
+    matrices: judged.map(({ key, numGenes, encoding, dtype, guess: its, statistics: seen }) => ({
+      key,
+      numGenes,
+      encoding,
+      dtype,
+      valueKind: its.kind,
+      evidence: its.evidence,
+      numCellsSeen: seen.numRows,
+    })),
     labels,
     batches: candidates.filter(({ role }) => role === 'batch'),
     coverage: mapping && vocabulary ? vocabularyCoverage(mapping, vocabulary, statistics.geneSums) : null,
     problems: [
       ...choice.problems,
-      ...judged.flatMap(({ refusal }) => (refusal ? problemsOf(() => { throw refusal; }) : [])),
+      ...judged.flatMap(({ refusal }) =>
+        refusal
+          ? problemsOf(() => {
+              throw refusal;
+            })
+          : [],
+      ),
       ...(mapping && vocabulary ? problemsOf(() => checkCoverage(mapping, genes, vocabulary, file.path)) : []),
       ...geneProblems(genes, ids),
       ...cellProblems(file, read),
-      ...labels.flatMap(({ key, classes }) => (classes.at(-1)!.size === 1 ? [`obs['${key}']: class '${classes.at(-1)!.name}' has one cell only, which cannot be both learned and tested`] : [])),
-      ...labels.flatMap((label) => namesOfNone(label).map((name) => `obs['${label.key}']: class '${name}' reads like no label; --unlabelled '${name}' keeps its cells without one`)),
+      ...labels.flatMap(({ key, classes }) =>
+        classes.at(-1)!.size === 1 ? [`obs['${key}']: class '${classes.at(-1)!.name}' has one cell only, which cannot be both learned and tested`] : [],
+      ),
+      ...labels.flatMap((label) =>
+        namesOfNone(label).map((name) => `obs['${label.key}']: class '${name}' reads like no label; --unlabelled '${name}' keeps its cells without one`),
+      ),
     ],
     notes: file.notes,
   };
@@ -212,26 +230,42 @@ const MOST_MOUSE_NAMES = 0.05;
 function geneProblems(genes: GeneNames, ids: { kind: GeneIdKind; species: GeneSpecies; evidence: string }): string[] {
   const problems: string[] = [];
   if (ids.kind === 'unknown') problems.push(`genes cannot be recognised: ${ids.evidence}; put symbols or Ensembl ids into var_names`);
-  if (ids.species === 'mouse' || ids.species === 'other') problems.push(`${ids.species === 'mouse' ? 'mouse' : 'non-human'} genes: a human vocabulary will not know them; pass a table of human orthologs with --orthologs`);
+  if (ids.species === 'mouse' || ids.species === 'other')
+    problems.push(
+      `${ids.species === 'mouse' ? 'mouse' : 'non-human'} genes: a human vocabulary will not know them; pass a table of human orthologs with --orthologs`,
+    );
   const mouse = ids.species === 'human' ? genes.names.filter(isMouseName) : [];
-  if (mouse.length > MOST_MOUSE_NAMES * genes.names.length) problems.push(`${thousands(mouse.length)} of ${thousands(genes.names.length)} names are written like mouse symbols among human ones (${some(mouse)}): two species in one file, or names in mixed case; they will not match human genes`);
+  if (mouse.length > MOST_MOUSE_NAMES * genes.names.length)
+    problems.push(
+      `${thousands(mouse.length)} of ${thousands(genes.names.length)} names are written like mouse symbols among human ones (${some(mouse)}): two species in one file, or names in mixed case; they will not match human genes`,
+    );
   const dates = genes.names.filter((name) => DATE.test(name));
-  if (dates.length > 0) problems.push(`${thousands(dates.length)} gene ${dates.length === 1 ? 'name is a date' : 'names are dates'} (${some(dates)}): a spreadsheet changed symbols such as SEPT2 and MARCH1; take them from the original`);
+  if (dates.length > 0)
+    problems.push(
+      `${thousands(dates.length)} gene ${dates.length === 1 ? 'name is a date' : 'names are dates'} (${some(dates)}): a spreadsheet changed symbols such as SEPT2 and MARCH1; take them from the original`,
+    );
   const repeated = repeats(genes.names);
-  if (repeated.length > 0) problems.push(`${thousands(repeated.length)} gene ${repeated.length === 1 ? 'name occurs' : 'names occur'} more than once (${some(repeated)}); their columns are summed`);
+  if (repeated.length > 0)
+    problems.push(
+      `${thousands(repeated.length)} gene ${repeated.length === 1 ? 'name occurs' : 'names occur'} more than once (${some(repeated)}); their columns are summed`,
+    );
   return problems;
 }
 
 function cellProblems(file: CellFile, { statistics }: JudgedMatrix): string[] {
   const problems: string[] = [];
   const { numEmptyCells, emptyCells, numNonZero, min, max } = statistics;
-  if (numNonZero > 0 && min === 1 && max === 1) problems.push('every value is 1: the matrix tells which genes were seen, not how often, and leaves nothing to rank genes by');
+  if (numNonZero > 0 && min === 1 && max === 1)
+    problems.push('every value is 1: the matrix tells which genes were seen, not how often, and leaves nothing to rank genes by');
   if (numEmptyCells > 0) {
     const named = emptyCells.map((row) => file.cellIds[row]!);
-    problems.push(`${thousands(numEmptyCells)} ${numEmptyCells === 1 ? 'cell has' : 'cells have'} no values (${some(named, numEmptyCells)}) and cannot be embedded`);
+    problems.push(
+      `${thousands(numEmptyCells)} ${numEmptyCells === 1 ? 'cell has' : 'cells have'} no values (${some(named, numEmptyCells)}) and cannot be embedded`,
+    );
   }
   const repeated = repeats(file.cellIds);
-  if (repeated.length > 0) problems.push(`${thousands(repeated.length)} cell ${repeated.length === 1 ? 'name occurs' : 'names occur'} more than once (${some(repeated)})`);
+  if (repeated.length > 0)
+    problems.push(`${thousands(repeated.length)} cell ${repeated.length === 1 ? 'name occurs' : 'names occur'} more than once (${some(repeated)})`);
   return problems;
 }
 

@@ -15,7 +15,8 @@ export interface LabelCandidate {
 const MOST_CLASSES = 200;
 /** More different integers than this are measurements, not classes. */
 const MOST_INTEGER_CLASSES = 50;
-const BATCH_NAME = /batch|donor|sample|library|lane|patient|subject|individual|channel|plate|chip|dataset|study|assay|chemistry|sequenc|protocol|tech|orig\.?ident|(^|_)(run|site|replicate|rep|pool|gem)(_|$)/i;
+const BATCH_NAME =
+  /batch|donor|sample|library|lane|patient|subject|individual|channel|plate|chip|dataset|study|assay|chemistry|sequenc|protocol|tech|orig\.?ident|(^|_)(run|site|replicate|rep|pool|gem)(_|$)/i;
 const LABEL_NAME = /cell.?type|cell.?class|annot|label|celltype|subclass/i;
 
 const NO_LABEL = /^(unknown|unassigned|un-?labell?ed|unclassified|unannotated|undefined|not (available|assigned)|n[/.]?a\.?|nan|none|null|-|\?)$/i;
@@ -38,7 +39,14 @@ function candidate(key: string, column: ObsColumn, numCells: number): LabelCandi
   const classes = [...sizes].map(([name, size]) => ({ name, size })).sort((a, b) => b.size - a.size);
   const numLabelled = classes.reduce((sum, { size }) => sum + size, 0);
   const stored = column.kind === 'categorical' ? 'categorical' : column.kind === 'string' ? 'text' : 'integer';
-  return { key, role: BATCH_NAME.test(key) && !LABEL_NAME.test(key) ? 'batch' : 'label', stored, numClasses: classes.length, numMissing: numCells - numLabelled, classes };
+  return {
+    key,
+    role: BATCH_NAME.test(key) && !LABEL_NAME.test(key) ? 'batch' : 'label',
+    stored,
+    numClasses: classes.length,
+    numMissing: numCells - numLabelled,
+    classes,
+  };
 }
 
 /** Cells of each class; undefined for a column that has none, or too many to be classes. */

@@ -57,11 +57,14 @@ export class MixtureCollector {
     const certain = [
       ...(this.numWhole - wholeInPeaks >= least ? [{ kind: 'whole', numRows: this.numWhole - wholeInPeaks } as const] : []),
       ...(this.numNegative >= least ? [{ kind: 'negative', numRows: this.numNegative } as const] : []),
-      ...totals.map((group) => (group.kind === 'total' ? { ...group, numRows: group.numRows + massAround(this.wholeSums, binOf(group.total!), PEAK_REACH) } : group)),
+      ...totals.map((group) =>
+        group.kind === 'total' ? { ...group, numRows: group.numRows + massAround(this.wholeSums, binOf(group.total!), PEAK_REACH) } : group,
+      ),
     ];
     // Fractions without a common total go with any normalised rows, and with negative ones; not with whole numbers.
     const rest = this.numFractions - totals.reduce((n, { numRows }) => n + numRows, 0);
-    const groups: RowGroup[] = certain.length === 1 && certain[0]!.kind === 'whole' && rest >= least ? [...certain, { kind: 'fractions', numRows: rest }] : certain;
+    const groups: RowGroup[] =
+      certain.length === 1 && certain[0]!.kind === 'whole' && rest >= least ? [...certain, { kind: 'fractions', numRows: rest }] : certain;
     return groups.length > 1 ? groups.sort((a, b) => b.numRows - a.numRows) : undefined;
   }
 }
@@ -71,7 +74,12 @@ function asLog(peak: { numRows: number; total: number }): RowGroup {
 }
 
 export function describeGroups(groups: readonly RowGroup[]): string {
-  return groups.map(({ kind, numRows, total }) => `${thousands(numRows)} ${total === undefined ? WORDS[kind] : `that sum to about ${number(Number(total.toPrecision(2)))}${kind === 'logTotal' ? ' after exp(v) - 1' : ''}`}`).join(', ');
+  return groups
+    .map(
+      ({ kind, numRows, total }) =>
+        `${thousands(numRows)} ${total === undefined ? WORDS[kind] : `that sum to about ${number(Number(total.toPrecision(2)))}${kind === 'logTotal' ? ' after exp(v) - 1' : ''}`}`,
+    )
+    .join(', ');
 }
 
 const WORDS: Partial<Record<RowGroup['kind'], string>> = { whole: 'with whole numbers', negative: 'with negative values', fractions: 'with fractions' };

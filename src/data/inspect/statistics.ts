@@ -93,7 +93,12 @@ export class StatisticsCollector {
           exp2Sum += 2 ** value - 1;
         }
       }
-      this.mixture.add(numNegative > 0 ? 'negative' : numNonInteger > 0 ? 'fractions' : 'whole', indptr[row + 1]! - indptr[row]!, rowSum, canBeLog ? expSum : undefined);
+      this.mixture.add(
+        numNegative > 0 ? 'negative' : numNonInteger > 0 ? 'fractions' : 'whole',
+        indptr[row + 1]! - indptr[row]!,
+        rowSum,
+        canBeLog ? expSum : undefined,
+      );
       this.sum += rowSum;
       if (indptr[row] === indptr[row + 1]) {
         if (this.numEmptyCells++ < EMPTY_CELLS_NAMED) this.emptyCells.push(firstRow + row);

@@ -33,13 +33,22 @@ export function guessValueKind(statistics: MatrixStatistics): ValueGuess {
   const say = (...parts: string[]) => [...nonFinite, ...parts].join('; ');
   if (numFinite === 0) return { kind: 'unknown', evidence: say(numRows === 0 ? 'there are no cells' : 'there is no value but zero') };
   if (statistics.mixture) return { kind: 'mixed', evidence: say(`cells of different make: ${describeGroups(statistics.mixture)}`) };
-  if (numNegative > 0) return { kind: 'scaled', evidence: say(`${thousands(numNegative)} of ${thousands(numFinite)} values are negative, from ${number(min)} to ${number(max)}`) };
+  if (numNegative > 0)
+    return { kind: 'scaled', evidence: say(`${thousands(numNegative)} of ${thousands(numFinite)} values are negative, from ${number(min)} to ${number(max)}`) };
   const range = `from ${number(min)} to ${number(max)}`;
   const cells = numRows - numEmptyCells;
   const isJudgeable = cells >= ENOUGH_CELLS;
   const isConstant = (spread: Spread) => isJudgeable && spread.variation < CONSTANT;
   if (numNonInteger === 0) {
-    return { kind: 'counts', evidence: say(max === 1 ? `all ${thousands(numFinite)} values are 1` : `all ${thousands(numFinite)} values are integers, ${range}`, isConstant(rowSums) ? `every cell sums to about ${number(rowSums.mean)}, as if thinned to one depth` : `cells sum to ${number(rowSums.min)} … ${number(rowSums.max)}`) };
+    return {
+      kind: 'counts',
+      evidence: say(
+        max === 1 ? `all ${thousands(numFinite)} values are 1` : `all ${thousands(numFinite)} values are integers, ${range}`,
+        isConstant(rowSums)
+          ? `every cell sums to about ${number(rowSums.mean)}, as if thinned to one depth`
+          : `cells sum to ${number(rowSums.min)} … ${number(rowSums.max)}`,
+      ),
+    };
   }
   const fractions = `${Math.max(1, Math.round((100 * numNonInteger) / numFinite))} % of the values are fractions, ${range}, none negative`;
   const couldBeLog = expRowSums !== undefined && max < LARGEST_LOG1P;
@@ -47,12 +56,20 @@ export function guessValueKind(statistics: MatrixStatistics): ValueGuess {
     return { kind: 'log1p', cellTotal: expRowSums.mean, evidence: say(fractions, `after exp(v) - 1 every cell sums to about ${number(expRowSums.mean)}`) };
   }
   if (exp2RowSums && isConstant(exp2RowSums) && exp2RowSums.variation < rowSums.variation) {
-    return { kind: 'unknown', evidence: say(fractions, `after 2^v - 1 every cell sums to about ${number(exp2RowSums.mean)}: a logarithm to base 2, not the natural one`) };
+    return {
+      kind: 'unknown',
+      evidence: say(fractions, `after 2^v - 1 every cell sums to about ${number(exp2RowSums.mean)}: a logarithm to base 2, not the natural one`),
+    };
   }
   if (isConstant(rowSums)) return { kind: 'cpm', cellTotal: rowSums.mean, evidence: say(fractions, `every cell sums to about ${number(rowSums.mean)}`) };
   if (couldBeLog) {
-    const sums = isJudgeable ? `after exp(v) - 1 cells sum to ${number(expRowSums.min)} … ${number(expRowSums.max)}, not to one total, as when genes were dropped afterwards` : 'too few cells to compare their totals';
+    const sums = isJudgeable
+      ? `after exp(v) - 1 cells sum to ${number(expRowSums.min)} … ${number(expRowSums.max)}, not to one total, as when genes were dropped afterwards`
+      : 'too few cells to compare their totals';
     return { kind: 'log1p', evidence: say(fractions, `small enough for logarithms (below ${LARGEST_LOG1P})`, sums) };
   }
-  return { kind: 'unknown', evidence: say(fractions, `too large for logarithms, and cells sum to ${number(rowSums.min)} … ${number(rowSums.max)}, not to one total`) };
+  return {
+    kind: 'unknown',
+    evidence: say(fractions, `too large for logarithms, and cells sum to ${number(rowSums.min)} … ${number(rowSums.max)}, not to one total`),
+  };
 }

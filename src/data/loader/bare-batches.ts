@@ -18,7 +18,15 @@ export function bareBatches(rows: Int32Array, { rng, batchSize, part, skipBatche
   async function* batches(): AsyncGenerator<CellBatch> {
     for (let index = skipBatches; index < plan.numBatches; index++) {
       const cellIndex = partOf(plan.rowsOf(index), part);
-      yield { numCells: cellIndex.length, seqLen: 0, geneIds: new Int32Array(0), values: new Float32Array(0), numGenes: new Int32Array(cellIndex.length), cellIndex, labels: {} };
+      yield {
+        numCells: cellIndex.length,
+        seqLen: 0,
+        geneIds: new Int32Array(0),
+        values: new Float32Array(0),
+        numGenes: new Int32Array(cellIndex.length),
+        cellIndex,
+        labels: {},
+      };
     }
   }
   return { numBatches: plan.numBatches, close: async () => {}, [Symbol.asyncIterator]: batches };

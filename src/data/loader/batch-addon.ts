@@ -32,7 +32,11 @@ export interface BatchAddon {
 }
 
 /** batches/: reading, scoring and ranking of a batch's cells. */
-const BATCHES: Library = { name: 'batches', flags: ['-I', (createRequire(import.meta.url)('node-api-headers') as { include_dir: string }).include_dir], without: 'loader.compiledLoops: false does without' };
+const BATCHES: Library = {
+  name: 'batches',
+  flags: ['-I', (createRequire(import.meta.url)('node-api-headers') as { include_dir: string }).include_dir],
+  without: 'loader.compiledLoops: false does without',
+};
 
 export const batchLibrary = (cache?: string): Promise<LibraryPlace> => libraryPlace(BATCHES, cache);
 

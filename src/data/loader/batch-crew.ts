@@ -9,7 +9,12 @@ const AHEAD = 4;
 
 /** Whether batches/ makes such batches: counts as they are, 16-bit ids, ranked by value. All else is left to BatchMaker. */
 export function isForCrew({ depth, preprocessing, scale }: BatchMakerOptions, layouts: readonly ShardLayout[]): boolean {
-  return depth.kind === 'none' && preprocessing.serialisation !== 'random' && scale.kind !== 'log1p' && layouts.every(({ idType, valueType }) => idType === 'uint16' && valueType === 'uint16');
+  return (
+    depth.kind === 'none' &&
+    preprocessing.serialisation !== 'random' &&
+    scale.kind !== 'log1p' &&
+    layouts.every(({ idType, valueType }) => idType === 'uint16' && valueType === 'uint16')
+  );
 }
 
 /**

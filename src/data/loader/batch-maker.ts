@@ -58,7 +58,15 @@ export class BatchMaker {
     // Thinning can leave every cell shorter than its row said.
     const L = paddedLength(Math.max(0, ...numGenes), preprocessing);
     const cut = <T extends Int32Array | Float32Array>(array: T): T => (L < stride ? restride(array, B, stride, L) : array);
-    const batch: UnlabelledBatch = { numCells: B, seqLen: L, geneIds: cut(geneIds), values: cut(values), numGenes, cellIndex: rows, ...(cleanValues && { cleanValues: cut(cleanValues) }) };
+    const batch: UnlabelledBatch = {
+      numCells: B,
+      seqLen: L,
+      geneIds: cut(geneIds),
+      values: cut(values),
+      numGenes,
+      cellIndex: rows,
+      ...(cleanValues && { cleanValues: cut(cleanValues) }),
+    };
     if (padId !== 0) for (let b = 0; b < B; b++) batch.geneIds.fill(padId, b * L + numGenes[b]!, (b + 1) * L);
     return batch;
   }
@@ -71,7 +79,8 @@ export class BatchMaker {
   }
 
   private scratch(values: CellValues): CellValues {
-    if (values instanceof Uint16Array) return values.length <= this.thinnedCounts.length ? this.thinnedCounts : (this.thinnedCounts = new Uint16Array(values.length * 2));
+    if (values instanceof Uint16Array)
+      return values.length <= this.thinnedCounts.length ? this.thinnedCounts : (this.thinnedCounts = new Uint16Array(values.length * 2));
     return values.length <= this.thinnedFloats.length ? this.thinnedFloats : (this.thinnedFloats = new Float32Array(values.length * 2));
   }
 }

@@ -19,7 +19,11 @@ export interface BatchSource {
  * Yields one batch a request, in order, with at most `numAhead` requests under way: memory stays bounded when the consumer is slower.
  * @param make starts on request number `index`
  */
-export async function* inOrder(requests: Iterable<BatchRequest>, numAhead: number, make: (request: BatchRequest, index: number) => Promise<UnlabelledBatch>): AsyncGenerator<UnlabelledBatch> {
+export async function* inOrder(
+  requests: Iterable<BatchRequest>,
+  numAhead: number,
+  make: (request: BatchRequest, index: number) => Promise<UnlabelledBatch>,
+): AsyncGenerator<UnlabelledBatch> {
   const underWay: Promise<UnlabelledBatch>[] = [];
   const source = requests[Symbol.iterator]();
   let numSent = 0;

@@ -56,7 +56,14 @@ export type Sampling = z.infer<typeof Sampling>;
 export const CorpusChoice = z.union(
   [
     z.string().min(1),
-    z.array(z.strictObject({ path: z.string().min(1), weight: z.number().positive().optional().describe('relative; its share of the cells of a pass is weight / sum of weights [each cell once]') })).min(1),
+    z
+      .array(
+        z.strictObject({
+          path: z.string().min(1),
+          weight: z.number().positive().optional().describe('relative; its share of the cells of a pass is weight / sum of weights [each cell once]'),
+        }),
+      )
+      .min(1),
   ],
   { error: 'a corpus folder, or a list of {path, weight}' },
 );
@@ -65,7 +72,10 @@ export type CorpusChoice = z.infer<typeof CorpusChoice>;
 /** How batches are made; none of this changes what a cell looks like to the model. */
 export const LoaderConfig = z.strictObject({
   numWorkers: z.int().min(0).max(64).default(1).describe('threads that make batches; 0 makes them in the training thread'),
-  compiledLoops: z.boolean().default(true).describe('threads run loops compiled for this processor where there is a compiler; false: WebAssembly. The batches are the same'),
+  compiledLoops: z
+    .boolean()
+    .default(true)
+    .describe('threads run loops compiled for this processor where there is a compiler; false: WebAssembly. The batches are the same'),
   sampling: Sampling.optional().describe('of training passes [once]'),
   sortWindow: z.int().positive().default(16).describe('batches that are sorted by length together, so that little is padding'),
 });

@@ -47,7 +47,12 @@ function linearFactor(total: number, scale: ValueScale, targetSum: number): numb
 /** @throws ConfigError for thinning of anything but counts */
 export function checkDepth(depth: DepthCorruption, scale: ValueScale): void {
   if (depth.kind === 'thin' && scale.kind !== 'counts') {
-    throw new ConfigError({ key: 'depth.kind', found: `thin with values that are ${scale.kind}`, expected: 'counts, which alone can be thinned', hint: 'use depth.kind: scale' });
+    throw new ConfigError({
+      key: 'depth.kind',
+      found: `thin with values that are ${scale.kind}`,
+      expected: 'counts, which alone can be thinned',
+      hint: 'use depth.kind: scale',
+    });
   }
 }
 

@@ -37,7 +37,14 @@ export function fileBatches(file: CellFile, matrix: CellMatrix, options: FileBat
   const { vocabulary, preprocessing, batchSize, scale, entropy, vocabularyIds, depth } = options;
   const emptyRows: number[] = [];
   const expression = { matched: 0, total: 0 };
-  const maker = new BatchMaker({ preprocessing, scale, entropy, padId: vocabulary.padId, depth: depth?.corruption ?? { kind: 'none' }, cellSeed: depth?.seed ?? 0 });
+  const maker = new BatchMaker({
+    preprocessing,
+    scale,
+    entropy,
+    padId: vocabulary.padId,
+    depth: depth?.corruption ?? { kind: 'none' },
+    cellSeed: depth?.seed ?? 0,
+  });
   const translator = new RowTranslator(vocabularyIds, vocabulary.size, scale);
 
   async function* batches(): AsyncGenerator<CellBatch> {

@@ -65,13 +65,16 @@ export function createLoader(corpus: CellSource, options: LoaderOptions): CellBa
   }
 
   let maker: BatchMaker | undefined;
-  const makeHere = ({ rows, longest }: BatchRequest): UnlabelledBatch => (maker ??= new BatchMaker(makerOptions)).make(rows, longest, (row) => reader.read(row));
+  const makeHere = ({ rows, longest }: BatchRequest): UnlabelledBatch =>
+    (maker ??= new BatchMaker(makerOptions)).make(rows, longest, (row) => reader.read(row));
 
   async function startThreads(): Promise<BatchSource | undefined> {
     const numThreads = Math.min(options.loader.numWorkers, Math.max(1, plan.numBatches - skipBatches));
     if (numThreads === 0) return undefined;
     const addon = options.loader.compiledLoops && isForCrew(makerOptions, corpus.layouts) ? await loadBatchAddon() : undefined;
-    return addon ? new BatchCrew(addon, makerOptions, corpus.layouts, numThreads, makeHere) : new WorkerPool({ ...makerOptions, layouts: corpus.layouts }, numThreads);
+    return addon
+      ? new BatchCrew(addon, makerOptions, corpus.layouts, numThreads, makeHere)
+      : new WorkerPool({ ...makerOptions, layouts: corpus.layouts }, numThreads);
   }
 
   let threads: BatchSource | undefined;
@@ -84,7 +87,8 @@ export function createLoader(corpus: CellSource, options: LoaderOptions): CellBa
     try {
       threads = await startThreads();
       const source = threads ? threads.batches(requests()) : inOrder(requests(), 1, async (request) => makeHere(request));
-      for await (const batch of source) yield { ...batch, labels: Object.fromEntries(labels.map(([key, codes]) => [key, batch.cellIndex.map((row) => codes[row]!)])) };
+      for await (const batch of source)
+        yield { ...batch, labels: Object.fromEntries(labels.map(([key, codes]) => [key, batch.cellIndex.map((row) => codes[row]!)])) };
     } finally {
       await close();
     }

@@ -5,8 +5,10 @@ import { smoothEntropy, type GeneStatistics } from '../corpus/statistics.js';
 import type { CorpusChoice } from './config.js';
 
 /** What a training reads: one corpus, or several that look like one. Rows of the second follow those of the first, and so on. */
-export interface CellSource
-  extends Pick<Corpus, 'path' | 'fingerprint' | 'vocabulary' | 'scale' | 'entropy' | 'numCells' | 'layouts' | 'obsKeys' | 'labelCodes' | 'splitRows' | 'numGenesPerCell' | 'close'> {
+export interface CellSource extends Pick<
+  Corpus,
+  'path' | 'fingerprint' | 'vocabulary' | 'scale' | 'entropy' | 'numCells' | 'layouts' | 'obsKeys' | 'labelCodes' | 'splitRows' | 'numGenesPerCell' | 'close'
+> {
   /** Of several corpora: the first row of each. */
   readonly firstRows?: readonly number[];
   /** Where corpora have weights: whose rows are shown how often in a training pass. Without, every row counts the same. */
@@ -32,7 +34,11 @@ export async function openCorpora(choice: CorpusChoice): Promise<CellSource> {
   const numWeights = choice.filter(({ weight }) => weight !== undefined).length;
   if (numWeights > 0 && numWeights < choice.length) {
     const bare = choice.find(({ weight }) => weight === undefined)!;
-    throw new ConfigError({ key: 'data.corpus', found: `${bare.path} has no weight, others have one`, expected: 'a weight for each corpus, or for none: then every cell is shown once a pass' });
+    throw new ConfigError({
+      key: 'data.corpus',
+      found: `${bare.path} has no weight, others have one`,
+      expected: 'a weight for each corpus, or for none: then every cell is shown once a pass',
+    });
   }
   const corpora: Corpus[] = [];
   try {
@@ -48,11 +54,22 @@ export async function openCorpora(choice: CorpusChoice): Promise<CellSource> {
 
 function requireAlike(first: Corpus, other: Corpus): void {
   if (other.vocabulary.hash !== first.vocabulary.hash) {
-    throw new DataError({ file: other.path, key: 'genes', found: `not those of ${first.path}, or in another order`, hint: `build it again with --genes ${first.path}` });
+    throw new DataError({
+      file: other.path,
+      key: 'genes',
+      found: `not those of ${first.path}, or in another order`,
+      hint: `build it again with --genes ${first.path}`,
+    });
   }
   const describe = ({ scale }: Corpus): string => (scale.targetSum === undefined ? scale.kind : `${scale.kind} of cells scaled to ${scale.targetSum}`);
   if (describe(other) !== describe(first)) {
-    throw new DataError({ file: other.path, key: 'values', found: describe(other), expected: `${describe(first)}, as in ${first.path}`, hint: 'build both with the same --convert' });
+    throw new DataError({
+      file: other.path,
+      key: 'values',
+      found: describe(other),
+      expected: `${describe(first)}, as in ${first.path}`,
+      hint: 'build both with the same --convert',
+    });
   }
 }
 
@@ -73,7 +90,9 @@ function join(corpora: readonly Corpus[], weights: readonly number[] | undefined
   const labels = new Map<string, Int32Array>();
   return {
     path: corpora.map(({ path }) => path).join(', '),
-    fingerprint: createHash('sha256').update(JSON.stringify(corpora.map(({ fingerprint }, i) => [fingerprint, parts?.[i]!.share ?? null]))).digest('hex'),
+    fingerprint: createHash('sha256')
+      .update(JSON.stringify(corpora.map(({ fingerprint }, i) => [fingerprint, parts?.[i]!.share ?? null])))
+      .digest('hex'),
     vocabulary: first.vocabulary,
     scale: first.scale,
     entropy: smoothEntropy(mergeStatistics(corpora.map(({ statistics }) => statistics))),
@@ -96,7 +115,8 @@ function join(corpora: readonly Corpus[], weights: readonly number[] | undefined
 function partsOf(corpora: readonly Corpus[], firstRows: readonly number[], weights: readonly number[]): CorpusPart[] {
   const sum = weights.reduce((a, b) => a + b, 0);
   return corpora.map(({ path, numCells, manifest }, i) => {
-    if (manifest.splitCells.train === 0) throw new DataError({ file: path, key: 'train split', found: 'no cell in it', hint: 'leave it out, or build it with a larger share for training' });
+    if (manifest.splitCells.train === 0)
+      throw new DataError({ file: path, key: 'train split', found: 'no cell in it', hint: 'leave it out, or build it with a larger share for training' });
     return { path, firstRow: firstRows[i]!, numCells, share: weights[i]! / sum };
   });
 }

@@ -155,4 +155,3 @@ export class Ranker {
     this.rankedValues = new Float32Array(buffer, loops.rankedValues.value, capacity);
   }
 }
-

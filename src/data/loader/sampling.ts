@@ -14,7 +14,10 @@ export function passRows(source: Pick<CellSource, 'parts' | 'labelCodes'>, rows:
   const codes = sampling?.kind === 'balanced' ? source.labelCodes(sampling.labelKey) : undefined;
   const strength = sampling?.kind === 'balanced' ? sampling.strength : 0;
   if (!source.parts) return codes ? drawRows(rows, balancedWeights(rows, codes, strength), rows.length, rng.fork('sampling')) : rows;
-  const counts = divide(rows.length, source.parts.map(({ share }) => share));
+  const counts = divide(
+    rows.length,
+    source.parts.map(({ share }) => share),
+  );
   const shown = new Int32Array(rows.length);
   let at = 0;
   source.parts.forEach((part, i) => {

@@ -24,14 +24,26 @@ export function readFrame(file: ArrayStore, at: string): Frame {
     case 'dataset':
       return readCompoundFrame(file, at);
     case undefined:
-      throw new DataError({ file: file.path, key: at, found: 'no such table', expected: 'an AnnData file has obs and var', hint: `it holds ${file.keys('/').join(', ') || 'nothing'}` });
+      throw new DataError({
+        file: file.path,
+        key: at,
+        found: 'no such table',
+        expected: 'an AnnData file has obs and var',
+        hint: `it holds ${file.keys('/').join(', ') || 'nothing'}`,
+      });
   }
 }
 
 function readGroupFrame(file: ArrayStore, at: string): Frame {
   const members = file.keys(at);
   const indexKey = file.stringAttribute(at, '_index') ?? ['_index', 'index'].find((key) => members.includes(key));
-  if (indexKey === undefined || !members.includes(indexKey)) throw new DataError({ file: file.path, key: at, found: indexKey === undefined ? 'no index' : `the index column '${indexKey}' is missing`, hint: 'write the file again with a current anndata' });
+  if (indexKey === undefined || !members.includes(indexKey))
+    throw new DataError({
+      file: file.path,
+      key: at,
+      found: indexKey === undefined ? 'no index' : `the index column '${indexKey}' is missing`,
+      hint: 'write the file again with a current anndata',
+    });
   const index = texts(readColumn(file, at, indexKey));
   const ordered = file.stringsAttribute(at, 'column-order') ?? [];
   // A column called a/b is written as b in a group a, which is no column itself.
@@ -39,7 +51,13 @@ function readGroupFrame(file: ArrayStore, at: string): Frame {
   const groups = new Set(nested.map((key) => key.split('/')[0]!));
   const others = members.filter((key) => key !== indexKey && key !== '__categories' && (!groups.has(key) || ordered.includes(key)));
   const missing = ordered.find((key) => !others.includes(key) && !nested.includes(key));
-  if (missing !== undefined) throw new DataError({ file: file.path, key: `${at}['${missing}']`, found: 'no such column, though column-order names it', hint: 'the table is damaged: write the file again' });
+  if (missing !== undefined)
+    throw new DataError({
+      file: file.path,
+      key: `${at}['${missing}']`,
+      found: 'no such column, though column-order names it',
+      hint: 'the table is damaged: write the file again',
+    });
   const keys = [...ordered, ...others.filter((key) => !ordered.includes(key))];
   return frame(file, at, index, keys, (key) => readColumn(file, at, key));
 }
@@ -48,24 +66,32 @@ function readCompoundFrame(file: ArrayStore, at: string): Frame {
   const table = file.dataset(at);
   if (!isCompound(table)) throw new DataError({ file: file.path, key: at, found: `an array of ${table.dtype}`, expected: 'a table' });
   const indexKey = table.fields.includes('index') ? 'index' : table.fields.find((field) => table.fieldKind(field) === 'string');
-  if (indexKey === undefined) throw new DataError({ file: file.path, key: at, found: 'no index column', expected: `one of ${table.fields.join(', ')} to hold names` });
+  if (indexKey === undefined)
+    throw new DataError({ file: file.path, key: at, found: 'no index column', expected: `one of ${table.fields.join(', ')} to hold names` });
   const place = (key: string) => ({ file: file.path, key: `${at}['${key}']` });
-  return frame(file, at, table.fieldKind(indexKey) === 'string' ? table.fieldStrings(indexKey) : Array.from(table.fieldNumbers(indexKey), String), table.fields.filter((field) => field !== indexKey), (key) => {
-    const categories = `uns/${key}_categories`;
-    switch (table.fieldKind(key)) {
-      case 'number':
-        if (file.kind(categories) === 'dataset' && /int/.test(table.fieldDtype(key))) return categorical(table.fieldNumbers(key), readCategories(file, categories), false, place(key));
-        return { kind: 'numeric', values: Float64Array.from(table.fieldNumbers(key)), dtype: table.fieldDtype(key) };
-      case 'boolean':
-        return { kind: 'boolean', values: table.fieldBooleans(key) };
-      case 'string':
-        return { kind: 'string', values: table.fieldStrings(key) };
-      case 'compound':
-      case 'reference':
-      case 'other':
-        throw unreadable(place(key), table.fieldDtype(key));
-    }
-  });
+  return frame(
+    file,
+    at,
+    table.fieldKind(indexKey) === 'string' ? table.fieldStrings(indexKey) : Array.from(table.fieldNumbers(indexKey), String),
+    table.fields.filter((field) => field !== indexKey),
+    (key) => {
+      const categories = `uns/${key}_categories`;
+      switch (table.fieldKind(key)) {
+        case 'number':
+          if (file.kind(categories) === 'dataset' && /int/.test(table.fieldDtype(key)))
+            return categorical(table.fieldNumbers(key), readCategories(file, categories), false, place(key));
+          return { kind: 'numeric', values: Float64Array.from(table.fieldNumbers(key)), dtype: table.fieldDtype(key) };
+        case 'boolean':
+          return { kind: 'boolean', values: table.fieldBooleans(key) };
+        case 'string':
+          return { kind: 'string', values: table.fieldStrings(key) };
+        case 'compound':
+        case 'reference':
+        case 'other':
+          throw unreadable(place(key), table.fieldDtype(key));
+      }
+    },
+  );
 }
 
 function frame(file: ArrayStore, at: string, index: readonly string[], keys: readonly string[], read: (key: string) => ObsColumn): Frame {
@@ -73,10 +99,17 @@ function frame(file: ArrayStore, at: string, index: readonly string[], keys: rea
     index,
     keys,
     column(key) {
-      if (!keys.includes(key)) throw new DataError({ file: file.path, key: `${at}['${key}']`, found: 'no such column', expected: `one of ${keys.join(', ') || '(no columns at all)'}` });
+      if (!keys.includes(key))
+        throw new DataError({
+          file: file.path,
+          key: `${at}['${key}']`,
+          found: 'no such column',
+          expected: `one of ${keys.join(', ') || '(no columns at all)'}`,
+        });
       const column = read(key);
       const length = column.kind === 'categorical' ? column.codes.length : column.values.length;
-      if (length !== index.length) throw new DataError({ file: file.path, key: `${at}['${key}']`, found: `${length} entries`, expected: `${index.length}, one a row of ${at}` });
+      if (length !== index.length)
+        throw new DataError({ file: file.path, key: `${at}['${key}']`, found: `${length} entries`, expected: `${index.length}, one a row of ${at}` });
       return column;
     },
   };
@@ -88,13 +121,15 @@ function readColumn(file: ArrayStore, at: string, key: string): ObsColumn {
   const place = { file: file.path, key: `${at}['${key}']` };
   if (file.kind(path) === 'group') {
     const parts = file.keys(path);
-    if (parts.includes('codes') && parts.includes('categories')) return categorical(file.dataset(`${path}/codes`).numbers(), readCategories(file, `${path}/categories`), isTrue(file.attribute(path, 'ordered')), place);
+    if (parts.includes('codes') && parts.includes('categories'))
+      return categorical(file.dataset(`${path}/codes`).numbers(), readCategories(file, `${path}/categories`), isTrue(file.attribute(path, 'ordered')), place);
     if (parts.includes('values') && parts.includes('mask')) return nullable(file, path);
     throw unreadable(place, file.stringAttribute(path, 'encoding-type') ?? 'group');
   }
   const dataset = file.dataset(path);
   const categories = file.referenced(path, 'categories') ?? (file.kind(`${at}/__categories/${key}`) === 'dataset' ? `${at}/__categories/${key}` : undefined);
-  if (categories !== undefined && dataset.kind === 'number') return categorical(dataset.numbers(), readCategories(file, categories), isTrue(file.attribute(categories, 'ordered')), place);
+  if (categories !== undefined && dataset.kind === 'number')
+    return categorical(dataset.numbers(), readCategories(file, categories), isTrue(file.attribute(categories, 'ordered')), place);
   switch (dataset.kind) {
     case 'number':
       return { kind: 'numeric', values: Float64Array.from(dataset.numbers()), dtype: dataset.dtype };
@@ -143,7 +178,13 @@ function categorical(stored: NumberArray, categories: readonly string[], isOrder
   }
   const codes = Int32Array.from(stored);
   const wrong = codes.find((code) => code < -1 || code >= categories.length);
-  if (wrong !== undefined) throw new DataError({ ...place, found: `category code ${wrong}`, expected: `-1 to ${categories.length - 1}`, hint: 'the column is damaged: write the file again' });
+  if (wrong !== undefined)
+    throw new DataError({
+      ...place,
+      found: `category code ${wrong}`,
+      expected: `-1 to ${categories.length - 1}`,
+      hint: 'the column is damaged: write the file again',
+    });
   return { kind: 'categorical', categories, codes, isOrdered };
 }
 

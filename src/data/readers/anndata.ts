@@ -24,7 +24,12 @@ export class AnnDataFile implements CellFile {
   private readonly geneNames = new Map<string, GeneNames>();
 
   /** @throws DataError for a file without obs or var, or whose matrices do not fit them */
-  constructor(private readonly file: ArrayStore, readonly format: 'h5ad' | 'zarr' | 'h5mu', notes: string[] = [], readonly otherParts: readonly string[] = []) {
+  constructor(
+    private readonly file: ArrayStore,
+    readonly format: 'h5ad' | 'zarr' | 'h5mu',
+    notes: string[] = [],
+    readonly otherParts: readonly string[] = [],
+  ) {
     this.path = file.path;
     this.obsFrame = readFrame(file, 'obs');
     this.cellIds = this.obsFrame.index;
@@ -42,11 +47,21 @@ export class AnnDataFile implements CellFile {
 
   matrix(key: MatrixKey): CellMatrix {
     const stored = this.stored.find((matrix) => matrix.key === key);
-    if (!stored) throw new DataError({ file: this.path, key, found: 'no such matrix', expected: `one of ${this.stored.map((matrix) => matrix.key).join(', ') || '(the file holds no matrix)'}` });
+    if (!stored)
+      throw new DataError({
+        file: this.path,
+        key,
+        found: 'no such matrix',
+        expected: `one of ${this.stored.map((matrix) => matrix.key).join(', ') || '(the file holds no matrix)'}`,
+      });
     const genes = this.genesOf(stored);
     const place: MatrixPlace = { file: this.path, key, cellIds: this.cellIds, genes, numColumns: stored.shape[1]! };
     if (stored.encoding === 'dense') return new DenseMatrix(this.file.dataset(stored.at), place);
-    const arrays = { data: this.file.dataset(`${stored.at}/data`), indices: this.file.dataset(`${stored.at}/indices`), indptr: this.file.dataset(`${stored.at}/indptr`) };
+    const arrays = {
+      data: this.file.dataset(`${stored.at}/data`),
+      indices: this.file.dataset(`${stored.at}/indices`),
+      indptr: this.file.dataset(`${stored.at}/indptr`),
+    };
     return stored.encoding === 'csr' ? new CsrMatrix(arrays, place, this.numCells) : new CscMatrix(arrays, place, this.numCells);
   }
 
@@ -54,12 +69,24 @@ export class AnnDataFile implements CellFile {
     const at = `obsm/${key}`;
     const keys = this.file.keys('obsm');
     const place = { file: this.path, key: `obsm['${key}']` };
-    if (!keys.includes(key)) throw new DataError({ ...place, found: 'no such embedding', expected: keys.length > 0 ? `one of ${keys.join(', ')}` : 'an embedding in obsm, which is empty' });
+    if (!keys.includes(key))
+      throw new DataError({
+        ...place,
+        found: 'no such embedding',
+        expected: keys.length > 0 ? `one of ${keys.join(', ')}` : 'an embedding in obsm, which is empty',
+      });
     if (this.file.stringAttribute(at, 'encoding-type') === 'dataframe') return this.tableEmbedding(at, key);
     const array = this.file.kind(at) === 'dataset' ? this.file.dataset(at) : undefined;
-    if (array?.kind !== 'number' || array.shape.length !== 2) throw new DataError({ ...place, found: 'is no dense matrix of numbers', expected: 'cells × coordinates' });
+    if (array?.kind !== 'number' || array.shape.length !== 2)
+      throw new DataError({ ...place, found: 'is no dense matrix of numbers', expected: 'cells × coordinates' });
     const [numRows, numColumns] = array.shape as [number, number];
-    if (numRows !== this.numCells) throw new DataError({ ...place, found: `${numRows} rows`, expected: `${this.numCells}, as many as obs has`, hint: 'the parts of the file do not belong together: write it again' });
+    if (numRows !== this.numCells)
+      throw new DataError({
+        ...place,
+        found: `${numRows} rows`,
+        expected: `${this.numCells}, as many as obs has`,
+        hint: 'the parts of the file do not belong together: write it again',
+      });
     const data = array.dtype === 'float64' ? new Float64Array(numRows * numColumns) : new Float32Array(numRows * numColumns);
     const rowsAtOnce = Math.max(1, Math.floor(MAX_EMBEDDING_ENTRIES / Math.max(1, numColumns)));
     for (let row = 0; row < numRows; row += rowsAtOnce) data.set(array.numbers(row, Math.min(numRows, row + rowsAtOnce)), row * numColumns);
@@ -79,7 +106,13 @@ export class AnnDataFile implements CellFile {
     const frame = readFrame(this.file, at);
     const names = frame.keys;
     const place = { file: this.path, key: `obsm['${key}']` };
-    if (frame.index.length !== this.numCells) throw new DataError({ ...place, found: `${frame.index.length} rows`, expected: `${this.numCells}, as many as obs has`, hint: 'the parts of the file do not belong together: write it again' });
+    if (frame.index.length !== this.numCells)
+      throw new DataError({
+        ...place,
+        found: `${frame.index.length} rows`,
+        expected: `${this.numCells}, as many as obs has`,
+        hint: 'the parts of the file do not belong together: write it again',
+      });
     const data = new Float64Array(this.numCells * names.length);
     names.forEach((name, j) => {
       const column = frame.column(name);
@@ -98,7 +131,8 @@ export class AnnDataFile implements CellFile {
   private checkShape(matrix: StoredMatrix): void {
     const { key, shape, at, varAt, encoding } = matrix;
     const numGenes = this.genesOf(matrix).names.length;
-    const wrong = (found: string, expected: string, where = key) => new DataError({ file: this.path, key: where, found, expected, hint: 'the parts of the file do not belong together: write it again' });
+    const wrong = (found: string, expected: string, where = key) =>
+      new DataError({ file: this.path, key: where, found, expected, hint: 'the parts of the file do not belong together: write it again' });
     if (shape.length !== 2) throw wrong(`an array of ${shape.length} dimensions`, 'two: cells × genes');
     if (shape[0] !== this.numCells) throw wrong(`${shape[0]} rows`, `${this.numCells}, as many as obs has`);
     if (shape[1] !== numGenes) throw wrong(`${shape[1]} columns`, `${numGenes}, as many as ${varAt} has`);
@@ -131,7 +165,8 @@ function findMatrices(file: ArrayStore, notes: string[]): StoredMatrix[] {
   return candidates.flatMap((candidate) => {
     const layout = matrixLayout(file, candidate.at);
     if (layout) return [{ ...candidate, ...layout }];
-    if (file.kind(candidate.at)) notes.push(`${candidate.key} is no matrix of numbers (${file.stringAttribute(candidate.at, 'encoding-type') ?? 'unknown encoding'}) and is left out`);
+    if (file.kind(candidate.at))
+      notes.push(`${candidate.key} is no matrix of numbers (${file.stringAttribute(candidate.at, 'encoding-type') ?? 'unknown encoding'}) and is left out`);
     return [];
   });
 }
@@ -142,7 +177,11 @@ export function matrixLayout(file: ArrayStore, at: string): Pick<StoredMatrix, '
   if (kind === 'dataset') {
     const { kind: elements, dtype, shape } = file.dataset(at);
     // A null dataspace is how X = None is written.
-    return elements === 'number' && shape.length > 0 ? { encoding: 'dense', dtype, shape } : elements === 'boolean' ? { encoding: 'dense', dtype, shape } : undefined;
+    return elements === 'number' && shape.length > 0
+      ? { encoding: 'dense', dtype, shape }
+      : elements === 'boolean'
+        ? { encoding: 'dense', dtype, shape }
+        : undefined;
   }
   if (kind !== 'group') return undefined;
   const word = file.stringAttribute(at, 'encoding-type')?.replace(/_matrix$/, '') ?? file.stringAttribute(at, 'h5sparse_format');

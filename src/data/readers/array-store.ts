@@ -78,7 +78,10 @@ export function isCompound(array: StoredArray): array is CompoundArray {
 export class Subtree extends ArrayStore {
   readonly path: string;
 
-  constructor(private readonly store: ArrayStore, private readonly root: string) {
+  constructor(
+    private readonly store: ArrayStore,
+    private readonly root: string,
+  ) {
     super();
     this.path = store.path;
   }

@@ -28,19 +28,30 @@ export class CellsInMemory implements CellFile {
    * @param path what messages call them
    * @throws DataError where numbers of names and values do not go together
    */
-  constructor(readonly path: string, private readonly cells: SparseCells) {
+  constructor(
+    readonly path: string,
+    private readonly cells: SparseCells,
+  ) {
     const { genes, indptr, indices, values, obs = {} } = cells;
     this.numCells = indptr.length - 1;
     this.cellIds = cells.cellIds ?? Array.from({ length: this.numCells }, (_, i) => `cell ${i}`);
-    if (this.cellIds.length !== this.numCells) throw new DataError({ file: path, key: 'cellIds', found: `${this.cellIds.length} names`, expected: `${this.numCells}, one a cell` });
-    if (indices.length !== values.length) throw new DataError({ file: path, key: 'indices', found: `${indices.length} entries`, expected: `${values.length}, as many as values` });
+    if (this.cellIds.length !== this.numCells)
+      throw new DataError({ file: path, key: 'cellIds', found: `${this.cellIds.length} names`, expected: `${this.numCells}, one a cell` });
+    if (indices.length !== values.length)
+      throw new DataError({ file: path, key: 'indices', found: `${indices.length} entries`, expected: `${values.length}, as many as values` });
     this.obsKeys = Object.keys(obs);
     this.matrices = [{ key: 'X', numGenes: genes.names.length, encoding: 'csr', dtype: 'float32' }];
   }
 
   obs(key: string): ObsColumn {
     const column = this.cells.obs?.[key];
-    if (!column) throw new DataError({ file: this.path, key: `obs['${key}']`, found: 'no such column', expected: `one of ${this.obsKeys.join(', ') || '(no columns at all)'}` });
+    if (!column)
+      throw new DataError({
+        file: this.path,
+        key: `obs['${key}']`,
+        found: 'no such column',
+        expected: `one of ${this.obsKeys.join(', ') || '(no columns at all)'}`,
+      });
     return column;
   }
 
@@ -59,7 +70,11 @@ export class CellsInMemory implements CellFile {
           const last = Math.min(end, row + blockRows);
           const first = indptr[row]!;
           const offsets = Int32Array.from({ length: last - row + 1 }, (_, i) => indptr[row + i]! - first);
-          yield tidyRows({ firstRow: row, offsets, columns: indices.subarray(first, indptr[last]), values: values.subarray(first, indptr[last]), isFinal: true }, place, options.allowNonFinite ?? false);
+          yield tidyRows(
+            { firstRow: row, offsets, columns: indices.subarray(first, indptr[last]), values: values.subarray(first, indptr[last]), isFinal: true },
+            place,
+            options.allowNonFinite ?? false,
+          );
         }
       },
     };

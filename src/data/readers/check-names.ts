@@ -17,7 +17,10 @@ const ENOUGH_NAMES = 10;
 export function checkNames(file: CellFile): string[] {
   checkEach(file, 'cell', file.cellIds);
   const barcodeLength = commonBarcodeLength(file.cellIds);
-  const notes = [...unnamed('cell', file.cellIds), ...unlike('cell name', file.cellIds, `has a barcode of ${barcodeLength} letters`, (name) => BARCODE.exec(name)?.[0].length === barcodeLength)];
+  const notes = [
+    ...unnamed('cell', file.cellIds),
+    ...unlike('cell name', file.cellIds, `has a barcode of ${barcodeLength} letters`, (name) => BARCODE.exec(name)?.[0].length === barcodeLength),
+  ];
   for (const genes of new Set(file.matrices.map(({ key }) => file.matrix(key).genes))) {
     checkEach(file, 'gene', genes.names);
     checkEach(file, 'symbol of gene', genes.symbols ?? []);
@@ -31,7 +34,13 @@ export function checkNames(file: CellFile): string[] {
 function checkEach({ path }: CellFile, what: string, names: readonly string[]): void {
   const wrong = names.findIndex((name) => DAMAGE.test(name));
   if (wrong < 0) return;
-  throw new DataError({ file: path, key: `${what} ${wrong}`, found: `${JSON.stringify(names[wrong]!.slice(0, 40))} is its name`, expected: 'text without control characters, in UTF-8', hint: 'the file is damaged: copy or write it again' });
+  throw new DataError({
+    file: path,
+    key: `${what} ${wrong}`,
+    found: `${JSON.stringify(names[wrong]!.slice(0, 40))} is its name`,
+    expected: 'text without control characters, in UTF-8',
+    hint: 'the file is damaged: copy or write it again',
+  });
 }
 
 function unnamed(what: string, names: readonly string[]): string[] {
@@ -42,11 +51,19 @@ function unnamed(what: string, names: readonly string[]): string[] {
 function unlike(what: string, names: readonly string[], likeness: string, isLike: (name: string) => boolean): string[] {
   const others = names.filter((name) => name !== '' && !isLike(name));
   if (names.length < ENOUGH_NAMES || others.length === 0 || others.length > Math.max(FEW.count, FEW.share * names.length)) return [];
-  return [`nearly every ${what} ${likeness}, but not ${others.slice(0, 3).map((name) => `'${name}'`).join(', ')}${others.length > 3 ? ` and ${others.length - 3} more` : ''}`];
+  return [
+    `nearly every ${what} ${likeness}, but not ${others
+      .slice(0, 3)
+      .map((name) => `'${name}'`)
+      .join(', ')}${others.length > 3 ? ` and ${others.length - 3} more` : ''}`,
+  ];
 }
 
 /** Letters of the barcode in the first names; of no consequence where names have none. */
 function commonBarcodeLength(names: readonly string[]): number {
-  const lengths = names.slice(0, 5).map((name) => BARCODE.exec(name)?.[0].length ?? 0).sort((a, b) => a - b);
+  const lengths = names
+    .slice(0, 5)
+    .map((name) => BARCODE.exec(name)?.[0].length ?? 0)
+    .sort((a, b) => a - b);
   return lengths[lengths.length >> 1] ?? 0;
 }

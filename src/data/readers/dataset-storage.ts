@@ -21,4 +21,15 @@ export interface DatasetStorage {
   readonly bytes: Float64Array;
 }
 
-export const STORED_BYTES: Readonly<Record<StoredType, 1 | 2 | 4 | 8>> = { float32: 4, float64: 8, int8: 1, uint8: 1, int16: 2, uint16: 2, int32: 4, uint32: 4, int64: 8, uint64: 8 };
+export const STORED_BYTES: Readonly<Record<StoredType, 1 | 2 | 4 | 8>> = {
+  float32: 4,
+  float64: 8,
+  int8: 1,
+  uint8: 1,
+  int16: 2,
+  uint16: 2,
+  int32: 4,
+  uint32: 4,
+  int64: 8,
+  uint64: 8,
+};

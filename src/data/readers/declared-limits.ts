@@ -30,7 +30,13 @@ export interface Container {
 export function checkDeclared(file: string, key: string, { shape, isText, chunkBytes }: DeclaredArray, container: Container): void {
   const take = (least: number, declared: string): void => {
     const bytes = container.size(least);
-    if (bytes < least) throw new DataError({ file, key, found: `${declared} declared in a ${container.name} of ${bytes} bytes`, hint: `the ${container.name} is damaged or made to mislead` });
+    if (bytes < least)
+      throw new DataError({
+        file,
+        key,
+        found: `${declared} declared in a ${container.name} of ${bytes} bytes`,
+        hint: `the ${container.name} is damaged or made to mislead`,
+      });
   };
   if (shape.length === 1) take(shape[0]! / (isText ? MOST_TEXTS_A_BYTE : MOST_NUMBERS_A_BYTE), `${shape[0]} entries`);
   if (chunkBytes > ORDINARY_CHUNK_BYTES) take(chunkBytes / MOST_CHUNK_BYTES_A_BYTE, `chunks of ${chunkBytes} bytes`);

@@ -49,7 +49,7 @@ export class EntrySpool {
     const bytes = Buffer.alloc(Math.min(to - from, BUFFERED_ENTRIES) * BYTES);
     for (let start = from; start < to; start += BUFFERED_ENTRIES) {
       const count = Math.min(BUFFERED_ENTRIES, to - start);
-      for (let done = 0; done < count * BYTES; ) {
+      for (let done = 0; done < count * BYTES;) {
         const read = readSync(this.descriptor, bytes, done, count * BYTES - done, start * BYTES + done);
         if (read === 0) throw new Error('the spool ends too early');
         done += read;
@@ -74,7 +74,7 @@ export class EntrySpool {
   private flush(): void {
     const bytes = new Uint8Array(this.words.buffer, 0, this.buffered * BYTES);
     try {
-      for (let done = 0; done < bytes.length; ) done += writeSync(this.descriptor, bytes, done, bytes.length - done, this.written * BYTES + done);
+      for (let done = 0; done < bytes.length;) done += writeSync(this.descriptor, bytes, done, bytes.length - done, this.written * BYTES + done);
     } catch (error) {
       throw asOutputError(tmpdir(), error);
     }

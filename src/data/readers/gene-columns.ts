@@ -2,7 +2,20 @@ import { texts, type Frame } from './anndata-frame.js';
 import type { GeneNames } from './reader.js';
 
 /** Columns of var that hold gene symbols or Ensembl ids, as scanpy, CELLxGENE, Seurat and 10x call them, lower case, best first. */
-const SYMBOL_COLUMNS = ['feature_name', 'gene_symbols', 'gene_symbol', 'symbol', 'symbols', 'hgnc_symbol', 'gene_name', 'gene_names', 'gene_short_name', 'genesymbol', 'gene', 'name'];
+const SYMBOL_COLUMNS = [
+  'feature_name',
+  'gene_symbols',
+  'gene_symbol',
+  'symbol',
+  'symbols',
+  'hgnc_symbol',
+  'gene_name',
+  'gene_names',
+  'gene_short_name',
+  'genesymbol',
+  'gene',
+  'name',
+];
 const ENSEMBL_COLUMNS = ['gene_ids', 'gene_id', 'ensembl_id', 'ensembl_ids', 'ensembl', 'ensembl_gene_id', 'feature_id', 'geneid', 'ensg', 'id', 'ids'];
 const ENSEMBL_ID = /^ENS[A-Z]*G\d{6,}(\.\d+)?$/;
 

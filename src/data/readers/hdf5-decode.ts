@@ -61,7 +61,8 @@ export function decodeNumbers(bytes: Uint8Array, metadata: Metadata, place: Plac
   const length = bytes.length / size;
   const isFloat = metadata.type === CLASS.float;
   const kind = elementKind(metadata);
-  if (kind !== 'number' && kind !== 'boolean') throw new DataError({ ...place, found: `holds ${kind === 'other' ? 'a type that cannot be read here' : `${kind}s`}`, expected: 'numbers' });
+  if (kind !== 'number' && kind !== 'boolean')
+    throw new DataError({ ...place, found: `holds ${kind === 'other' ? 'a type that cannot be read here' : `${kind}s`}`, expected: 'numbers' });
   if (isFloat) {
     if (size === 4) return new Float32Array(buffer, byteOffset, length);
     if (size === 8) return new Float64Array(buffer, byteOffset, length);
@@ -102,7 +103,8 @@ export function decodeBooleans(bytes: Uint8Array, metadata: Metadata, place: Pla
 /** @throws DataError for a number that is neither 0 nor 1: no program writes one */
 export function asBooleans(values: NumberArray, place: Place): boolean[] {
   return Array.from(values, (value) => {
-    if (value !== 0 && value !== 1) throw new DataError({ ...place, found: `${value} among true and false`, expected: '0 or 1', hint: 'the file is damaged: copy or write it again' });
+    if (value !== 0 && value !== 1)
+      throw new DataError({ ...place, found: `${value} among true and false`, expected: '0 or 1', hint: 'the file is damaged: copy or write it again' });
     return value === 1;
   });
 }
@@ -116,7 +118,13 @@ export function decodeStrings(bytes: Uint8Array, metadata: Metadata, place: Plac
     const field = bytes.subarray(from, from + metadata.size);
     const end = field.indexOf(0);
     // What is padded with zeros, strpad 1, has nothing behind the first.
-    if (metadata.strpad === 1 && end >= 0 && field.subarray(end).some((byte) => byte !== 0)) throw new DataError({ ...place, found: `text ${texts.length} goes on behind its end`, expected: 'text padded with zeros', hint: 'the file is damaged: copy or write it again' });
+    if (metadata.strpad === 1 && end >= 0 && field.subarray(end).some((byte) => byte !== 0))
+      throw new DataError({
+        ...place,
+        found: `text ${texts.length} goes on behind its end`,
+        expected: 'text padded with zeros',
+        hint: 'the file is damaged: copy or write it again',
+      });
     const text = decodeText(end < 0 ? field : field.subarray(0, end));
     // Space-padded (Fortran) strings, strpad 2, carry blanks that are not theirs.
     texts.push(metadata.strpad === 2 ? text.replace(/ +$/, '') : text);

@@ -59,9 +59,11 @@ async function findSignature(handle: FileHandle, size: number): Promise<number |
 async function foreignFile(handle: FileHandle, path: string): Promise<DataError> {
   const head = await readBytes(handle, 0, 16);
   const expected = 'an .h5ad or 10x .h5 file';
-  if (head[0] === 0x1f && head[1] === 0x8b) return new DataError({ file: path, found: 'is compressed with gzip, not an HDF5 file as it stands', hint: 'unpack it first: gunzip -k FILE' });
+  if (head[0] === 0x1f && head[1] === 0x8b)
+    return new DataError({ file: path, found: 'is compressed with gzip, not an HDF5 file as it stands', hint: 'unpack it first: gunzip -k FILE' });
   if (head[0] === 0x50 && head[1] === 0x4b) return new DataError({ file: path, found: 'is a zip archive, not an HDF5 file', hint: 'unpack it first' });
-  if (SIGNATURE.subarray(0, head.length).equals(head)) return new DataError({ file: path, found: `is truncated: ${head.length} bytes, not a complete HDF5 file`, hint: 'copy or download it again' });
+  if (SIGNATURE.subarray(0, head.length).equals(head))
+    return new DataError({ file: path, found: `is truncated: ${head.length} bytes, not a complete HDF5 file`, hint: 'copy or download it again' });
   const shown = head.toString('latin1').replace(/[^\x20-\x7e]/g, '.');
   return new DataError({ file: path, found: `is not an HDF5 file (it starts with '${shown}')`, expected });
 }

@@ -84,10 +84,12 @@ export function fileSize(path: string): number {
 
 /** Whether the bytes of a dataset are said to be in files beside this one; false where its header is none this code can read. */
 export function isStoredElsewhere(path: string, address: number): boolean {
-  return findIn(path, (file) => {
-    checkSuperblock(file);
-    return readMessages(file, address).some(({ type }) => type === MESSAGE.externalFiles);
-  }) ?? false;
+  return (
+    findIn(path, (file) => {
+      checkSuperblock(file);
+      return readMessages(file, address).some(({ type }) => type === MESSAGE.externalFiles);
+    }) ?? false
+  );
 }
 
 /** Ranges of a file. */
@@ -180,7 +182,7 @@ function readEarlyHeader(file: Bytes, address: number, prefix: Buffer): HeaderMe
   const blocks: [offset: number, length: number][] = [[address + 16, prefix.readUInt32LE(8)]];
   for (let block = blocks.shift(); block && messages.length < numMessages; block = blocks.shift()) {
     const bytes = file.read(...block);
-    for (let at = 0; at + 8 <= bytes.length && messages.length < numMessages; ) {
+    for (let at = 0; at + 8 <= bytes.length && messages.length < numMessages;) {
       const [type, size, flags] = [bytes.readUInt16LE(at), bytes.readUInt16LE(at + 2), bytes[at + 4]!];
       expect(at + 8 + size <= bytes.length);
       const data = bytes.subarray(at + 8, at + 8 + size);
@@ -207,7 +209,7 @@ function readLateHeader(file: Bytes, address: number, prefix: Buffer): HeaderMes
   for (let block = blocks.shift(); block; block = blocks.shift()) {
     expect(++numBlocks < 64);
     const bytes = file.read(...block);
-    for (let at = 0; at + headBytes <= bytes.length; ) {
+    for (let at = 0; at + headBytes <= bytes.length;) {
       const [type, size] = [bytes[at]!, bytes.readUInt16LE(at + 1)];
       expect(at + headBytes + size <= bytes.length);
       const data = bytes.subarray(at + headBytes, at + headBytes + size);
@@ -282,7 +284,13 @@ class ChunkTable {
    * @param chunkBytes what every chunk takes; undefined where they are packed
    * @param bareBytes what a chunk takes that was not packed among others that are; undefined where there is to be none
    */
-  constructor(private readonly file: Bytes, numElements: number, private readonly pieceElements: number, private readonly chunkBytes: number | undefined, private readonly bareBytes?: number) {
+  constructor(
+    private readonly file: Bytes,
+    numElements: number,
+    private readonly pieceElements: number,
+    private readonly chunkBytes: number | undefined,
+    private readonly bareBytes?: number,
+  ) {
     const numPieces = Math.ceil(numElements / pieceElements);
     expect(numPieces * 24 <= file.size); // a leaf entry takes more
     this.offsets = new Float64Array(new SharedArrayBuffer(numPieces * 8));
@@ -309,7 +317,12 @@ class ChunkTable {
     const bytes = node.readUInt32LE(at);
     const isUnfiltered = node.readUInt32LE(at + 4) !== 0; // a bit for each filter that was left out for this chunk
     // Every chunk must be there: what is missing reads as the fill value, which the library knows.
-    expect((!isUnfiltered || bytes === this.bareBytes) && this.count < this.offsets.length && safe(node.readBigUInt64LE(at + 8)) === this.count * this.pieceElements && node.readBigUInt64LE(at + 16) === 0n);
+    expect(
+      (!isUnfiltered || bytes === this.bareBytes) &&
+        this.count < this.offsets.length &&
+        safe(node.readBigUInt64LE(at + 8)) === this.count * this.pieceElements &&
+        node.readBigUInt64LE(at + 16) === 0n,
+    );
     expect((this.chunkBytes === undefined ? bytes > 0 && bytes <= LARGEST_CHUNK : bytes === this.chunkBytes) && address + bytes <= this.file.size);
     this.offsets[this.count] = address;
     this.bytes[this.count++] = bytes;

@@ -32,7 +32,11 @@ export class Hdf5File extends ArrayStore {
   private readonly library: Library;
   private readonly sizeBytes: number;
 
-  private constructor(readonly path: string, private readonly file: File, private readonly h5wasm: typeof H5wasm) {
+  private constructor(
+    readonly path: string,
+    private readonly file: File,
+    private readonly h5wasm: typeof H5wasm,
+  ) {
     super();
     this.library = h5wasm.Module;
     this.sizeBytes = fileSize(path);
@@ -42,7 +46,11 @@ export class Hdf5File extends ArrayStore {
   static async open(path: string): Promise<Hdf5File> {
     await diagnoseHdf5(path);
     const h5wasm = await loadHdf5();
-    return new Hdf5File(path, refusing(path, undefined, () => new h5wasm.File(path, 'r')), h5wasm);
+    return new Hdf5File(
+      path,
+      refusing(path, undefined, () => new h5wasm.File(path, 'r')),
+      h5wasm,
+    );
   }
 
   close(): void {
@@ -63,7 +71,11 @@ export class Hdf5File extends ArrayStore {
   keys(at: string): readonly string[] {
     const path = absolute(at);
     let keys = this.listings.get(path);
-    if (!keys) this.listings.set(path, (keys = this.kind(path) === 'group' ? refusing(this.path, at, () => this.library.get_names(this.file.file_id, path, false)) : []));
+    if (!keys)
+      this.listings.set(
+        path,
+        (keys = this.kind(path) === 'group' ? refusing(this.path, at, () => this.library.get_names(this.file.file_id, path, false)) : []),
+      );
     return keys;
   }
 
@@ -83,7 +95,8 @@ export class Hdf5File extends ArrayStore {
 
   /** @throws DataError when there is no such dataset */
   dataset(at: string): Hdf5Dataset {
-    if (this.kind(at) !== 'dataset') throw new DataError({ file: this.path, key: at, found: 'no such dataset', expected: `one of ${this.keys(parentOf(at)).join(', ') || 'none there'}` });
+    if (this.kind(at) !== 'dataset')
+      throw new DataError({ file: this.path, key: at, found: 'no such dataset', expected: `one of ${this.keys(parentOf(at)).join(', ') || 'none there'}` });
     const metadata = refusing(this.path, at, () => this.library.get_dataset_metadata(this.file.file_id, absolute(at)));
     const { type, shape, chunks, size, virtual_sources: sources } = metadata;
     const foreign = sources?.find(({ file_name: name }) => name !== '.');
@@ -130,7 +143,13 @@ export class Hdf5Dataset implements StoredArray {
   /** Texts that are unpacked here, once they were asked for. */
   private packedTexts: readonly string[] | undefined;
 
-  constructor(private readonly file: string, readonly path: string, private readonly fileId: bigint, private readonly metadata: Metadata, private readonly library: Library) {
+  constructor(
+    private readonly file: string,
+    readonly path: string,
+    private readonly fileId: bigint,
+    private readonly metadata: Metadata,
+    private readonly library: Library,
+  ) {
     this.shape = metadata.shape ?? [];
     this.kind = elementKind(metadata);
     this.dtype = numpyDtype(metadata);
@@ -265,7 +284,8 @@ export class Hdf5Dataset implements StoredArray {
     const member = members.find(({ name }) => name === field);
     if (!member) throw new DataError({ file: this.file, key: this.path, found: `no field '${field}'`, expected: `one of ${this.fields.join(', ')}` });
     const orders = new Set(members.filter(({ type, size }) => type <= 1 && size > 1).map(({ littleEndian }) => littleEndian));
-    if (orders.size > 1) throw new DataError({ file: this.file, key: this.path, found: 'mixes byte orders within its rows', hint: 'write the file again with a current anndata' });
+    if (orders.size > 1)
+      throw new DataError({ file: this.file, key: this.path, found: 'mixes byte orders within its rows', hint: 'write the file again with a current anndata' });
     return member;
   }
 
@@ -291,18 +311,31 @@ export class Hdf5Dataset implements StoredArray {
     if (elements === 0) return use(new Uint8Array());
     this.checkFilters();
     const numBytes = elements * metadata.size;
-    if (!(numBytes <= library.MAXIMUM_MEMORY / 2)) throw new DataError({ file: this.file, key: this.path, found: `${numBytes} bytes would have to be read at once`, hint: 'write the file again in smaller chunks' });
+    if (!(numBytes <= library.MAXIMUM_MEMORY / 2))
+      throw new DataError({
+        file: this.file,
+        key: this.path,
+        found: `${numBytes} bytes would have to be read at once`,
+        hint: 'write the file again in smaller chunks',
+      });
     const isWhole = size.every((count, axis) => count === shape[axis]);
     const count = isWhole ? null : size.map(BigInt);
     const offset = isWhole ? null : start.map(BigInt);
     const strides = isWhole ? null : shape.map(() => 1n);
     const pointer = library._malloc(numBytes);
-    if (pointer === 0) throw new DataError({ file: this.file, key: this.path, found: `no memory for ${numBytes} bytes`, hint: 'close other programs or use a machine with more memory' });
+    if (pointer === 0)
+      throw new DataError({
+        file: this.file,
+        key: this.path,
+        found: `no memory for ${numBytes} bytes`,
+        hint: 'close other programs or use a machine with more memory',
+      });
     try {
       // Zeroed first: a read that stops half-way must not leave stray pointers to strings.
       if (hasVariableStrings(metadata)) library.HEAPU8.fill(0, pointer, pointer + numBytes);
       const status = refusing(this.file, this.path, () => library.get_dataset_data(this.fileId, absolute(this.path), count, offset, strides, BigInt(pointer)));
-      if (status < 0) throw new DataError({ file: this.file, key: this.path, found: 'cannot be read: the stored data are damaged', hint: 'copy or download the file again' });
+      if (status < 0)
+        throw new DataError({ file: this.file, key: this.path, found: 'cannot be read: the stored data are damaged', hint: 'copy or download the file again' });
       use(library.HEAPU8.slice(pointer, pointer + numBytes));
       if (hasVariableStrings(metadata)) library.reclaim_vlen_memory_count(this.fileId, absolute(this.path), '', BigInt(pointer), count ?? shape.map(BigInt));
     } finally {
@@ -327,7 +360,13 @@ export class Hdf5Dataset implements StoredArray {
 
 /** What is in another file is not read: a file that was sent must not say which of the receiver's own are opened. */
 function elsewhere(file: string, key: string, other: string): DataError {
-  return new DataError({ file, key, found: `lies in another file, ${JSON.stringify(other.slice(0, 100))}`, expected: 'all data in the file itself', hint: 'write it again as one file' });
+  return new DataError({
+    file,
+    key,
+    found: `lies in another file, ${JSON.stringify(other.slice(0, 100))}`,
+    expected: 'all data in the file itself',
+    hint: 'write it again as one file',
+  });
 }
 
 function hasVariableStrings(metadata: Metadata): boolean {
@@ -349,7 +388,14 @@ export function refusing<T>(file: string, key: string | undefined, call: () => T
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     const text = cause instanceof Error ? cause.message : String(cause);
-    if (/^Aborted\(/.test(text)) throw new DataError({ file, key, found: 'cannot be unpacked: the library ended itself over it', hint: 'the stored data are damaged: copy or download the file again', cause });
+    if (/^Aborted\(/.test(text))
+      throw new DataError({
+        file,
+        key,
+        found: 'cannot be unpacked: the library ended itself over it',
+        hint: 'the stored data are damaged: copy or download the file again',
+        cause,
+      });
     const reasons = [...text.matchAll(/#\d+: .* in \w+\(\): (.+)/g)].map((match) => match[1]);
     throw new DataError({ file, key, found: `HDF5 cannot read it: ${reasons.at(-1) ?? text}`, hint: 'is the file whole? copy or download it again', cause });
   }

@@ -75,7 +75,12 @@ export class IsolatedStore extends ArrayStore {
   /** The file itself, for what is read past the library. */
   private fd: number | undefined;
 
-  private constructor(readonly path: string, private readonly format: StoreFormat, private worker: SyncWorker, private readonly limitMs: number) {
+  private constructor(
+    readonly path: string,
+    private readonly format: StoreFormat,
+    private worker: SyncWorker,
+    private readonly limitMs: number,
+  ) {
     super();
   }
 
@@ -165,7 +170,12 @@ export class IsolatedStore extends ArrayStore {
   }
 
   private noAnswer(request: StoreRequest): DataError {
-    return new DataError({ file: this.path, key: 'at' in request ? request.at : undefined, found: `cannot be read: what unpacks it gave no answer for ${this.limitMs / 1000} s`, hint: 'the file is damaged, or its disk hangs: copy or download it again' });
+    return new DataError({
+      file: this.path,
+      key: 'at' in request ? request.at : undefined,
+      found: `cannot be read: what unpacks it gave no answer for ${this.limitMs / 1000} s`,
+      hint: 'the file is damaged, or its disk hangs: copy or download it again',
+    });
   }
 }
 
@@ -184,7 +194,11 @@ class IsolatedArray implements StoredArray {
   /** null: only the library can read it. */
   private elements: StoredElements | null | undefined;
 
-  constructor(readonly path: string, description: ArrayDescription, protected readonly access: Access) {
+  constructor(
+    readonly path: string,
+    description: ArrayDescription,
+    protected readonly access: Access,
+  ) {
     this.shape = description.shape;
     this.kind = description.kind;
     this.dtype = description.dtype;
@@ -224,7 +238,8 @@ class IsolatedArray implements StoredArray {
     const first = this.access.ask({ ask: 'numbers', at: this.path, start, end: start + step }) as NumberArray;
     const all = new (first.constructor as new (length: number) => NumberArray)((end - start) * rowElements);
     all.set(first);
-    for (let from = start + step; from < end; from += step) all.set(this.access.ask({ ask: 'numbers', at: this.path, start: from, end: Math.min(end, from + step) }) as NumberArray, (from - start) * rowElements);
+    for (let from = start + step; from < end; from += step)
+      all.set(this.access.ask({ ask: 'numbers', at: this.path, start: from, end: Math.min(end, from + step) }) as NumberArray, (from - start) * rowElements);
     return all;
   }
 
@@ -239,7 +254,8 @@ class IsolatedArray implements StoredArray {
   strings(start = 0, end = this.shape[0] ?? 1): string[] {
     const all: string[] = [];
     for (let from = start; from < end; from += STRINGS_PER_ASK) {
-      for (const text of unpack(this.access.ask({ ask: 'strings', at: this.path, start: from, end: Math.min(end, from + STRINGS_PER_ASK) }) as PackedStrings)) all.push(text);
+      for (const text of unpack(this.access.ask({ ask: 'strings', at: this.path, start: from, end: Math.min(end, from + STRINGS_PER_ASK) }) as PackedStrings))
+        all.push(text);
     }
     return all;
   }

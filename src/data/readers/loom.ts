@@ -26,7 +26,8 @@ export class LoomFile implements CellFile {
   constructor(private readonly file: ArrayStore) {
     this.path = file.path;
     const { shape } = file.dataset('matrix');
-    if (shape.length !== 2) throw new DataError({ file: file.path, key: 'matrix', found: `an array of ${shape.length} dimensions`, expected: 'two: genes × cells' });
+    if (shape.length !== 2)
+      throw new DataError({ file: file.path, key: 'matrix', found: `an array of ${shape.length} dimensions`, expected: 'two: genes × cells' });
     const notes: string[] = [];
     this.numCells = shape[1]!;
     this.cells = attributeFrame(file, 'col_attrs', this.numCells, CELL_NAMES, () => {
@@ -34,7 +35,12 @@ export class LoomFile implements CellFile {
       return Array.from({ length: this.numCells }, (_, i) => String(i));
     });
     const genes = attributeFrame(file, 'row_attrs', shape[0]!, GENE_NAMES, () => {
-      throw new DataError({ file: file.path, key: 'row_attrs', found: `no names of genes among ${file.keys('row_attrs').join(', ') || 'nothing'}`, expected: "an attribute 'Gene' or 'Accession'" });
+      throw new DataError({
+        file: file.path,
+        key: 'row_attrs',
+        found: `no names of genes among ${file.keys('row_attrs').join(', ') || 'nothing'}`,
+        expected: "an attribute 'Gene' or 'Accession'",
+      });
     });
     this.cellIds = this.cells.index;
     this.obsKeys = this.cells.keys;
@@ -42,7 +48,8 @@ export class LoomFile implements CellFile {
     for (const [key, at] of [['X', 'matrix'], ...file.keys('layers').map((name) => [`layers/${name}`, `layers/${name}`])] as [string, string][]) {
       const array = file.dataset(at);
       if (array.kind !== 'number') notes.push(`${key} is no matrix of numbers and is left out`);
-      else if (array.shape.length !== 2 || array.shape[0] !== shape[0] || array.shape[1] !== shape[1]) throw new DataError({ file: file.path, key: at, found: `shape ${array.shape.join(' × ')}`, expected: `${shape.join(' × ')}, as the matrix has` });
+      else if (array.shape.length !== 2 || array.shape[0] !== shape[0] || array.shape[1] !== shape[1])
+        throw new DataError({ file: file.path, key: at, found: `shape ${array.shape.join(' × ')}`, expected: `${shape.join(' × ')}, as the matrix has` });
       else this.arrays.set(key, array);
     }
     this.matrices = [...this.arrays].map(([key, { dtype }]) => ({ key, numGenes: this.genes.names.length, encoding: 'dense', dtype }));
@@ -55,7 +62,13 @@ export class LoomFile implements CellFile {
 
   matrix(key: MatrixKey): CellMatrix {
     const array = this.arrays.get(key);
-    if (!array) throw new DataError({ file: this.path, key, found: 'no such matrix', expected: `one of ${[...this.arrays.keys()].join(', ') || '(the file holds no matrix of numbers)'}` });
+    if (!array)
+      throw new DataError({
+        file: this.path,
+        key,
+        found: 'no such matrix',
+        expected: `one of ${[...this.arrays.keys()].join(', ') || '(the file holds no matrix of numbers)'}`,
+      });
     return new TransposedMatrix(array, { file: this.path, key, cellIds: this.cellIds, genes: this.genes, numColumns: this.genes.names.length });
   }
 
@@ -72,14 +85,21 @@ function attributeFrame(file: ArrayStore, at: string, length: number, names: rea
   const read = (key: string): ObsColumn => {
     const array = file.dataset(`${at}/${key}`);
     const column = columnOf(file, `${at}['${key}']`, array);
-    if (array.shape[0] !== length) throw new DataError({ file: file.path, key: `${at}['${key}']`, found: `${array.shape[0]} entries`, expected: `${length}, as many as the matrix has` });
+    if (array.shape[0] !== length)
+      throw new DataError({ file: file.path, key: `${at}['${key}']`, found: `${array.shape[0]} entries`, expected: `${length}, as many as the matrix has` });
     return column;
   };
   return {
     index: indexKey === undefined ? unnamed() : texts(read(indexKey)),
     keys,
     column(key) {
-      if (!keys.includes(key)) throw new DataError({ file: file.path, key: `${at}['${key}']`, found: 'no such column', expected: `one of ${keys.join(', ') || '(no columns at all)'}` });
+      if (!keys.includes(key))
+        throw new DataError({
+          file: file.path,
+          key: `${at}['${key}']`,
+          found: 'no such column',
+          expected: `one of ${keys.join(', ') || '(no columns at all)'}`,
+        });
       return read(key);
     },
   };

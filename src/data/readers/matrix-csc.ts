@@ -18,7 +18,11 @@ class CscEntries implements EntrySource {
   readonly dtype: string;
   private columnOffsets: ArrayLike<number> | undefined;
 
-  constructor(private readonly arrays: SparseArrays, private readonly place: MatrixPlace, private readonly numCells: number) {
+  constructor(
+    private readonly arrays: SparseArrays,
+    private readonly place: MatrixPlace,
+    private readonly numCells: number,
+  ) {
     this.dtype = arrays.data.dtype;
   }
 
@@ -32,7 +36,13 @@ class CscEntries implements EntrySource {
       for (let i = 0; i < rows.length; i++) {
         const row = rows[i]!;
         if (!(row >= 0 && row < this.numCells)) {
-          throw new DataError({ file: this.place.file, key: this.place.key, found: `a value in row ${row}`, expected: `rows 0 to ${this.numCells - 1}`, hint: 'the sparse matrix is damaged: write the file again' });
+          throw new DataError({
+            file: this.place.file,
+            key: this.place.key,
+            found: `a value in row ${row}`,
+            expected: `rows 0 to ${this.numCells - 1}`,
+            hint: 'the sparse matrix is damaged: write the file again',
+          });
         }
         counts[row + 1]!++;
       }

@@ -20,7 +20,11 @@ export class CsrMatrix implements CellMatrix {
   readonly genes: GeneNames;
   private offsets: ArrayLike<number> | undefined;
 
-  constructor(private readonly arrays: SparseArrays, private readonly place: MatrixPlace, readonly numCells: number) {
+  constructor(
+    private readonly arrays: SparseArrays,
+    private readonly place: MatrixPlace,
+    readonly numCells: number,
+  ) {
     this.key = place.key;
     this.dtype = arrays.data.dtype;
     this.genes = place.genes;
@@ -32,13 +36,24 @@ export class CsrMatrix implements CellMatrix {
     const offsets = (this.offsets ??= readOffsets(this.arrays, this.numCells, this.place));
     const columns = new RowWindow(this.arrays.indices);
     const values = new RowWindow(this.arrays.data);
-    for (let row = start; row < end; ) {
+    for (let row = start; row < end;) {
       const last = lastRowWithin(offsets, row, Math.min(end, row + blockRows), MAX_BLOCK_ENTRIES);
       const [from, to] = [offsets[row]!, offsets[last]!];
       // One row of more values than a block holds, and than there are genes: each of them would be repeated.
-      if (to - from > Math.max(MAX_BLOCK_ENTRIES, this.numGenes)) throw new DataError({ file: this.place.file, key: `${this.key}/indptr`, found: `${to - from} values in row ${row}`, expected: `at most ${this.numGenes}, one a gene`, hint: 'the sparse matrix is damaged: write the file again' });
+      if (to - from > Math.max(MAX_BLOCK_ENTRIES, this.numGenes))
+        throw new DataError({
+          file: this.place.file,
+          key: `${this.key}/indptr`,
+          found: `${to - from} values in row ${row}`,
+          expected: `at most ${this.numGenes}, one a gene`,
+          hint: 'the sparse matrix is damaged: write the file again',
+        });
       const local = Float64Array.from({ length: last - row + 1 }, (_, i) => offsets[row + i]! - from);
-      yield tidyRows({ firstRow: row, offsets: local, columns: columns.take(from, to), values: values.take(from, to), isFinal: true }, this.place, options.allowNonFinite ?? false);
+      yield tidyRows(
+        { firstRow: row, offsets: local, columns: columns.take(from, to), values: values.take(from, to), isFinal: true },
+        this.place,
+        options.allowNonFinite ?? false,
+      );
       row = last;
     }
   }
@@ -67,7 +82,8 @@ export function lastRowWithin(offsets: ArrayLike<number>, row: number, end: numb
 /** indptr, checked: from 0, never decreasing, ending where the data end. @throws DataError saying where it goes wrong */
 export function readOffsets({ data, indices, indptr }: SparseArrays, numMajor: number, { file, key }: MatrixPlace): ArrayLike<number> {
   const offsets = indptr.numbers();
-  const damaged = (found: string, expected: string) => new DataError({ file, key: `${key}/indptr`, found, expected, hint: 'the sparse matrix is damaged: write the file again' });
+  const damaged = (found: string, expected: string) =>
+    new DataError({ file, key: `${key}/indptr`, found, expected, hint: 'the sparse matrix is damaged: write the file again' });
   if (offsets.length !== numMajor + 1) throw damaged(`${offsets.length} entries`, `${numMajor + 1}`);
   if (indices.length !== data.length) throw damaged(`${indices.length} indices but ${data.length} values`, 'as many of one as of the other');
   if (offsets[0] !== 0) throw damaged(`starts at ${offsets[0]}`, '0');

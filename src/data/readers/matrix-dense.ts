@@ -12,7 +12,10 @@ export class DenseMatrix implements CellMatrix {
   readonly numGenes: number;
   readonly genes: GeneNames;
 
-  constructor(private readonly dataset: StoredArray, private readonly place: MatrixPlace) {
+  constructor(
+    private readonly dataset: StoredArray,
+    private readonly place: MatrixPlace,
+  ) {
     this.key = place.key;
     this.dtype = dataset.dtype;
     this.numCells = dataset.shape[0]!;

@@ -28,7 +28,13 @@ export class SpooledMatrix implements CellMatrix {
   readonly numGenes: number;
   readonly genes: GeneNames;
 
-  constructor(private readonly parsed: () => Promise<SpooledEntries>, private readonly place: MatrixPlace, readonly numCells: number, readonly encoding: MatrixInfo['encoding'], readonly dtype: string) {
+  constructor(
+    private readonly parsed: () => Promise<SpooledEntries>,
+    private readonly place: MatrixPlace,
+    readonly numCells: number,
+    readonly encoding: MatrixInfo['encoding'],
+    readonly dtype: string,
+  ) {
     this.key = place.key;
     this.genes = place.genes;
     this.numGenes = place.genes.names.length;
@@ -42,7 +48,7 @@ export class SpooledMatrix implements CellMatrix {
 
   private *consecutive({ spool, cellIs, offsets }: SpooledEntries, options: RowBlockOptions): Generator<RowBlock> {
     const { start, end, blockRows } = rowRange(this.numCells, options);
-    for (let row = start; row < end; ) {
+    for (let row = start; row < end;) {
       const last = lastRowWithin(offsets, row, Math.min(end, row + blockRows), MAX_BLOCK_ENTRIES);
       const [from, to] = [offsets[row]!, offsets[last]!];
       const columns = new Int32Array(to - from);
@@ -62,7 +68,8 @@ export class SpooledMatrix implements CellMatrix {
   private turned({ spool, cellIs, offsets }: SpooledEntries): TurnedMatrix {
     const { encoding, dtype } = this;
     function* entries() {
-      for (const { major, minor, values } of spool.read()) yield cellIs === 'major' ? { rows: major, columns: minor, values } : { rows: minor, columns: major, values };
+      for (const { major, minor, values } of spool.read())
+        yield cellIs === 'major' ? { rows: major, columns: minor, values } : { rows: minor, columns: major, values };
     }
     return new TurnedMatrix({ encoding, dtype, rowOffsets: () => offsets, entries }, this.place, this.numCells);
   }

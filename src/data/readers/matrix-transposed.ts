@@ -16,7 +16,11 @@ export class TransposedMatrix implements CellMatrix {
   readonly genes: GeneNames;
 
   /** @param windowElements the budget; tests lower it */
-  constructor(private readonly array: StoredArray, private readonly place: MatrixPlace, private readonly windowElements = WINDOW_ELEMENTS) {
+  constructor(
+    private readonly array: StoredArray,
+    private readonly place: MatrixPlace,
+    private readonly windowElements = WINDOW_ELEMENTS,
+  ) {
     this.key = place.key;
     this.dtype = array.dtype;
     this.numGenes = array.shape[0]!;
@@ -31,7 +35,7 @@ export class TransposedMatrix implements CellMatrix {
     // Whole storage chunks, as long as they fit: a chunk that straddles two windows is unpacked twice.
     const chunk = this.array.chunks?.[1] ?? 1;
     const width = chunk <= most ? Math.floor(most / chunk) * chunk : most;
-    for (let from = start; from < end; ) {
+    for (let from = start; from < end;) {
       const to = Math.min(end, (Math.floor(from / width) + 1) * width);
       const window = this.array.columns(from, to);
       for (let row = from; row < to; row += blockRows) {

@@ -32,7 +32,12 @@ export class TurnedMatrix implements CellMatrix {
   private rowOffsets: Float64Array | undefined;
 
   /** @param turnedEntries the budget; tests lower it */
-  constructor(private readonly source: EntrySource, private readonly place: MatrixPlace, readonly numCells: number, private readonly turnedEntries = TURNED_ENTRIES) {
+  constructor(
+    private readonly source: EntrySource,
+    private readonly place: MatrixPlace,
+    readonly numCells: number,
+    private readonly turnedEntries = TURNED_ENTRIES,
+  ) {
     this.key = place.key;
     this.encoding = source.encoding;
     this.dtype = source.dtype;
@@ -56,7 +61,7 @@ export class TurnedMatrix implements CellMatrix {
         rows.begin(range);
         if (scratch) for await (const { rows: cells, columns, values } of scratch.read(part)) rows.add(cells, columns, values);
         else for (const { rows: cells, columns, values } of this.source.entries()) rows.add(cells, columns, values);
-        for (let row = range.first; row < range.last; ) {
+        for (let row = range.first; row < range.last;) {
           const next = lastRowWithin(offsets, row, Math.min(range.last, row + blockRows), MAX_BLOCK_ENTRIES);
           yield tidyRows({ firstRow: row, ...rows.take(row, next) }, this.place, options.allowNonFinite ?? false);
           row = next;
@@ -100,7 +105,10 @@ class TurnedRows {
   private range: CellRange = { first: 0, last: 0, numEntries: 0 };
   private next = new Float64Array();
 
-  constructor(mostEntries: number, private readonly offsets: Float64Array) {
+  constructor(
+    mostEntries: number,
+    private readonly offsets: Float64Array,
+  ) {
     this.columns = new Int32Array(mostEntries);
     this.values = new Float32Array(mostEntries);
   }
@@ -124,7 +132,11 @@ class TurnedRows {
 
   take(row: number, end: number): { offsets: Float64Array; columns: Int32Array; values: Float32Array } {
     const [from, to] = [this.at(row), this.at(end)];
-    return { offsets: Float64Array.from({ length: end - row + 1 }, (_, i) => this.at(row + i) - from), columns: this.columns.subarray(from, to), values: this.values.subarray(from, to) };
+    return {
+      offsets: Float64Array.from({ length: end - row + 1 }, (_, i) => this.at(row + i) - from),
+      columns: this.columns.subarray(from, to),
+      values: this.values.subarray(from, to),
+    };
   }
 
   /** Where the entries of a row begin. */

@@ -19,16 +19,29 @@ export async function readMtxHeader(path: string): Promise<MtxHeader> {
   for await (const line of lines(path)) {
     if (banner === undefined) {
       banner = BANNER.exec(line);
-      if (!banner) throw new DataError({ file: path, found: `is no MatrixMarket file (it starts with '${line.slice(0, 40)}')`, expected: '%%MatrixMarket matrix coordinate …' });
+      if (!banner)
+        throw new DataError({
+          file: path,
+          found: `is no MatrixMarket file (it starts with '${line.slice(0, 40)}')`,
+          expected: '%%MatrixMarket matrix coordinate …',
+        });
       const [, layout, field, symmetry] = banner.map((word) => word.toLowerCase());
-      if (layout !== 'coordinate' || !['integer', 'real', 'double', 'pattern'].includes(field!) || symmetry !== 'general') throw new DataError({ file: path, found: `a matrix of the kind '${layout} ${field} ${symmetry}'`, expected: 'coordinate integer general, or real' });
+      if (layout !== 'coordinate' || !['integer', 'real', 'double', 'pattern'].includes(field!) || symmetry !== 'general')
+        throw new DataError({ file: path, found: `a matrix of the kind '${layout} ${field} ${symmetry}'`, expected: 'coordinate integer general, or real' });
       continue;
     }
     if (line.startsWith('%') || line.trim() === '') continue;
     const sizes = line.trim().split(/\s+/).map(Number);
-    if (sizes.length !== 3 || !sizes.every((size) => Number.isSafeInteger(size) && size >= 0)) throw new DataError({ file: path, found: `sizes '${line.slice(0, 60)}'`, expected: 'rows, columns and number of entries' });
+    if (sizes.length !== 3 || !sizes.every((size) => Number.isSafeInteger(size) && size >= 0))
+      throw new DataError({ file: path, found: `sizes '${line.slice(0, 60)}'`, expected: 'rows, columns and number of entries' });
     const field = banner![2]!.toLowerCase();
-    return { numRows: sizes[0]!, numColumns: sizes[1]!, numEntries: sizes[2]!, isInteger: field === 'integer' || field === 'pattern', isPattern: field === 'pattern' };
+    return {
+      numRows: sizes[0]!,
+      numColumns: sizes[1]!,
+      numEntries: sizes[2]!,
+      isInteger: field === 'integer' || field === 'pattern',
+      isPattern: field === 'pattern',
+    };
   }
   throw new DataError({ file: path, found: 'ends before its sizes are told', hint: 'copy or download it again' });
 }
@@ -52,12 +65,13 @@ export async function parseTriplets(path: string, header: MtxHeader, onEntry: (r
   let hasDigits = false;
   let isComment = false;
 
-  const damaged = (found: string, expected: string) => new DataError({ file: path, key: `line ${line}`, found, expected, hint: 'the file is damaged: copy or download it again' });
+  const damaged = (found: string, expected: string) =>
+    new DataError({ file: path, key: `line ${line}`, found, expected, hint: 'the file is damaged: copy or download it again' });
   const endField = (): void => {
     if (!hasDigits && text === '') return;
     if (field >= 3) throw damaged('more than three fields', 'row, column, value');
     numbers[field] = text === '' ? plain : Number(text);
-    if (text !== '' && (Number.isNaN(numbers[field]) && !/^[+-]?nan$/i.test(text))) throw damaged(`'${text}'`, 'a number');
+    if (text !== '' && Number.isNaN(numbers[field]) && !/^[+-]?nan$/i.test(text)) throw damaged(`'${text}'`, 'a number');
     field++;
     plain = 0;
     text = '';
@@ -98,5 +112,11 @@ export async function parseTriplets(path: string, header: MtxHeader, onEntry: (r
     }
   }
   endLine();
-  if (numEntries !== header.numEntries) throw new DataError({ file: path, found: `ends after ${numEntries} entries`, expected: `${header.numEntries}, as its head says`, hint: 'the file is cut: copy or download it again' });
+  if (numEntries !== header.numEntries)
+    throw new DataError({
+      file: path,
+      found: `ends after ${numEntries} entries`,
+      expected: `${header.numEntries}, as its head says`,
+      hint: 'the file is cut: copy or download it again',
+    });
 }

@@ -21,7 +21,13 @@ export class MtxFolder implements CellFile {
   private parsing: Promise<SpooledEntries> | undefined;
   private spool: EntrySpool | undefined;
 
-  private constructor(readonly path: string, private readonly files: MtxFiles, private readonly header: MtxHeader, readonly cellIds: readonly string[], private readonly features: Features) {
+  private constructor(
+    readonly path: string,
+    private readonly files: MtxFiles,
+    private readonly header: MtxHeader,
+    readonly cellIds: readonly string[],
+    private readonly features: Features,
+  ) {
     this.numCells = cellIds.length;
     this.matrices = [{ key: 'X', numGenes: features.genes.names.length, encoding: 'csr', dtype: header.isInteger ? 'int64' : 'float64' }];
   }
@@ -32,9 +38,12 @@ export class MtxFolder implements CellFile {
     const header = await readMtxHeader(files.matrix);
     const cellIds = (await fields(files.barcodes)).map(([barcode]) => barcode!);
     const features = readFeatures(files.features, await fields(files.features));
-    const wrong = (found: string, expected: string) => new DataError({ file: files.matrix, found, expected, hint: 'a 10x matrix is features × cells; the three files of one matrix belong together' });
-    if (header.numRows !== features.numFeatures) throw wrong(`has ${header.numRows} rows`, `${features.numFeatures}, as many as there are lines in ${files.features}`);
-    if (header.numColumns !== cellIds.length) throw wrong(`has ${header.numColumns} columns`, `${cellIds.length}, as many as there are lines in ${files.barcodes}`);
+    const wrong = (found: string, expected: string) =>
+      new DataError({ file: files.matrix, found, expected, hint: 'a 10x matrix is features × cells; the three files of one matrix belong together' });
+    if (header.numRows !== features.numFeatures)
+      throw wrong(`has ${header.numRows} rows`, `${features.numFeatures}, as many as there are lines in ${files.features}`);
+    if (header.numColumns !== cellIds.length)
+      throw wrong(`has ${header.numColumns} columns`, `${cellIds.length}, as many as there are lines in ${files.barcodes}`);
     return new MtxFolder(path, files, header, cellIds, features);
   }
 
@@ -49,7 +58,14 @@ export class MtxFolder implements CellFile {
   matrix(key: MatrixKey): CellMatrix {
     if (key !== 'X') throw new DataError({ file: this.path, key, found: 'no such matrix', expected: 'X, the only one of a 10x matrix folder' });
     const { genes, geneOfFeature, numFeatures } = this.features;
-    const place: MatrixPlace = { file: this.path, key, cellIds: this.cellIds, genes, numColumns: numFeatures, ...(geneOfFeature && { geneOfColumn: geneOfFeature }) };
+    const place: MatrixPlace = {
+      file: this.path,
+      key,
+      cellIds: this.cellIds,
+      genes,
+      numColumns: numFeatures,
+      ...(geneOfFeature && { geneOfColumn: geneOfFeature }),
+    };
     return new SpooledMatrix(() => (this.parsing ??= this.parse()), place, this.numCells, 'csr', this.matrices[0]!.dtype);
   }
 
@@ -86,10 +102,18 @@ function readFeatures(file: string, rows: readonly (readonly string[])[]): Featu
   if (rows.length === 0) throw new DataError({ file, found: 'is empty', expected: 'one line a feature' });
   const numFields = Math.min(3, Math.max(...new Set(rows.map((row) => row.length))));
   const short = rows.findIndex((row) => row.length < numFields);
-  if (short >= 0) throw new DataError({ file, key: `line ${short + 1}`, found: `'${rows[short]!.join(' ').slice(0, 60)}', ${rows[short]!.length} of ${numFields} fields`, expected: 'fields with tabulators between them, as in the other lines', hint: 'the file is damaged: copy or download it again' });
+  if (short >= 0)
+    throw new DataError({
+      file,
+      key: `line ${short + 1}`,
+      found: `'${rows[short]!.join(' ').slice(0, 60)}', ${rows[short]!.length} of ${numFields} fields`,
+      expected: 'fields with tabulators between them, as in the other lines',
+      hint: 'the file is damaged: copy or download it again',
+    });
   const types = rows.map((row) => row[2] ?? TENX_FEATURE_TYPES.gene);
   const isGene = types.map((type) => type === TENX_FEATURE_TYPES.gene);
-  if (!isGene.includes(true)) throw new DataError({ file, found: `no feature of type '${TENX_FEATURE_TYPES.gene}'`, hint: 'this folder holds no gene expression' });
+  if (!isGene.includes(true))
+    throw new DataError({ file, found: `no feature of type '${TENX_FEATURE_TYPES.gene}'`, hint: 'this folder holds no gene expression' });
   const kept = rows.filter((_, i) => isGene[i]);
   const ensemblIds = kept.map(([id]) => id!);
   const genes: GeneNames = { names: kept.map(([id, name]) => name ?? id!), ...(kept[0]!.length > 1 && areEnsemblIds(ensemblIds) && { ensemblIds }) };

@@ -30,10 +30,20 @@ function openModality(store: ArrayStore, part: string | undefined, format: 'h5ad
   const modalities = store.keys('mod');
   const name = part ?? EXPRESSION_MODALITY;
   if (!modalities.includes(name)) {
-    throw new DataError({ file: store.path, found: `is a MuData file without a modality '${name}'`, expected: `one of ${modalities.join(', ') || '(it has none)'}`, hint: `name the one that holds expression: '${parseReference(store.path).path}#${modalities[0] ?? 'rna'}'` });
+    throw new DataError({
+      file: store.path,
+      found: `is a MuData file without a modality '${name}'`,
+      expected: `one of ${modalities.join(', ') || '(it has none)'}`,
+      hint: `name the one that holds expression: '${parseReference(store.path).path}#${modalities[0] ?? 'rna'}'`,
+    });
   }
   const others = modalities.filter((modality) => modality !== name);
-  return new AnnDataFile(new Subtree(store, `mod/${name}`), format === 'h5ad' ? 'h5mu' : 'zarr', others.length > 0 ? [`reads the modality ${name}; left out: ${others.join(', ')}`] : [], others);
+  return new AnnDataFile(
+    new Subtree(store, `mod/${name}`),
+    format === 'h5ad' ? 'h5mu' : 'zarr',
+    others.length > 0 ? [`reads the modality ${name}; left out: ${others.join(', ')}`] : [],
+    others,
+  );
 }
 
 export function refusePart(text: string, part: string | undefined): void {
@@ -43,5 +53,9 @@ export function refusePart(text: string, part: string | undefined): void {
 function foreignLayout(store: ArrayStore): DataError {
   const parts = store.keys('/');
   const missing = ['obs', 'var'].filter((part) => !parts.includes(part));
-  return new DataError({ file: store.path, found: `is neither AnnData, MuData, loom nor 10x: it holds ${parts.slice(0, 8).join(', ') || 'nothing'} and has no ${missing.join(' and no ')}`, expected: 'one of the formats of docs/formats.md' });
+  return new DataError({
+    file: store.path,
+    found: `is neither AnnData, MuData, loom nor 10x: it holds ${parts.slice(0, 8).join(', ') || 'nothing'} and has no ${missing.join(' and no ')}`,
+    expected: 'one of the formats of docs/formats.md',
+  });
 }

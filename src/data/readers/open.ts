@@ -40,7 +40,8 @@ async function openAny(text: string, options: IsolationOptions): Promise<CellFil
     return MtxFolder.open(path);
   }
   // Opening a pipe would wait for ever, and a device may have no end.
-  if (found && !found.isFile()) throw new DataError({ file: path, found: 'is neither a file nor a folder', expected: 'an .h5ad file or another of docs/formats.md' });
+  if (found && !found.isFile())
+    throw new DataError({ file: path, found: 'is neither a file nor a folder', expected: 'an .h5ad file or another of docs/formats.md' });
   const isHdf5 = found !== undefined && HDF5_SIGNATURE.equals(await firstBytes(path, HDF5_SIGNATURE.length));
   if (found !== undefined && found.size > 0 && !isHdf5 && TABLE.test(path)) return TableFile.open(text, path, part);
   if (found !== undefined && found.size > 0 && !isHdf5 && MTX.test(path)) {

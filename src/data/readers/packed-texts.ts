@@ -58,7 +58,7 @@ function readHeap(fd: number, address: number): Heap {
   if (head.toString('latin1', 0, 4) !== 'GCOL' || head[4] !== 1 || size > LARGEST_HEAP) throw new RangeError('no heap');
   const bytes = read(fd, address, size);
   const heap = new Map<number, Buffer>();
-  for (let at = prefix; at + 16 <= size; ) {
+  for (let at = prefix; at + 16 <= size;) {
     const index = bytes.readUInt16LE(at);
     if (index === 0) break; // the room that is left
     const length = Number(bytes.readBigUInt64LE(at + 8));
@@ -99,7 +99,7 @@ export function unpackLzf(packed: Uint8Array, size: number): Buffer {
 function read(fd: number, offset: number, length: number): Buffer {
   if (!(Number.isSafeInteger(offset) && Number.isSafeInteger(length) && length <= LARGEST_HEAP)) throw new RangeError('no place in a file');
   const buffer = Buffer.alloc(length);
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const n = readSync(fd, buffer, done, length - done, offset + done);
     if (n === 0) throw new RangeError('the file ends');
     done += n;

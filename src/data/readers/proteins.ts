@@ -46,7 +46,8 @@ async function readModality(file: string, cells: CellFile, key: string | undefin
     const P = matrix.numGenes;
     const values = new Float32Array(modality.numCells * P);
     for await (const { firstRow, numRows, indptr, indices, values: stored } of matrix.rowBlocks()) {
-      for (let row = 0; row < numRows; row++) for (let at = indptr[row]!; at < indptr[row + 1]!; at++) values[(firstRow + row) * P + indices[at]!] = stored[at]!;
+      for (let row = 0; row < numRows; row++)
+        for (let at = indptr[row]!; at < indptr[row + 1]!; at++) values[(firstRow + row) * P + indices[at]!] = stored[at]!;
     }
     return table(file, `mod/${name}/${matrix.key}`, matrix.genes.symbols ?? matrix.genes.names, modality.cellIds, values);
   } finally {
@@ -55,7 +56,12 @@ async function readModality(file: string, cells: CellFile, key: string | undefin
 }
 
 function readObsm(file: string, cells: CellFile, key: string | undefined): ProteinTable {
-  if (!cells.embedding) throw new DataError({ file, found: `a ${cells.format} file, which holds no proteins beside its genes`, expected: '.h5mu with a modality of proteins, or .h5ad with a table of them in obsm' });
+  if (!cells.embedding)
+    throw new DataError({
+      file,
+      found: `a ${cells.format} file, which holds no proteins beside its genes`,
+      expected: '.h5mu with a modality of proteins, or .h5ad with a table of them in obsm',
+    });
   const name = chooseKey(file, key, cells.embeddingKeys ?? [], 'obsm entry');
   const { data, numColumns: P, names } = cells.embedding(name);
   return table(file, `obsm['${name}']`, names ?? Array.from({ length: P }, (_, p) => `protein_${p + 1}`), cells.cellIds, Float32Array.from(data));
@@ -69,12 +75,22 @@ function chooseKey(file: string, key: string | undefined, present: readonly stri
   }
   const usual = present.filter((name) => USUAL_NAMES.includes(name.toLowerCase()));
   if (usual.length === 1) return usual[0]!;
-  throw new DataError({ file, found: usual.length === 0 ? `no ${kind} that is called as proteins are (have: ${have})` : `several that could hold proteins: ${usual.join(', ')}`, hint: 'say which with data.proteinKey' });
+  throw new DataError({
+    file,
+    found: usual.length === 0 ? `no ${kind} that is called as proteins are (have: ${have})` : `several that could hold proteins: ${usual.join(', ')}`,
+    hint: 'say which with data.proteinKey',
+  });
 }
 
 function table(file: string, where: string, names: readonly string[], cellIds: readonly string[], values: Float32Array): ProteinTable {
   const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new DataError({ file, key: where, found: `${values[bad]} for ${names[bad % names.length]} in cell '${cellIds[Math.floor(bad / names.length)]}'`, expected: 'numbers' });
+  if (bad >= 0)
+    throw new DataError({
+      file,
+      key: where,
+      found: `${values[bad]} for ${names[bad % names.length]} in cell '${cellIds[Math.floor(bad / names.length)]}'`,
+      expected: 'numbers',
+    });
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new DataError({ file, key: where, found: `two proteins named '${twice}'`, expected: 'names that differ' });
   return { file, where, names, cellIds, values, isCounts: values.every((value) => value >= 0 && Number.isInteger(value)) };

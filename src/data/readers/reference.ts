@@ -24,7 +24,9 @@ export function parseReference(text: string): Reference {
 /** The name of a file without folder, part and the endings of the formats read here: what its results are called after. */
 export function sourceName(text: string): string {
   const { path } = parseReference(text);
-  return basename(path).replace(/\.gz$/i, '').replace(/\.(h5ad|h5mu|h5|loom|zarr|mtx|csv|tsv|txt|tab)$/i, '');
+  return basename(path)
+    .replace(/\.gz$/i, '')
+    .replace(/\.(h5ad|h5mu|h5|loom|zarr|mtx|csv|tsv|txt|tab)$/i, '');
 }
 
 /** The files that are read from a source, sorted. @throws DataError when it is not there */
@@ -35,7 +37,10 @@ export async function sourceFiles(text: string): Promise<string[]> {
   });
   if (found.isDirectory() && isZarrFolder(path)) {
     const entries = await readdir(path, { recursive: true, withFileTypes: true });
-    return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort();
+    return entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort();
   }
   if (found.isDirectory() || /\.mtx(\.gz)?$/i.test(path)) return Object.values(await findMtxFiles(path)).sort();
   return [path];

@@ -95,7 +95,7 @@ function sortAndSum(indices: Int32Array, values: Float32Array, start: number, en
   const genes = Int32Array.from(order, (i) => indices[i]!);
   const summands = Float32Array.from(order, (i) => values[i]!);
   let filled = start;
-  for (let i = 0; i < genes.length; ) {
+  for (let i = 0; i < genes.length;) {
     let sum = 0;
     const gene = genes[i]!;
     for (; i < genes.length && genes[i] === gene; i++) sum += summands[i]!;
@@ -134,13 +134,20 @@ export function compressDense(firstRow: number, numRows: number, values: NumberA
 /** Clamps what a caller of rowBlocks asked for. @throws RangeError for a range that is none */
 export function rowRange(numCells: number, options: { start?: number; end?: number; blockRows?: number }): { start: number; end: number; blockRows: number } {
   const { start = 0, end = numCells, blockRows = DEFAULT_BLOCK_ROWS } = options;
-  if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > numCells || start > end) throw new RangeError(`rows ${start} to ${end} of ${numCells}`);
+  if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > numCells || start > end)
+    throw new RangeError(`rows ${start} to ${end} of ${numCells}`);
   if (!Number.isInteger(blockRows) || blockRows < 1) throw new RangeError(`blocks of ${blockRows} rows`);
   return { start, end, blockRows };
 }
 
 function columnOutOfRange({ file, key, numColumns, cellIds }: MatrixPlace, row: number, column: number): DataError {
-  return new DataError({ file, key, found: `row ${row} (cell '${cellIds[row]}') has a value in column ${column}`, expected: `columns 0 to ${numColumns - 1}`, hint: 'the sparse matrix is damaged: write the file again' });
+  return new DataError({
+    file,
+    key,
+    found: `row ${row} (cell '${cellIds[row]}') has a value in column ${column}`,
+    expected: `columns 0 to ${numColumns - 1}`,
+    hint: 'the sparse matrix is damaged: write the file again',
+  });
 }
 
 function isValue(value: number): boolean {
@@ -155,6 +162,8 @@ function noValue({ file, key, genes, cellIds }: MatrixPlace, row: number, gene: 
     key,
     found: `${isFinite ? value.toPrecision(3) : value} at cell '${cellIds[row]}' (row ${row}), gene '${genes.names[gene]}' (column ${gene})`,
     expected: isFinite ? `0, or ${SMALLEST_VALUE} to ${LARGEST_VALUE}: nothing measures such a value` : 'finite values',
-    hint: isFinite ? 'the file is damaged, or values next to nothing are to be set to 0: copy or write it again, or choose another matrix' : 'replace or drop such values before, or choose another matrix of the file',
+    hint: isFinite
+      ? 'the file is damaged, or values next to nothing are to be set to 0: copy or write it again, or choose another matrix'
+      : 'replace or drop such values before, or choose another matrix of the file',
   });
 }

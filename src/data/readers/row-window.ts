@@ -19,7 +19,10 @@ export class RowWindow {
   private readonly windowRows: number;
 
   constructor(private readonly dataset: StoredArray) {
-    this.rowElements = Math.max(1, dataset.shape.slice(1).reduce((product, size) => product * size, 1));
+    this.rowElements = Math.max(
+      1,
+      dataset.shape.slice(1).reduce((product, size) => product * size, 1),
+    );
     const chunk = dataset.chunks?.[0] ?? 1;
     this.chunkRows = chunk * this.rowElements > LARGEST_WINDOW ? 1 : chunk;
     this.windowRows = Math.max(1, Math.floor(WINDOW_ELEMENTS / this.rowElements / this.chunkRows)) * this.chunkRows;

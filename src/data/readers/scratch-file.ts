@@ -20,7 +20,11 @@ export class ScratchFile {
   private readonly starts: Float64Array;
   private readonly capacity: number;
 
-  private constructor(private readonly handle: FileHandle, private readonly path: string, private readonly sizes: readonly number[]) {
+  private constructor(
+    private readonly handle: FileHandle,
+    private readonly path: string,
+    private readonly sizes: readonly number[],
+  ) {
     this.capacity = Math.max(1, Math.min(MOST_PER_PART, Math.floor(BUFFERED_ENTRIES / sizes.length)));
     this.words = sizes.map(() => new Int32Array(this.capacity * WORDS));
     this.floats = this.words.map((words) => new Float32Array(words.buffer));
@@ -55,7 +59,7 @@ export class ScratchFile {
     const bytes = new Uint8Array(this.words[part]!.buffer, 0, this.filled[part]! * BYTES);
     const position = (this.starts[part]! + this.written[part]!) * BYTES;
     try {
-      for (let done = 0; done < bytes.length; ) done += (await this.handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
+      for (let done = 0; done < bytes.length;) done += (await this.handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
     } catch (error) {
       throw asOutputError(this.path, error);
     }
@@ -75,7 +79,7 @@ export class ScratchFile {
     const bytes = Buffer.alloc(Math.min(size, ENTRIES_PER_READ) * BYTES);
     for (let from = 0; from < size; from += ENTRIES_PER_READ) {
       const count = Math.min(ENTRIES_PER_READ, size - from);
-      for (let done = 0; done < count * BYTES; ) {
+      for (let done = 0; done < count * BYTES;) {
         const { bytesRead } = await this.handle.read(bytes, done, count * BYTES - done, (this.starts[part]! + from) * BYTES + done);
         if (bytesRead === 0) throw new Error(`scratch file ends within part ${part}`);
         done += bytesRead;

@@ -36,7 +36,10 @@ async function handle(request: StoreRequest): Promise<unknown> {
   switch (request.ask) {
     case 'open':
       arrays = new Map();
-      store = request.format === 'hdf5' ? await (await import('./hdf5.js')).Hdf5File.open(request.path) : await (await import('./zarr.js')).ZarrFolder.open(request.path);
+      store =
+        request.format === 'hdf5'
+          ? await (await import('./hdf5.js')).Hdf5File.open(request.path)
+          : await (await import('./zarr.js')).ZarrFolder.open(request.path);
       return undefined;
     case 'close':
       store?.close();
@@ -113,7 +116,11 @@ function asFailure(error: unknown): StoreFailure {
   }
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof RangeError || isAbort(error)) {
-    return { facts: { file: store?.path, found: `cannot be read: ${message}`, hint: 'the file is damaged: copy or download it again' }, message, isFatal: isAbort(error) };
+    return {
+      facts: { file: store?.path, found: `cannot be read: ${message}`, hint: 'the file is damaged: copy or download it again' },
+      message,
+      isFatal: isAbort(error),
+    };
   }
   return { message: error instanceof Error ? (error.stack ?? message) : message };
 }

@@ -13,7 +13,10 @@ export class StoredElements {
   private unpackedIndex = -1;
   private packed: Uint8Array = new Uint8Array();
 
-  constructor(private readonly storage: DatasetStorage, private readonly fd: () => number) {
+  constructor(
+    private readonly storage: DatasetStorage,
+    private readonly fd: () => number,
+  ) {
     this.elementBytes = STORED_BYTES[storage.type];
   }
 
@@ -28,7 +31,7 @@ export class StoredElements {
   readInto(target: Uint8Array, start: number, end: number): void {
     const { pieceElements, filters, offsets, numElements } = this.storage;
     if (!(start >= 0 && start <= end && end <= numElements)) throw new RangeError(`elements ${start} to ${end} of ${numElements}`);
-    for (let from = start; from < end; ) {
+    for (let from = start; from < end;) {
       const piece = Math.floor(from / pieceElements);
       const within = (from - piece * pieceElements) * this.elementBytes;
       const at = (from - start) * this.elementBytes;
@@ -69,7 +72,7 @@ export class StoredElements {
   }
 
   private readBytes(target: Uint8Array, position: number): void {
-    for (let done = 0; done < target.length; ) {
+    for (let done = 0; done < target.length;) {
       const n = readSync(this.fd(), target, done, target.length - done, position + done);
       if (n === 0) throw new StorageMismatch(`the file ends at byte ${position + done}`);
       done += n;

@@ -19,7 +19,12 @@ export async function readTableHeader(path: string): Promise<TableLayout> {
     if (head.length === 2) break;
   }
   const [first, second] = head;
-  if (first === undefined || second === undefined) throw new DataError({ file: path, found: head.length === 0 ? 'is empty' : 'has one line only', expected: 'a header and one line of numbers for each cell or gene' });
+  if (first === undefined || second === undefined)
+    throw new DataError({
+      file: path,
+      found: head.length === 0 ? 'is empty' : 'has one line only',
+      expected: 'a header and one line of numbers for each cell or gene',
+    });
   for (const delimiter of DELIMITERS) {
     const [names, fields] = [splitLine(first, delimiter), splitLine(second, delimiter)];
     if (!names || !fields || fields.length < 2) continue;
@@ -27,12 +32,21 @@ export async function readTableHeader(path: string): Promise<TableLayout> {
     if (names.length === fields.length) return checked(path, delimiter, names.slice(1));
     if (names.length === fields.length - 1) return checked(path, delimiter, names);
   }
-  throw new DataError({ file: path, found: `the header does not fit the line below it ('${first.slice(0, 40)}')`, expected: 'as many names as there are numbers, parted by comma or tabulator' });
+  throw new DataError({
+    file: path,
+    found: `the header does not fit the line below it ('${first.slice(0, 40)}')`,
+    expected: 'as many names as there are numbers, parted by comma or tabulator',
+  });
 }
 
 function checked(path: string, delimiter: string, columnNames: readonly string[]): TableLayout {
   if (columnNames.every((name) => name.trim() !== '' && Number.isFinite(Number(name)))) {
-    throw new DataError({ file: path, found: `the first line holds numbers ('${columnNames.slice(0, 3).join(', ')}'), no names`, expected: 'a header with the names of genes or cells', hint: 'write the table with its column names' });
+    throw new DataError({
+      file: path,
+      found: `the first line holds numbers ('${columnNames.slice(0, 3).join(', ')}'), no names`,
+      expected: 'a header with the names of genes or cells',
+      hint: 'write the table with its column names',
+    });
   }
   return { delimiter, columnNames };
 }
@@ -41,7 +55,7 @@ function checked(path: string, delimiter: string, columnNames: readonly string[]
 export function splitLine(line: string, delimiter: string): string[] | undefined {
   if (!line.includes('"')) return line.split(delimiter);
   const fields: string[] = [];
-  for (let at = 0; at <= line.length; ) {
+  for (let at = 0; at <= line.length;) {
     if (line[at] !== '"') {
       const end = line.indexOf(delimiter, at);
       fields.push(line.slice(at, end < 0 ? undefined : end));
@@ -75,7 +89,13 @@ const MISSING = /^(na|nan|n\/a|null|none)?$/i;
  * @param onOpenEnd hears that the last line has no end
  * @throws DataError naming line and column of what is no number, and a line of another length
  */
-export async function parseTable(path: string, { delimiter, columnNames }: TableLayout, onLine: (name: string) => void, onEntry: (line: number, column: number, value: number) => void, onOpenEnd: () => void): Promise<void> {
+export async function parseTable(
+  path: string,
+  { delimiter, columnNames }: TableLayout,
+  onLine: (name: string) => void,
+  onEntry: (line: number, column: number, value: number) => void,
+  onOpenEnd: () => void,
+): Promise<void> {
   let number = 0;
   let row = -1;
   for await (const line of lines(path, onOpenEnd)) {
@@ -92,7 +112,11 @@ export async function parseTable(path: string, { delimiter, columnNames }: Table
       if (text === '0') continue;
       const trimmed = text.trim();
       const value = MISSING.test(trimmed) ? NaN : Number(trimmed);
-      if (Number.isNaN(value) && !MISSING.test(trimmed)) throw damaged(`'${trimmed.slice(0, 30)}' in column '${columnNames[column]}' is no number`, 'numbers only beside the names: keep annotation in another file');
+      if (Number.isNaN(value) && !MISSING.test(trimmed))
+        throw damaged(
+          `'${trimmed.slice(0, 30)}' in column '${columnNames[column]}' is no number`,
+          'numbers only beside the names: keep annotation in another file',
+        );
       if (value !== 0) onEntry(row - 1, column, value);
     }
   }

@@ -16,7 +16,14 @@ export class TableFile implements CellFile {
   readonly obsKeys: readonly string[] = [];
   readonly matrices: readonly MatrixInfo[];
 
-  private constructor(readonly path: string, readonly cellIds: readonly string[], private readonly geneNames: readonly string[], private readonly entries: SpooledEntries, isInteger: boolean, readonly notes: readonly string[]) {
+  private constructor(
+    readonly path: string,
+    readonly cellIds: readonly string[],
+    private readonly geneNames: readonly string[],
+    private readonly entries: SpooledEntries,
+    isInteger: boolean,
+    readonly notes: readonly string[],
+  ) {
     this.numCells = cellIds.length;
     this.matrices = [{ key: 'X', numGenes: geneNames.length, encoding: 'dense', dtype: isInteger ? 'int64' : 'float64' }];
   }
@@ -26,7 +33,8 @@ export class TableFile implements CellFile {
    * @throws DataError when it is no table, or nothing tells where the genes are
    */
   static async open(path: string, file: string, part: string | undefined): Promise<TableFile> {
-    if (part !== undefined && !ORIENTATIONS.includes(part as Orientation)) throw new DataError({ file: path, found: `there is no part '${part}' of a table`, expected: ORIENTATIONS.join(' or ') });
+    if (part !== undefined && !ORIENTATIONS.includes(part as Orientation))
+      throw new DataError({ file: path, found: `there is no part '${part}' of a table`, expected: ORIENTATIONS.join(' or ') });
     const layout = await readTableHeader(file);
     const { columnNames } = layout;
     const lineNames: string[] = [];
@@ -40,14 +48,21 @@ export class TableFile implements CellFile {
         lineNames.push(name);
         perLine.push(0);
       };
-      await parseTable(file, layout, onLine, (line, column, value) => {
-        perLine[line]!++;
-        perColumn[column]!++;
-        if (!Number.isInteger(value)) isInteger = false;
-        spool.add(line, column, value);
-      }, () => notes.push('its last line has no end: is the file whole?'));
+      await parseTable(
+        file,
+        layout,
+        onLine,
+        (line, column, value) => {
+          perLine[line]!++;
+          perColumn[column]!++;
+          if (!Number.isInteger(value)) isInteger = false;
+          spool.add(line, column, value);
+        },
+        () => notes.push('its last line has no end: is the file whole?'),
+      );
       spool.finish();
-      const { orientation, evidence } = part === undefined ? tellOrientation(file, lineNames, columnNames) : { orientation: part as Orientation, evidence: undefined };
+      const { orientation, evidence } =
+        part === undefined ? tellOrientation(file, lineNames, columnNames) : { orientation: part as Orientation, evidence: undefined };
       if (evidence !== undefined) notes.unshift(`genes are in ${orientation === 'genes-in-rows' ? 'rows' : 'columns'}, told from ${evidence}`);
       return orientation === 'genes-in-columns'
         ? new TableFile(path, lineNames, columnNames, { spool, cellIs: 'major', areByCell: true, offsets: offsetsOf(perLine) }, isInteger, notes)

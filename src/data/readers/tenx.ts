@@ -24,11 +24,24 @@ export interface TenxLayout {
  */
 export function tenxLayout(file: ArrayStore, wanted?: string): TenxLayout | undefined {
   if (wanted === undefined && file.kind('matrix/features/id') === 'dataset') {
-    return { at: 'matrix', idsAt: 'matrix/features/id', namesAt: 'matrix/features/name', featureTypesAt: file.kind('matrix/features/feature_type') && 'matrix/features/feature_type' };
+    return {
+      at: 'matrix',
+      idsAt: 'matrix/features/id',
+      namesAt: 'matrix/features/name',
+      featureTypesAt: file.kind('matrix/features/feature_type') && 'matrix/features/feature_type',
+    };
   }
-  const genomes = file.keys('/').filter((group) => ['barcodes', 'genes', 'indptr', 'indices', 'data'].every((part) => file.kind(`${group}/${part}`) === 'dataset'));
+  const genomes = file
+    .keys('/')
+    .filter((group) => ['barcodes', 'genes', 'indptr', 'indices', 'data'].every((part) => file.kind(`${group}/${part}`) === 'dataset'));
   if (genomes.length === 0) return undefined;
-  if (wanted === undefined && genomes.length > 1) throw new DataError({ file: file.path, found: `holds ${genomes.length} genomes: ${genomes.join(', ')}`, expected: 'one', hint: `name the one you want: '${file.path}#${genomes[0]}'` });
+  if (wanted === undefined && genomes.length > 1)
+    throw new DataError({
+      file: file.path,
+      found: `holds ${genomes.length} genomes: ${genomes.join(', ')}`,
+      expected: 'one',
+      hint: `name the one you want: '${file.path}#${genomes[0]}'`,
+    });
   const genome = wanted ?? genomes[0]!;
   if (!genomes.includes(genome)) throw new DataError({ file: file.path, found: `holds no genome '${genome}'`, expected: `one of ${genomes.join(', ')}` });
   return { at: genome, idsAt: `${genome}/genes`, namesAt: `${genome}/gene_names`, featureTypesAt: undefined };
@@ -51,7 +64,10 @@ export class TenxFile implements CellFile {
   private readonly geneOfColumn: Int32Array | undefined;
 
   /** @throws DataError when its parts do not fit each other */
-  constructor(private readonly file: ArrayStore, private readonly layout: TenxLayout) {
+  constructor(
+    private readonly file: ArrayStore,
+    private readonly layout: TenxLayout,
+  ) {
     this.path = file.path;
     this.cellIds = file.dataset(`${layout.at}/barcodes`).strings();
     this.numCells = this.cellIds.length;
@@ -78,8 +94,19 @@ export class TenxFile implements CellFile {
   matrix(key: MatrixKey): CellMatrix {
     if (key !== 'X') throw new DataError({ file: this.path, key, found: 'no such matrix', expected: 'X, the only one of a 10x file' });
     const { at } = this.layout;
-    const place: MatrixPlace = { file: this.path, key, cellIds: this.cellIds, genes: this.genes, numColumns: this.numFeatures, ...(this.geneOfColumn && { geneOfColumn: this.geneOfColumn }) };
-    return new CsrMatrix({ data: this.file.dataset(`${at}/data`), indices: this.file.dataset(`${at}/indices`), indptr: this.file.dataset(`${at}/indptr`) }, place, this.numCells);
+    const place: MatrixPlace = {
+      file: this.path,
+      key,
+      cellIds: this.cellIds,
+      genes: this.genes,
+      numColumns: this.numFeatures,
+      ...(this.geneOfColumn && { geneOfColumn: this.geneOfColumn }),
+    };
+    return new CsrMatrix(
+      { data: this.file.dataset(`${at}/data`), indices: this.file.dataset(`${at}/indices`), indptr: this.file.dataset(`${at}/indptr`) },
+      place,
+      this.numCells,
+    );
   }
 
   close(): void {
@@ -89,22 +116,41 @@ export class TenxFile implements CellFile {
   /** Which features are genes; undefined where all are. */
   private findGenes(): boolean[] | undefined {
     if (this.layout.featureTypesAt === undefined) return undefined;
-    const isGene = this.file.dataset(this.layout.featureTypesAt).strings().map((type) => type === TENX_FEATURE_TYPES.gene);
-    if (isGene.length !== this.numFeatures) throw new DataError({ file: this.path, key: this.layout.featureTypesAt, found: `${isGene.length} entries`, expected: `${this.numFeatures}, one a feature` });
-    if (!isGene.includes(true)) throw new DataError({ file: this.path, key: this.layout.featureTypesAt, found: `no feature of type '${TENX_FEATURE_TYPES.gene}'`, hint: 'this file holds no gene expression' });
+    const isGene = this.file
+      .dataset(this.layout.featureTypesAt)
+      .strings()
+      .map((type) => type === TENX_FEATURE_TYPES.gene);
+    if (isGene.length !== this.numFeatures)
+      throw new DataError({
+        file: this.path,
+        key: this.layout.featureTypesAt,
+        found: `${isGene.length} entries`,
+        expected: `${this.numFeatures}, one a feature`,
+      });
+    if (!isGene.includes(true))
+      throw new DataError({
+        file: this.path,
+        key: this.layout.featureTypesAt,
+        found: `no feature of type '${TENX_FEATURE_TYPES.gene}'`,
+        hint: 'this file holds no gene expression',
+      });
     return isGene.includes(false) ? isGene : undefined;
   }
 
   private leftOut(isGene: boolean[] | undefined): string[] {
     if (!isGene || this.layout.featureTypesAt === undefined) return [];
     const counts = new Map<string, number>();
-    this.file.dataset(this.layout.featureTypesAt).strings().forEach((type, i) => isGene[i] || counts.set(type, (counts.get(type) ?? 0) + 1));
+    this.file
+      .dataset(this.layout.featureTypesAt)
+      .strings()
+      .forEach((type, i) => isGene[i] || counts.set(type, (counts.get(type) ?? 0) + 1));
     return [`left out what is not gene expression: ${[...counts].map(([type, count]) => `${count} × ${type}`).join(', ')}`];
   }
 
   private checkShape(numNames: number): void {
     const { at } = this.layout;
-    const wrong = (key: string, found: string, expected: string) => new DataError({ file: this.path, key, found, expected, hint: 'the parts of the file do not belong together: copy or write it again' });
+    const wrong = (key: string, found: string, expected: string) =>
+      new DataError({ file: this.path, key, found, expected, hint: 'the parts of the file do not belong together: copy or write it again' });
     if (numNames !== this.numFeatures) throw wrong(this.layout.namesAt, `${numNames} names`, `${this.numFeatures}, one a feature`);
     const [numFeatures, numCells] = this.file.dataset(`${at}/shape`).numbers();
     if (numFeatures !== this.numFeatures) throw wrong(`${at}/shape`, `${numFeatures} features`, `${this.numFeatures}, as many as have names`);

@@ -79,8 +79,10 @@ export async function* lines(path: string, onOpenEnd: () => void = () => {}): As
 
 function unreadable(path: string, error: unknown): unknown {
   const { code } = error as NodeJS.ErrnoException;
-  if (code === 'Z_BUF_ERROR') return new DataError({ file: path, found: 'is truncated: the packed data end too early', hint: 'copy or download it again', cause: error });
-  if (code?.startsWith('Z_')) return new DataError({ file: path, found: `cannot be unpacked: ${(error as Error).message}`, hint: 'copy or download it again', cause: error });
+  if (code === 'Z_BUF_ERROR')
+    return new DataError({ file: path, found: 'is truncated: the packed data end too early', hint: 'copy or download it again', cause: error });
+  if (code?.startsWith('Z_'))
+    return new DataError({ file: path, found: `cannot be unpacked: ${(error as Error).message}`, hint: 'copy or download it again', cause: error });
   if (code === 'ENOENT' || code === 'ENOTDIR') return new DataError({ file: path, found: 'no such file', cause: error });
   if (code === 'EACCES' || code === 'EPERM') return new DataError({ file: path, found: 'cannot be read: permission denied', cause: error });
   return code === undefined ? error : new DataError({ file: path, found: `cannot be read (${code})`, cause: error });

@@ -38,7 +38,9 @@ export class ZarrFolder implements HostedStore {
   keys(at: string): readonly string[] {
     if (this.kind(at) !== 'group') return [];
     const below = at === '/' ? '' : `${at}/`;
-    const names = readdirSync(this.folder(at), { withFileTypes: true }).filter((entry) => !entry.isFile()).map(({ name }) => name);
+    const names = readdirSync(this.folder(at), { withFileTypes: true })
+      .filter((entry) => !entry.isFile())
+      .map(({ name }) => name);
     return names.filter((name) => this.kind(below + name) !== undefined).sort();
   }
 
@@ -88,8 +90,16 @@ export class ZarrFolder implements HostedStore {
   }
 
   private layout(at: string, shape: unknown, chunks: unknown, dtype: string): NonNullable<Node['array']> {
-    const areSizes = (sizes: unknown, least: number): sizes is number[] => Array.isArray(sizes) && sizes.every((size) => Number.isSafeInteger(size) && size >= least);
-    if (!areSizes(shape, 0) || !areSizes(chunks, 1) || shape.length !== chunks.length) throw new DataError({ file: this.path, key: at, found: `shape ${JSON.stringify(shape)} in chunks of ${JSON.stringify(chunks)}`, expected: 'lists of sizes', hint: 'the metadata are damaged: copy or write the folder again' });
+    const areSizes = (sizes: unknown, least: number): sizes is number[] =>
+      Array.isArray(sizes) && sizes.every((size) => Number.isSafeInteger(size) && size >= least);
+    if (!areSizes(shape, 0) || !areSizes(chunks, 1) || shape.length !== chunks.length)
+      throw new DataError({
+        file: this.path,
+        key: at,
+        found: `shape ${JSON.stringify(shape)} in chunks of ${JSON.stringify(chunks)}`,
+        expected: 'lists of sizes',
+        hint: 'the metadata are damaged: copy or write the folder again',
+      });
     return { shape, chunks, dtype };
   }
 
@@ -186,7 +196,13 @@ class ZarrArray implements HostedArray {
   readonly kind: ElementKind;
   private opening: Promise<zarrita.Array<zarrita.DataType>> | undefined;
 
-  constructor(private readonly file: string, readonly path: string, private readonly folder: string, layout: NonNullable<Node['array']>, private readonly needsEveryChunk: boolean) {
+  constructor(
+    private readonly file: string,
+    readonly path: string,
+    private readonly folder: string,
+    layout: NonNullable<Node['array']>,
+    private readonly needsEveryChunk: boolean,
+  ) {
     this.shape = layout.shape;
     this.chunks = layout.chunks;
     this.dtype = layout.dtype;
@@ -224,7 +240,8 @@ class ZarrArray implements HostedArray {
   }
 
   private async region(rows: readonly [number, number], columns: readonly [number, number]): Promise<NumberArray> {
-    if (this.kind !== 'number' && this.kind !== 'boolean') throw this.unreadable(`holds ${this.kind === 'string' ? 'strings' : `values of type ${this.dtype}, which cannot be read here`}`, 'numbers');
+    if (this.kind !== 'number' && this.kind !== 'boolean')
+      throw this.unreadable(`holds ${this.kind === 'string' ? 'strings' : `values of type ${this.dtype}, which cannot be read here`}`, 'numbers');
     const numbers = emptyNumbers(this.dtype, (rows[1] - rows[0]) * (columns[1] - columns[0]));
     await this.eachPiece(rows, columns, ({ data }, from, to, count, step) => {
       const values = asNumbers(data);
@@ -235,7 +252,11 @@ class ZarrArray implements HostedArray {
   }
 
   /** Hands out, chunk by chunk, each run of the region that lies in one row of one chunk. */
-  private async eachPiece([firstRow, lastRow]: readonly [number, number], [firstColumn, lastColumn]: readonly [number, number], use: (chunk: Chunk, from: number, to: number, count: number, step: number) => void): Promise<void> {
+  private async eachPiece(
+    [firstRow, lastRow]: readonly [number, number],
+    [firstColumn, lastColumn]: readonly [number, number],
+    use: (chunk: Chunk, from: number, to: number, count: number, step: number) => void,
+  ): Promise<void> {
     if (this.shape.length > 2 || this.shape.length === 0) throw this.unreadable(`has ${this.shape.length} dimensions`, 'one or two');
     const [chunkRows, chunkColumns = 1] = this.chunks as [number, number?];
     const isMatrix = this.shape.length === 2;
@@ -251,7 +272,14 @@ class ZarrArray implements HostedArray {
           use(chunk, rows[0] - top, rows[0] - firstRow, rows[1] - rows[0], 1);
           continue;
         }
-        for (let row = rows[0]; row < rows[1]; row++) use(chunk, (row - top) * rowStride + (columns[0] - left) * columnStride, (row - firstRow) * width + columns[0] - firstColumn, columns[1] - columns[0], columnStride);
+        for (let row = rows[0]; row < rows[1]; row++)
+          use(
+            chunk,
+            (row - top) * rowStride + (columns[0] - left) * columnStride,
+            (row - firstRow) * width + columns[0] - firstColumn,
+            columns[1] - columns[0],
+            columnStride,
+          );
       }
     }
   }
@@ -265,8 +293,19 @@ class ZarrArray implements HostedArray {
       return chunk;
     } catch (cause) {
       if (cause instanceof DataError) throw cause;
-      const reason = cause instanceof Error && cause.cause instanceof Error ? `${cause.message}: ${cause.cause.message}` : cause instanceof Error ? cause.message : String(cause);
-      throw new DataError({ file: this.file, key: this.path, found: `chunk ${at.join('.')} cannot be unpacked: ${reason}`, hint: 'is the folder whole? copy or download it again', cause });
+      const reason =
+        cause instanceof Error && cause.cause instanceof Error
+          ? `${cause.message}: ${cause.cause.message}`
+          : cause instanceof Error
+            ? cause.message
+            : String(cause);
+      throw new DataError({
+        file: this.file,
+        key: this.path,
+        found: `chunk ${at.join('.')} cannot be unpacked: ${reason}`,
+        hint: 'is the folder whole? copy or download it again',
+        cause,
+      });
     }
   }
 
@@ -275,7 +314,8 @@ class ZarrArray implements HostedArray {
     const file = (key: string): string => join(this.folder, ...key.split('/'));
     const get = async (key: string): Promise<Uint8Array | undefined> => {
       const bytes = await whenThere(readFile(file(key)));
-      if (bytes === undefined && this.needsEveryChunk && !/\.z(array|attrs|group)$|zarr\.json$/.test(key)) throw this.unreadable(`the chunk ${key.slice(1)} is missing`, 'every value of a sparse matrix');
+      if (bytes === undefined && this.needsEveryChunk && !/\.z(array|attrs|group)$|zarr\.json$/.test(key))
+        throw this.unreadable(`the chunk ${key.slice(1)} is missing`, 'every value of a sparse matrix');
       // A copy of its own: small files are read into a shared buffer, which the unpackers take for theirs from its start.
       return bytes && Uint8Array.from(bytes);
     };
@@ -333,7 +373,8 @@ function emptyNumbers(dtype: string, length: number): NumberArray {
 }
 
 function asNumbers(data: ChunkData): NumberArray {
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return wideIntegers(new Uint32Array(data.buffer, data.byteOffset, data.length * 2), data instanceof BigInt64Array);
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array)
+    return wideIntegers(new Uint32Array(data.buffer, data.byteOffset, data.length * 2), data instanceof BigInt64Array);
   if (ArrayBuffer.isView(data)) return data as NumberArray;
   const truths = data as { readonly length: number; get(i: number): unknown };
   return Uint8Array.from({ length: truths.length }, (_, i) => Number(truths.get(i)));

@@ -31,16 +31,27 @@ export function drawPerturbations({ numSingles, numDoubles, numFactors }: Simula
   const singles = [...rng.fork('singles').permutation(numFactors).subarray(0, numSingles)].sort((a, b) => a - b);
   const pairs = singles.flatMap((a, i) => singles.slice(i + 1).map((b) => [a, b] as const));
   rng.fork('doubles').shuffle(pairs);
-  const sharing = pairs.filter(([a, b]) => regulations.some(({ regulators }) => regulators.includes(a) && regulators.includes(b))).slice(0, Math.ceil(numDoubles / 2));
+  const sharing = pairs
+    .filter(([a, b]) => regulations.some(({ regulators }) => regulators.includes(a) && regulators.includes(b)))
+    .slice(0, Math.ceil(numDoubles / 2));
   const doubles = [...sharing, ...pairs.filter((pair) => !sharing.includes(pair))].slice(0, numDoubles);
-  return [{ name: CONTROL, genes: [] }, ...[...singles.map((gene) => [gene]), ...doubles].map((genes) => ({ name: genes.map((gene) => geneNames[gene]!).join('+'), genes }))];
+  return [
+    { name: CONTROL, genes: [] },
+    ...[...singles.map((gene) => [gene]), ...doubles].map((genes) => ({ name: genes.map((gene) => geneNames[gene]!).join('+'), genes })),
+  ];
 }
 
 /**
  * Levels of all genes in the steady state, regulators before targets.
  * @param noise factor of every gene's level, which runs down to its targets; absent: none
  */
-export function steadyState(network: GeneNetwork, cellType: number, perturbed: readonly number[], config: SimulationConfig, noise?: (gene: number) => number): Float64Array {
+export function steadyState(
+  network: GeneNetwork,
+  cellType: number,
+  perturbed: readonly number[],
+  config: SimulationConfig,
+  noise?: (gene: number) => number,
+): Float64Array {
   const levels = new Float64Array(network.geneNames.length);
   for (let gene = 0; gene < levels.length; gene++) {
     let level = gene < network.numMasters ? network.masterLevels[cellType]![gene]! : response(network.regulations[gene]!, levels);
@@ -52,7 +63,13 @@ export function steadyState(network: GeneNetwork, cellType: number, perturbed: r
 }
 
 /** Draws the cells of every perturbation, types and batches taking turns so that no two of the three go together. */
-export function drawCells(network: GeneNetwork, perturbations: readonly Perturbation[], proteins: readonly SimulatedProtein[], config: SimulationConfig, rng: Rng): SimulatedCells {
+export function drawCells(
+  network: GeneNetwork,
+  perturbations: readonly Perturbation[],
+  proteins: readonly SimulatedProtein[],
+  config: SimulationConfig,
+  rng: Rng,
+): SimulatedCells {
   const numOf = (p: number) => (p === 0 ? config.controlCells : config.cellsPerPerturbation);
   const numCells = perturbations.reduce((sum, _, p) => sum + numOf(p), 0);
   const perturbation = new Int32Array(numCells);
@@ -91,7 +108,14 @@ export function drawCells(network: GeneNetwork, perturbations: readonly Perturba
       indptr[cell + 1] = indices.length;
     }
   }
-  return { counts: { indptr, indices: Int32Array.from(indices), values: Float32Array.from(values) }, perturbation, cellType, techBatch, isDoublet, proteins: antibodies };
+  return {
+    counts: { indptr, indices: Int32Array.from(indices), values: Float32Array.from(values) },
+    perturbation,
+    cellType,
+    techBatch,
+    isDoublet,
+    proteins: antibodies,
+  };
 }
 
 function noisyLevels(network: GeneNetwork, cellType: number, perturbed: readonly number[], config: SimulationConfig, rng: Rng): Float64Array {

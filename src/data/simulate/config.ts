@@ -11,7 +11,12 @@ export const SimulationConfig = z
     maxRegulators: z.int().min(1).default(4).describe('most regulators of a gene'),
     repressionShare: z.number().min(0).max(1).default(0.35).describe('share of the edges that repress'),
     synergyShare: z.number().min(0).max(1).default(0.3).describe('share of the genes with several regulators that need all of them'),
-    bufferedShare: z.number().min(0).max(1).default(0.3).describe('share of the others with several regulators that stand the loss of one and not of two: pairs of perturbations then do far more than add up'),
+    bufferedShare: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.3)
+      .describe('share of the others with several regulators that stand the loss of one and not of two: pairs of perturbations then do far more than add up'),
     numCellTypes: z.int().min(1).default(4),
     cellsPerPerturbation: z.int().min(1).default(100),
     controlCells: z.int().min(1).default(600),

@@ -46,13 +46,18 @@ const BUFFER_STEEPNESS = 8;
 /** Draws a network. Half levels are set afterwards to the regulators' usual levels, so that responses neither sleep nor saturate. */
 export function drawNetwork(config: SimulationConfig, rng: Rng): GeneNetwork {
   const { numGenes, numMasters, numFactors, numCellTypes } = config;
-  const geneNames = Array.from({ length: numGenes }, (_, g) => `${g < numFactors ? 'TF' : 'GENE'}${String(g < numFactors ? g + 1 : g - numFactors + 1).padStart(String(numGenes).length, '0')}`);
+  const geneNames = Array.from(
+    { length: numGenes },
+    (_, g) => `${g < numFactors ? 'TF' : 'GENE'}${String(g < numFactors ? g + 1 : g - numFactors + 1).padStart(String(numGenes).length, '0')}`,
+  );
   const masterLevels = Array.from({ length: numCellTypes }, (_, type) => {
     const stream = rng.fork(`type/${type}`);
     return Float64Array.from({ length: numMasters }, () => (stream.uniform() < 0.5 ? 0.3 + 0.7 * stream.uniform() : 2 + 3 * stream.uniform()));
   });
   const wiring = rng.fork('wiring');
-  const drafts: Regulation[] = Array.from({ length: numGenes }, (_, gene) => (gene < numMasters ? MASTER : drawRegulation(gene, config, wiring.fork(String(gene)))));
+  const drafts: Regulation[] = Array.from({ length: numGenes }, (_, gene) =>
+    gene < numMasters ? MASTER : drawRegulation(gene, config, wiring.fork(String(gene))),
+  );
   // A regulator's usual level is its mean over the cell types, known once those before it are.
   const regulations: Regulation[] = [];
   const levels = masterLevels.map((masters) => {
@@ -72,7 +77,11 @@ export function drawNetwork(config: SimulationConfig, rng: Rng): GeneNetwork {
 
 const MASTER: Regulation = { regulators: [], signs: [], strengths: [], halfLevels: [], basal: 0, logic: 'sum', usualSum: 0 };
 
-function drawRegulation(gene: number, { numFactors, minRegulators, maxRegulators, repressionShare, synergyShare, bufferedShare }: SimulationConfig, rng: Rng): Regulation {
+function drawRegulation(
+  gene: number,
+  { numFactors, minRegulators, maxRegulators, repressionShare, synergyShare, bufferedShare }: SimulationConfig,
+  rng: Rng,
+): Regulation {
   const candidates = Math.min(gene, numFactors);
   const most = Math.min(maxRegulators, candidates);
   const fewest = Math.min(minRegulators, most);
@@ -111,7 +120,10 @@ export function response(regulation: Regulation, levels: ArrayLike<number>): num
 }
 
 /** Sum of what the regulators contribute, and product of the shares of their largest contributions. */
-function contributions({ regulators, signs, strengths, halfLevels }: Pick<Regulation, 'regulators' | 'signs' | 'strengths' | 'halfLevels'>, levels: ArrayLike<number>): { sum: number; product: number } {
+function contributions(
+  { regulators, signs, strengths, halfLevels }: Pick<Regulation, 'regulators' | 'signs' | 'strengths' | 'halfLevels'>,
+  levels: ArrayLike<number>,
+): { sum: number; product: number } {
   let sum = 0;
   let product = 1;
   regulators.forEach((regulator, i) => {

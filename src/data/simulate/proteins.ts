@@ -24,7 +24,12 @@ export function drawProteins({ numProteins }: SimulationConfig, { geneNames }: G
 }
 
 /** Antibody counts of one cell. @param levels of all its genes, as they are and not as they were counted @returns [P] */
-export function countProteins(proteins: readonly SimulatedProtein[], levels: ArrayLike<number>, { proteinDepth, proteinBackground, proteinNoise }: SimulationConfig, rng: Rng): Float64Array {
+export function countProteins(
+  proteins: readonly SimulatedProtein[],
+  levels: ArrayLike<number>,
+  { proteinDepth, proteinBackground, proteinNoise }: SimulationConfig,
+  rng: Rng,
+): Float64Array {
   return Float64Array.from(proteins, ({ gene, exponent, usualLevel }) => {
     const level = (levels[gene]! / usualLevel) ** exponent * Math.exp(proteinNoise * rng.normal());
     return poisson(proteinBackground + proteinDepth * level, rng);

@@ -42,9 +42,15 @@ export interface SimulationSummary {
  * are obsm['protein_expression'] and proteins.csv says which gene each is made from.
  * @throws OutputError
  */
-export async function writeSimulation({ network, perturbations, proteins, cells }: Simulation, config: SimulationConfig, out: string): Promise<SimulationSummary> {
+export async function writeSimulation(
+  { network, perturbations, proteins, cells }: Simulation,
+  config: SimulationConfig,
+  out: string,
+): Promise<SimulationSummary> {
   const numCells = cells.perturbation.length;
-  const edges = network.regulations.flatMap(({ regulators, signs, strengths }, gene) => regulators.map((r, i) => [network.geneNames[r], network.geneNames[gene], signs[i] === 1 ? '+' : '-', strengths[i]!.toFixed(4)].join(',')));
+  const edges = network.regulations.flatMap(({ regulators, signs, strengths }, gene) =>
+    regulators.map((r, i) => [network.geneNames[r], network.geneNames[gene], signs[i] === 1 ? '+' : '-', strengths[i]!.toFixed(4)].join(',')),
+  );
   await writeFolderAtomic(out, async (folder) => {
     await writeNewH5ad({
       output: join(folder, 'cells.h5ad'),
@@ -57,20 +63,45 @@ export async function writeSimulation({ network, perturbations, proteins, cells 
         batch: { kind: 'categorical', categories: Array.from({ length: config.numBatches }, (_, b) => `batch_${b}`), codes: cells.techBatch },
         is_doublet: { kind: 'numeric', values: Int32Array.from(cells.isDoublet) },
       },
-      obsm: proteins.length > 0 ? { protein_expression: Object.fromEntries(proteins.map(({ name }, p) => [name, Float64Array.from({ length: numCells }, (_, i) => cells.proteins[i * proteins.length + p]!)])) } : {},
+      obsm:
+        proteins.length > 0
+          ? {
+              protein_expression: Object.fromEntries(
+                proteins.map(({ name }, p) => [name, Float64Array.from({ length: numCells }, (_, i) => cells.proteins[i * proteins.length + p]!)]),
+              ),
+            }
+          : {},
       var: { is_factor: { kind: 'numeric', values: Int32Array.from(network.geneNames, (_, g) => (g < network.numFactors ? 1 : 0)) } },
     });
     await writeFileAtomic(join(folder, 'network.csv'), `${['Gene1,Gene2,Type,Strength', ...edges].join('\n')}\n`);
-    if (proteins.length > 0) await writeFileAtomic(join(folder, 'proteins.csv'), `${['protein,gene,exponent', ...proteins.map(({ name, gene, exponent }) => `${name},${network.geneNames[gene]},${exponent.toFixed(4)}`)].join('\n')}\n`);
+    if (proteins.length > 0)
+      await writeFileAtomic(
+        join(folder, 'proteins.csv'),
+        `${['protein,gene,exponent', ...proteins.map(({ name, gene, exponent }) => `${name},${network.geneNames[gene]},${exponent.toFixed(4)}`)].join('\n')}\n`,
+      );
     await writeFileAtomic(join(folder, 'truth.csv'), `${truthLines({ network, perturbations }, config).join('\n')}\n`);
     await writeFileAtomic(join(folder, 'simulation.json'), `${JSON.stringify(config, null, 2)}\n`);
   });
-  return { numCells, numGenes: network.geneNames.length, numEdges: edges.length, numPerturbations: perturbations.length - 1, numCellTypes: config.numCellTypes, numBatches: config.numBatches, numProteins: proteins.length, medianDepth: medianDepth(cells.counts) };
+  return {
+    numCells,
+    numGenes: network.geneNames.length,
+    numEdges: edges.length,
+    numPerturbations: perturbations.length - 1,
+    numCellTypes: config.numCellTypes,
+    numBatches: config.numBatches,
+    numProteins: proteins.length,
+    medianDepth: medianDepth(cells.counts),
+  };
 }
 
 function truthLines({ network, perturbations }: Pick<Simulation, 'network' | 'perturbations'>, config: SimulationConfig): string[] {
   const header = ['cell_type', 'perturbation', ...network.geneNames].join(',');
-  return [header, ...typeNames(config.numCellTypes).flatMap((type, t) => perturbations.map(({ name, genes }) => [type, name, ...Array.from(steadyState(network, t, genes, config), (level) => level.toFixed(5))].join(',')))];
+  return [
+    header,
+    ...typeNames(config.numCellTypes).flatMap((type, t) =>
+      perturbations.map(({ name, genes }) => [type, name, ...Array.from(steadyState(network, t, genes, config), (level) => level.toFixed(5))].join(',')),
+    ),
+  ];
 }
 
 function typeNames(numCellTypes: number): string[] {
@@ -78,6 +109,8 @@ function typeNames(numCellTypes: number): string[] {
 }
 
 function medianDepth({ indptr, values }: SparseRows): number {
-  const totals = Float64Array.from({ length: indptr.length - 1 }, (_, row) => values.subarray(indptr[row]!, indptr[row + 1]!).reduce((sum, v) => sum + v, 0)).sort();
+  const totals = Float64Array.from({ length: indptr.length - 1 }, (_, row) =>
+    values.subarray(indptr[row]!, indptr[row + 1]!).reduce((sum, v) => sum + v, 0),
+  ).sort();
   return totals[totals.length >> 1]!;
 }

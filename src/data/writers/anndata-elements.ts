@@ -69,9 +69,17 @@ export function rewriteColumn(tree: Hdf5Tree, path: string, column: ObsColumn, n
     case 'numeric':
       return writeArray(tree, path, numbers());
     case 'boolean':
-      return writeBooleanArray(tree, path, column.values.map((value) => value ?? false));
+      return writeBooleanArray(
+        tree,
+        path,
+        column.values.map((value) => value ?? false),
+      );
     case 'string':
-      return writeStringArray(tree, path, column.values.map((value) => value ?? ''));
+      return writeStringArray(
+        tree,
+        path,
+        column.values.map((value) => value ?? ''),
+      );
   }
 }
 

@@ -98,7 +98,9 @@ function buildRoot(source: Hdf5File, tree: Hdf5Tree, annotations: Annotations, n
 function relinkAnnData(source: Hdf5File, tree: Hdf5Tree, annotations: Annotations, notes: string[]): void {
   copyAttributes(tree, '/', ROOT, notes);
   const replaced = (part: keyof Annotations) => new Set(Object.keys(annotations[part] ?? {}));
-  const movedCategories = ['obs', 'var', 'raw.var'].flatMap((table) => (source.kind(table) === 'dataset' ? source.dataset(table).fields.map((field) => `${field}_categories`) : []));
+  const movedCategories = ['obs', 'var', 'raw.var'].flatMap((table) =>
+    source.kind(table) === 'dataset' ? source.dataset(table).fields.map((field) => `${field}_categories`) : [],
+  );
   for (const part of source.keys('/')) {
     const [from, to] = [`/${part}`, `${ROOT}/${part}`];
     if (part === 'obs') {
@@ -126,7 +128,13 @@ function addToFrame(source: Hdf5File, tree: Hdf5Tree, added: Readonly<Record<str
   const to = `${ROOT}/obs`;
   const names = Object.keys(added);
   const indexKey = source.kind('obs') === 'dataset' ? '_index' : (source.stringAttribute('obs', '_index') ?? (source.kind('obs/_index') ? '_index' : 'index'));
-  if (names.includes(indexKey)) throw new DataError({ file: source.path, key: `obs['${indexKey}']`, found: 'holds the names of the cells and cannot be replaced', hint: 'choose another name for the column' });
+  if (names.includes(indexKey))
+    throw new DataError({
+      file: source.path,
+      key: `obs['${indexKey}']`,
+      found: 'holds the names of the cells and cannot be replaced',
+      hint: 'choose another name for the column',
+    });
   if (source.kind('obs') === 'dataset') {
     const kept = rewriteCompoundFrame(source, 'obs', tree, to, new Set(names), notes);
     describeFrame(tree, to, indexKey, [...kept, ...names]);
@@ -139,7 +147,15 @@ function addToFrame(source: Hdf5File, tree: Hdf5Tree, added: Readonly<Record<str
 }
 
 /** A group under the new root whose members are those of the old one, but for some. */
-function relinkGroup(source: Hdf5File, tree: Hdf5Tree, part: string, to: string, without: ReadonlySet<string>, notes: string[], ...rewrittenAttributes: string[]): void {
+function relinkGroup(
+  source: Hdf5File,
+  tree: Hdf5Tree,
+  part: string,
+  to: string,
+  without: ReadonlySet<string>,
+  notes: string[],
+  ...rewrittenAttributes: string[]
+): void {
   tree.makeGroup(to);
   copyAttributes(tree, `/${part}`, to, notes, rewrittenAttributes);
   if (part !== 'obs' && !tree.hasAttribute(to, 'encoding-type')) encode(tree, to, 'dict', '0.1.0');
@@ -169,17 +185,23 @@ function isCopied({ path, format }: CellFile): boolean {
   return (format === 'h5ad' || format === '10x-h5') && parseReference(path).part === undefined;
 }
 
-async function checkRequest({ input, output, obs = {}, obsm = {}, uns = {} }: { readonly input: string; readonly output: string } & Annotations, numCells: number): Promise<void> {
-  if (await isSameFile(input, output)) throw new OutputError({ file: output, found: 'is the input file', expected: 'another one: the input is never changed', hint: 'choose another --out' });
+async function checkRequest(
+  { input, output, obs = {}, obsm = {}, uns = {} }: { readonly input: string; readonly output: string } & Annotations,
+  numCells: number,
+): Promise<void> {
+  if (await isSameFile(input, output))
+    throw new OutputError({ file: output, found: 'is the input file', expected: 'another one: the input is never changed', hint: 'choose another --out' });
   for (const name of [...Object.keys(obs), ...Object.keys(obsm), ...Object.keys(uns)]) {
-    if (name === '' || name.includes('/') || name === '.') throw new DataError({ file: output, key: name, found: `'${name}' cannot be a name in an .h5ad file`, expected: 'a name without /' });
+    if (name === '' || name.includes('/') || name === '.')
+      throw new DataError({ file: output, key: name, found: `'${name}' cannot be a name in an .h5ad file`, expected: 'a name without /' });
   }
   for (const [key, column] of Object.entries(obs)) {
     const length = column.kind === 'categorical' ? column.codes.length : column.values.length;
     if (length !== numCells) throw new ShapeError({ key: `obs['${key}']`, found: `${length} entries`, expected: `${numCells}, one a cell` });
   }
   for (const [key, { values, numDims }] of Object.entries(obsm)) {
-    if (values.length !== numCells * numDims) throw new ShapeError({ key: `obsm['${key}']`, found: `${values.length} values`, expected: `${numCells} × ${numDims}` });
+    if (values.length !== numCells * numDims)
+      throw new ShapeError({ key: `obsm['${key}']`, found: `${values.length} values`, expected: `${numCells} × ${numDims}` });
   }
 }
 

@@ -59,7 +59,7 @@ const BOOLEAN_TYPE = Buffer.from([
 async function restateAsBoolean(handle: FileHandle, address: number): Promise<void> {
   const header = await readBytes(handle, address, 512);
   const end = 16 + header.readUInt32LE(8);
-  for (let at = 16; header[0] === 1 && at + 8 <= Math.min(end, header.length); ) {
+  for (let at = 16; header[0] === 1 && at + 8 <= Math.min(end, header.length);) {
     const size = header.readUInt16LE(at + 2);
     if (header.readUInt16LE(at) === DATATYPE && size >= BOOLEAN_TYPE.length) {
       const message = Buffer.alloc(size);
@@ -88,12 +88,18 @@ export function lookup3(bytes: Uint8Array): number {
     a = (a + word(at)) | 0;
     b = (b + word(at + 4)) | 0;
     c = (c + word(at + 8)) | 0;
-    a = ((a - c) | 0) ^ rotate(c, 4); c = (c + b) | 0;
-    b = ((b - a) | 0) ^ rotate(a, 6); a = (a + c) | 0;
-    c = ((c - b) | 0) ^ rotate(b, 8); b = (b + a) | 0;
-    a = ((a - c) | 0) ^ rotate(c, 16); c = (c + b) | 0;
-    b = ((b - a) | 0) ^ rotate(a, 19); a = (a + c) | 0;
-    c = ((c - b) | 0) ^ rotate(b, 4); b = (b + a) | 0;
+    a = ((a - c) | 0) ^ rotate(c, 4);
+    c = (c + b) | 0;
+    b = ((b - a) | 0) ^ rotate(a, 6);
+    a = (a + c) | 0;
+    c = ((c - b) | 0) ^ rotate(b, 8);
+    b = (b + a) | 0;
+    a = ((a - c) | 0) ^ rotate(c, 16);
+    c = (c + b) | 0;
+    b = ((b - a) | 0) ^ rotate(a, 19);
+    a = (a + c) | 0;
+    c = ((c - b) | 0) ^ rotate(b, 4);
+    b = (b + a) | 0;
   }
   if (bytes.length === 0) return c >>> 0;
   a = (a + word(at)) | 0;

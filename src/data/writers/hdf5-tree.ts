@@ -16,7 +16,11 @@ export class Hdf5Tree {
   readonly booleans: number[] = [];
   private isOpen = true;
 
-  private constructor(private readonly output: string, private readonly h5wasm: typeof H5wasm, private readonly file: H5wasm.File) {}
+  private constructor(
+    private readonly output: string,
+    private readonly h5wasm: typeof H5wasm,
+    private readonly file: H5wasm.File,
+  ) {}
 
   /**
    * @param path the file written to, which exists
@@ -25,13 +29,21 @@ export class Hdf5Tree {
   static async open(path: string, output: string): Promise<Hdf5Tree> {
     const h5wasm = await loadHdf5();
     // The earliest layout is the one every reader knows, and the one that the patches afterwards understand.
-    return new Hdf5Tree(output, h5wasm, writing(output, () => new h5wasm.File(path, 'a', { libver: ['earliest', 'latest'] })));
+    return new Hdf5Tree(
+      output,
+      h5wasm,
+      writing(output, () => new h5wasm.File(path, 'a', { libver: ['earliest', 'latest'] })),
+    );
   }
 
   /** Starts a new file in place of what is at `path`. */
   static async create(path: string, output: string): Promise<Hdf5Tree> {
     const h5wasm = await loadHdf5();
-    return new Hdf5Tree(output, h5wasm, writing(output, () => new h5wasm.File(path, 'w', { libver: ['earliest', 'latest'] })));
+    return new Hdf5Tree(
+      output,
+      h5wasm,
+      writing(output, () => new h5wasm.File(path, 'w', { libver: ['earliest', 'latest'] })),
+    );
   }
 
   close(): void {
@@ -163,10 +175,15 @@ export class GrowingArray {
   private buffered = 0;
   private written = 0;
 
-  constructor(private readonly output: string, private readonly parent: H5wasm.Group, private readonly name: string, private readonly buffer: Float32Array | Int32Array) {}
+  constructor(
+    private readonly output: string,
+    private readonly parent: H5wasm.Group,
+    private readonly name: string,
+    private readonly buffer: Float32Array | Int32Array,
+  ) {}
 
   append(values: Float32Array | Int32Array): void {
-    for (let from = 0; from < values.length; ) {
+    for (let from = 0; from < values.length;) {
       const piece = values.subarray(from, from + GROWN_ENTRIES - this.buffered);
       this.buffer.set(piece, this.buffered);
       this.buffered += piece.length;
@@ -203,7 +220,8 @@ function writing<T>(output: string, call: () => T): T {
     const text = cause instanceof Error ? cause.message : String(cause);
     const code = /No space left/i.test(text) ? 'ENOSPC' : /quota/i.test(text) ? 'EDQUOT' : /File too large/i.test(text) ? 'EFBIG' : undefined;
     if (code) throw asOutputError(output, Object.assign(new Error(text, { cause }), { code }));
-    if (/I\/O error/i.test(text)) throw new OutputError({ file: output, found: 'cannot be written: input/output error', hint: 'is the disk sound? choose another --out', cause });
+    if (/I\/O error/i.test(text))
+      throw new OutputError({ file: output, found: 'cannot be written: input/output error', hint: 'is the disk sound? choose another --out', cause });
     throw cause;
   }
 }

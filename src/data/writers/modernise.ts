@@ -71,7 +71,13 @@ export function rewriteTenx(source: Hdf5File, layout: TenxLayout, tree: Hdf5Tree
   const columns = ['gene_ids', ...featureColumns(source, layout, ids.length, tree, root)];
   describeFrame(tree, `${root}/var`, INDEX, columns);
   for (const group of ['layers', 'obsm', 'varm', 'obsp', 'varp', 'uns']) makeDict(tree, `${root}/${group}`);
-  if (layout.featureTypesAt !== undefined && source.dataset(layout.featureTypesAt).strings().some((type) => type !== TENX_FEATURE_TYPES.gene)) {
+  if (
+    layout.featureTypesAt !== undefined &&
+    source
+      .dataset(layout.featureTypesAt)
+      .strings()
+      .some((type) => type !== TENX_FEATURE_TYPES.gene)
+  ) {
     notes.push("X keeps the features that are no genes; var['feature_types'] tells them apart");
   }
   const lost = source.attributeNames('/').filter((name) => !PYTABLES_ATTRIBUTES.has(name));

@@ -3,13 +3,33 @@ import { dirname } from 'node:path';
 import { asOutputError, makeFolder, syncFolder, temporaryName } from '../../files.js';
 import { diagnoseHdf5 } from '../readers/hdf5-diagnosis.js';
 import type { CellFile, CellMatrix, GeneNames, ObsColumn } from '../readers/reader.js';
-import { describeFrame, encode, makeDict, writeArray, writeBooleanArray, writeCategorical, writeColumn, writeStringArray, writeUns, type NewColumn } from './anndata-elements.js';
+import {
+  describeFrame,
+  encode,
+  makeDict,
+  writeArray,
+  writeBooleanArray,
+  writeCategorical,
+  writeColumn,
+  writeStringArray,
+  writeUns,
+  type NewColumn,
+} from './anndata-elements.js';
 import type { Annotations } from './h5ad.js';
 import { patchHdf5 } from './hdf5-patch.js';
 import { Hdf5Tree } from './hdf5-tree.js';
 
 const INDEX = '_index';
-const FORMAT_WORDS: Record<CellFile['format'], string> = { h5ad: '.h5ad', zarr: 'Zarr folder', h5mu: 'MuData file', '10x-h5': '10x file', '10x-mtx': '10x matrix folder', loom: 'loom file', table: 'table', memory: 'cells in memory' };
+const FORMAT_WORDS: Record<CellFile['format'], string> = {
+  h5ad: '.h5ad',
+  zarr: 'Zarr folder',
+  h5mu: 'MuData file',
+  '10x-h5': '10x file',
+  '10x-mtx': '10x matrix folder',
+  loom: 'loom file',
+  table: 'table',
+  memory: 'cells in memory',
+};
 
 /**
  * Writes the cells of a file that is no .h5ad, with annotations, as an .h5ad. Values pass through in row blocks, so memory stays bounded;
@@ -56,7 +76,9 @@ async function writeContent(tree: Hdf5Tree, cells: CellFile, { obs = {}, obsm = 
   writeGenes(tree, '/var', cells.matrix(cells.matrices[0]!.key).genes);
   for (const [key, { values, numDims }] of Object.entries(obsm)) writeArray(tree, `/obsm/${key}`, values, numDims);
   for (const [key, value] of Object.entries(uns)) writeUns(tree, `/uns/${key}`, value);
-  notes.push(`a new .h5ad was written from the ${FORMAT_WORDS[cells.format]}: ${written.join(', ')}, obs and the names of genes; what else it holds is not carried over`);
+  notes.push(
+    `a new .h5ad was written from the ${FORMAT_WORDS[cells.format]}: ${written.join(', ')}, obs and the names of genes; what else it holds is not carried over`,
+  );
 }
 
 async function writeMatrix(tree: Hdf5Tree, path: string, matrix: CellMatrix): Promise<void> {
@@ -106,7 +128,11 @@ function copyColumn(tree: Hdf5Tree, path: string, column: ObsColumn, notes: stri
       writeCategorical(tree, path, column.categories, column.codes, column.isOrdered);
       return true;
     case 'numeric':
-      writeArray(tree, path, /^u?int/.test(column.dtype) && column.values.every((value) => value === (value | 0)) ? Int32Array.from(column.values) : column.values);
+      writeArray(
+        tree,
+        path,
+        /^u?int/.test(column.dtype) && column.values.every((value) => value === (value | 0)) ? Int32Array.from(column.values) : column.values,
+      );
       return true;
     case 'boolean':
       writeBooleans(tree, path, column.values);
@@ -121,8 +147,16 @@ function writeBooleans(tree: Hdf5Tree, path: string, values: readonly (boolean |
   if (!values.includes(null)) return writeBooleanArray(tree, path, values as boolean[]);
   tree.makeGroup(path);
   encode(tree, path, 'nullable-boolean', '0.1.0');
-  writeBooleanArray(tree, `${path}/values`, values.map((value) => value ?? false));
-  writeBooleanArray(tree, `${path}/mask`, values.map((value) => value === null));
+  writeBooleanArray(
+    tree,
+    `${path}/values`,
+    values.map((value) => value ?? false),
+  );
+  writeBooleanArray(
+    tree,
+    `${path}/mask`,
+    values.map((value) => value === null),
+  );
 }
 
 /** Texts of which some are missing become categories, which every reader of AnnData knows to be absent. */
@@ -130,5 +164,11 @@ function writeTexts(tree: Hdf5Tree, path: string, values: readonly (string | nul
   if (!values.includes(null)) return writeStringArray(tree, path, values as string[]);
   const categories = [...new Set(values.filter((value) => value !== null))].sort();
   const codeOf = new Map(categories.map((category, code) => [category, code]));
-  writeCategorical(tree, path, categories.length > 0 ? categories : [''], values.map((value) => (value === null ? -1 : codeOf.get(value)!)), false);
+  writeCategorical(
+    tree,
+    path,
+    categories.length > 0 ? categories : [''],
+    values.map((value) => (value === null ? -1 : codeOf.get(value)!)),
+    false,
+  );
 }

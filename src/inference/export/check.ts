@@ -17,7 +17,13 @@ export interface Difference {
 }
 
 /** Runs both on the same batches. @param tolerance for `relative` @returns one entry for every numeric output */
-export async function compareModels(signatures: readonly Signature[], source: ExportedModel, exported: ExportedModel, batches: Iterable<CellBatch> | AsyncIterable<CellBatch>, seed = 0): Promise<Difference[]> {
+export async function compareModels(
+  signatures: readonly Signature[],
+  source: ExportedModel,
+  exported: ExportedModel,
+  batches: Iterable<CellBatch> | AsyncIterable<CellBatch>,
+  seed = 0,
+): Promise<Difference[]> {
   const found = new Map<string, { signature: string; output: string; difference: number; size: number; isWhole: boolean }>();
   const rng = Rng.fromSeed(seed);
   for await (const batch of batches)
@@ -76,7 +82,11 @@ function addDifferences(entry: { difference: number; size: number; isWhole: bool
 }
 
 /** Cells of no one: random genes and values, several lengths, for a comparison without a file. */
-export function syntheticBatches({ vocabulary, preprocessing }: OpenCheckpoint, sizes: readonly (readonly [numCells: number, seqLen: number])[], seed = 0): CellBatch[] {
+export function syntheticBatches(
+  { vocabulary, preprocessing }: OpenCheckpoint,
+  sizes: readonly (readonly [numCells: number, seqLen: number])[],
+  seed = 0,
+): CellBatch[] {
   let first = 0;
   return sizes.map(([numCells, wanted], index) => {
     const rng = Rng.fromSeed(seed).fork(`batch/${index}`);

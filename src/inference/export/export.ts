@@ -42,7 +42,11 @@ export interface ExportReport {
 /** Cells that are compared: enough for several batches of several lengths, few enough for the released size. */
 const NUM_CELLS = 8;
 const BATCH_SIZE = 3;
-const SYNTHETIC_SIZES = [[3, 120], [2, 77], [1, 1200]] as const;
+const SYNTHETIC_SIZES = [
+  [3, 120],
+  [2, 77],
+  [1, 1200],
+] as const;
 
 /**
  * Writes a checkpoint in a form others read, and compares what was written with the checkpoint on cells, before it appears under its name.
@@ -65,7 +69,9 @@ export async function exportCheckpoint(checkpoint: OpenCheckpoint, out: string, 
     out,
     format: name,
     checkpoint: checkpoint.folder,
-    signatures: Object.fromEntries(signatures.map((signature) => [signature.name, Object.fromEntries(Object.entries(signature.inputs).map(([key, { shape }]) => [key, shape]))])),
+    signatures: Object.fromEntries(
+      signatures.map((signature) => [signature.name, Object.fromEntries(Object.entries(signature.inputs).map(([key, { shape }]) => [key, shape]))]),
+    ),
     files: await filesIn(out),
     differences,
     comparedOn: data ?? 'random cells',
@@ -107,6 +113,9 @@ async function firstCells(path: string, checkpoint: OpenCheckpoint): Promise<Cel
 }
 
 async function filesIn(folder: string): Promise<ExportReport['files']> {
-  const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name)).sort();
+  const names = (await readdir(folder, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
   return Promise.all(names.map(async (path) => ({ name: path.slice(folder.length + 1), sizeBytes: (await stat(path)).size })));
 }

@@ -36,7 +36,10 @@ export const savedModelFormat: ExportFormat = {
       async run({ name }, inputs, outputs) {
         const signature = model.signatures[name]!;
         const fed = Object.fromEntries(Object.entries(inputs).map(([key, tensor]) => [signature.inputs[key]!, tensor]));
-        const results = await model.run(fed, outputs.map((key) => signature.outputs[key]!));
+        const results = await model.run(
+          fed,
+          outputs.map((key) => signature.outputs[key]!),
+        );
         return Object.fromEntries(outputs.map((key) => [key, results[signature.outputs[key]!]!]));
       },
       dispose: () => model.dispose(),

@@ -29,7 +29,11 @@ const IS_MASKED: OpenShape = { dtype: 'bool', shape: ['cells', 'genes'] };
 /** What a checkpoint can do outside of this package. Names of inputs and outputs are Python's. */
 export function signaturesOf(checkpoint: OpenCheckpoint): Signature[] {
   const embed: Signature = { name: 'embed', inputs: CELLS, fn: (parameters, inputs) => ({ outputs: { latent: embedding(parameters, inputs, checkpoint) } }) };
-  const reconstruct: Signature = { name: 'reconstruct', inputs: { ...CELLS, is_masked: IS_MASKED }, fn: (parameters, inputs) => ({ outputs: reconstruction(parameters, inputs, checkpoint) }) };
+  const reconstruct: Signature = {
+    name: 'reconstruct',
+    inputs: { ...CELLS, is_masked: IS_MASKED },
+    fn: (parameters, inputs) => ({ outputs: reconstruction(parameters, inputs, checkpoint) }),
+  };
   return checkpoint.head?.info.task === 'annotation' ? [embed, annotation(checkpoint), reconstruct] : [embed, reconstruct];
 }
 

@@ -36,7 +36,10 @@ async function open(folder: string): Promise<ExportedModel> {
     async run({ name }, inputs, outputs) {
       const tensors = userDefinedMetadata.signatures[name]!;
       const fed = Object.fromEntries(Object.entries(inputs).map(([key, tensor]) => [tensors.inputs[key]!, tensor]));
-      const results = model.run(fed, outputs.map((key) => tensors.outputs[key]!));
+      const results = model.run(
+        fed,
+        outputs.map((key) => tensors.outputs[key]!),
+      );
       return Object.fromEntries(outputs.map((key) => [key, results[tensors.outputs[key]!]!]));
     },
     dispose: () => model.dispose(),

@@ -80,7 +80,9 @@ async function probe(checkpoint: OpenCheckpoint, signature: ReturnType<typeof si
   const own = await runSignatures(checkpoint);
   try {
     const shape = [numCells, seqLen];
-    const { latent } = await own.run(signature, { gene_ids: { dtype: 'int32', shape, data: geneIds }, values: { dtype: 'float32', shape, data: values } }, ['latent']);
+    const { latent } = await own.run(signature, { gene_ids: { dtype: 'int32', shape, data: geneIds }, values: { dtype: 'float32', shape, data: values } }, [
+      'latent',
+    ]);
     return { numCells, seqLen, geneIds: Array.from(geneIds), values: Array.from(values), latent: Array.from(latent!.data) };
   } finally {
     own.dispose();
@@ -94,8 +96,10 @@ async function hashes({ weightsFiles, folder }: OpenCheckpoint, usesHead: boolea
 
 async function sizes(folder: string): Promise<{ path: string; size: number }[]> {
   const entries = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
-  return Promise.all(entries.map(async (entry) => {
-    const path = join(entry.parentPath, entry.name);
-    return { path, size: (await stat(path)).size };
-  }));
+  return Promise.all(
+    entries.map(async (entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return { path, size: (await stat(path)).size };
+    }),
+  );
 }

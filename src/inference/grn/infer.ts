@@ -76,14 +76,33 @@ const DEFAULTS = { maxCells: 300, knockoutCells: 40, minCells: 10, batchSize: 16
  * @throws DataError when the cells cannot be used, none of the regulators is expressed, or a method is asked for that the model does not know
  */
 export async function inferNetworks(checkpoint: Checkpoint, executor: Executor, file: CellFile, options: InferOptions = {}): Promise<InferredNetworks> {
-  const { methods = [defaultMethod(checkpoint)], maxCells = DEFAULTS.maxCells, knockoutCells = DEFAULTS.knockoutCells, minCells = DEFAULTS.minCells, batchSize = DEFAULTS.batchSize, seed = 0 } = options;
-  if (methods.includes('perturbation') && !isPerturbationModel(checkpoint)) throw new DataError({ file: checkpoint.folder, key: '--method', found: 'perturbation, but the model has learned no perturbations', hint: 'fine-tune it with scdiva finetune perturbation, or use another method' });
+  const {
+    methods = [defaultMethod(checkpoint)],
+    maxCells = DEFAULTS.maxCells,
+    knockoutCells = DEFAULTS.knockoutCells,
+    minCells = DEFAULTS.minCells,
+    batchSize = DEFAULTS.batchSize,
+    seed = 0,
+  } = options;
+  if (methods.includes('perturbation') && !isPerturbationModel(checkpoint))
+    throw new DataError({
+      file: checkpoint.folder,
+      key: '--method',
+      found: 'perturbation, but the model has learned no perturbations',
+      hint: 'fine-tune it with scdiva finetune perturbation, or use another method',
+    });
   const { batches, notes: read } = await readBatches(checkpoint, file, options, maxCells, batchSize);
   const notes = [...read];
   const numCells = batches.reduce((sum, batch) => sum + batch.numCells, 0);
   if (numCells < 2) throw new DataError({ file: file.path, found: `${numCells} cells with genes that the model knows`, expected: 'at least 2' });
   const ids = expressedIds(batches, Math.min(minCells, numCells));
-  if (ids.length < 2) throw new DataError({ file: file.path, found: `${ids.length} genes expressed in ${Math.min(minCells, numCells)} cells`, expected: 'at least 2', hint: 'lower --min-cells' });
+  if (ids.length < 2)
+    throw new DataError({
+      file: file.path,
+      found: `${ids.length} genes expressed in ${Math.min(minCells, numCells)} cells`,
+      expected: 'at least 2',
+      hint: 'lower --min-cells',
+    });
   const genes = networkGenes(ids, checkpoint.vocabulary, options.regulators, options.regulatorsFile);
   const pass = async function* (): AsyncGenerator<CellBatch> {
     yield* batches;
@@ -95,21 +114,43 @@ export async function inferNetworks(checkpoint: Checkpoint, executor: Executor, 
   if (methods.includes('vectors')) weights.vectors = vectorNetwork(checkpoint, genes, 'conditional');
   if (methods.includes('perturbation')) {
     const cosines = vectorNetwork(checkpoint, genes, 'cosine');
-    const { weights: predicted, numTrained } = await tracked(options.progress, 'Perturb regulators', genes.regulators.length, 'regulators', (done) => perturbationNetwork(checkpoint, executor, genes, cosines, file, whole!, { ...options, maxCells: knockoutCells, batchSize: 2 * batchSize, onRegulators: done }));
+    const { weights: predicted, numTrained } = await tracked(options.progress, 'Perturb regulators', genes.regulators.length, 'regulators', (done) =>
+      perturbationNetwork(checkpoint, executor, genes, cosines, file, whole!, {
+        ...options,
+        maxCells: knockoutCells,
+        batchSize: 2 * batchSize,
+        onRegulators: done,
+      }),
+    );
     weights.perturbation = predicted;
-    if (numTrained < genes.regulators.length) notes.push(`${numTrained} of ${genes.regulators.length} regulators were perturbed in training; edges of the others are cosines of gene vectors, on the same scale`);
+    if (numTrained < genes.regulators.length)
+      notes.push(
+        `${numTrained} of ${genes.regulators.length} regulators were perturbed in training; edges of the others are cosines of gene vectors, on the same scale`,
+      );
   }
   if (methods.includes('dosage') || methods.includes('removal')) {
     const most = Math.min(knockoutCells, numCells);
-    const { dosage, removal } = await tracked(options.progress, 'Change regulators in cells', most, 'cells', (done) => knockoutNetwork(checkpoint, executor, genes, pass, { maxCells: most, numCells, rng: Rng.fromSeed(seed).fork('knockout'), onCells: done }));
+    const { dosage, removal } = await tracked(options.progress, 'Change regulators in cells', most, 'cells', (done) =>
+      knockoutNetwork(checkpoint, executor, genes, pass, { maxCells: most, numCells, rng: Rng.fromSeed(seed).fork('knockout'), onCells: done }),
+    );
     Object.assign(weights, methods.includes('dosage') && { dosage }, methods.includes('removal') && { removal });
   }
   if (methods.includes('attention')) {
     attention = await tracked(options.progress, 'Attention', 1, 'passes', () => attentionNetwork(checkpoint, executor, genes, pass));
-    uncorrected = await tracked(options.progress, 'Attention, uncorrected', 1, 'passes', () => attentionNetwork(checkpoint, executor, genes, pass, { isCorrected: false }));
+    uncorrected = await tracked(options.progress, 'Attention, uncorrected', 1, 'passes', () =>
+      attentionNetwork(checkpoint, executor, genes, pass, { isCorrected: false }),
+    );
     weights.attention = attention.mean;
   }
-  return { genes, numCells, weights, ...(attention && { attention }), ...(uncorrected && { uncorrected }), baselines: options.baselines ? simpleNetworks(checkpoint, file, whole!, genes, options) : new Map(), notes };
+  return {
+    genes,
+    numCells,
+    weights,
+    ...(attention && { attention }),
+    ...(uncorrected && { uncorrected }),
+    baselines: options.baselines ? simpleNetworks(checkpoint, file, whole!, genes, options) : new Map(),
+    notes,
+  };
 }
 
 /** The network of a method, [R, G]; with several models, the mean of theirs, each at unit spread. */
@@ -118,7 +159,13 @@ export function combine(networks: readonly InferredNetworks[], method: NetworkMe
 }
 
 /** Evenly spaced cells as the model is shown them. */
-async function readBatches(checkpoint: Checkpoint, file: CellFile, options: InferOptions, maxCells: number, batchSize: number): Promise<{ batches: CellBatch[]; notes: readonly string[] }> {
+async function readBatches(
+  checkpoint: Checkpoint,
+  file: CellFile,
+  options: InferOptions,
+  maxCells: number,
+  batchSize: number,
+): Promise<{ batches: CellBatch[]; notes: readonly string[] }> {
   const batches: CellBatch[] = [];
   const { batches: source, notes } = await cellSource(file, checkpoint, { ...options, batchSize });
   const rows = options.rows ?? new Set(Array.from({ length: source.numCells }, (_, row) => row));
@@ -138,14 +185,27 @@ async function readWhole(checkpoint: Checkpoint, file: CellFile, options: InferO
 }
 
 function simpleNetworks(checkpoint: Checkpoint, file: CellFile, whole: FileCells, genes: NetworkGenes, options: InferOptions): Map<string, Float64Array> {
-  const columns = expressionColumns(whole.cells.map(({ all }) => all), genes);
+  const columns = expressionColumns(
+    whole.cells.map(({ all }) => all),
+    genes,
+  );
   const pearson = coExpressionNetwork(columns, genes, 'pearson');
-  const networks = new Map([['co-expression', pearson], ['co-expression, Spearman', coExpressionNetwork(columns, genes, 'spearman')]]);
+  const networks = new Map([
+    ['co-expression', pearson],
+    ['co-expression, Spearman', coExpressionNetwork(columns, genes, 'spearman')],
+  ]);
   const done = isPerturbationModel(checkpoint) ? touchedRegulators(checkpoint, file, whole, genes, options) : undefined;
   if (!done?.touched.some((regulator) => regulator >= 0)) return networks;
   const differential = differentialNetwork(columns, genes, done.touched, done.isKnockout);
   const seen = new Set(done.touched);
-  return networks.set('differential expression', differential).set('the same, co-expression elsewhere', filledUp(differential, pearson, genes.regulators.map((_, r) => seen.has(r))));
+  return networks.set('differential expression', differential).set(
+    'the same, co-expression elsewhere',
+    filledUp(
+      differential,
+      pearson,
+      genes.regulators.map((_, r) => seen.has(r)),
+    ),
+  );
 }
 
 function selectCells(batch: CellBatch, wanted: ReadonlySet<number>): CellBatch {
@@ -157,17 +217,34 @@ function selectCells(batch: CellBatch, wanted: ReadonlySet<number>): CellBatch {
     kept.forEach((b, i) => out.set(data.subarray(b * L, (b + 1) * L), i * L));
     return out;
   };
-  return { ...batch, numCells: kept.length, geneIds: take(batch.geneIds, (n) => new Int32Array(n)), values: take(batch.values, (n) => new Float32Array(n)), numGenes: Int32Array.from(kept, (b) => batch.numGenes[b]!), cellIndex: Int32Array.from(kept, (b) => batch.cellIndex[b]!) };
+  return {
+    ...batch,
+    numCells: kept.length,
+    geneIds: take(batch.geneIds, (n) => new Int32Array(n)),
+    values: take(batch.values, (n) => new Float32Array(n)),
+    numGenes: Int32Array.from(kept, (b) => batch.numGenes[b]!),
+    cellIndex: Int32Array.from(kept, (b) => batch.cellIndex[b]!),
+  };
 }
 
 /** Vocabulary ids of genes shown in at least so many cells, ascending. */
 function expressedIds(batches: readonly CellBatch[], minCells: number): number[] {
   const counts = new Map<number, number>();
-  for (const { numCells, seqLen, numGenes, geneIds } of batches) for (let b = 0; b < numCells; b++) for (let l = b * seqLen; l < b * seqLen + numGenes[b]!; l++) counts.set(geneIds[l]!, (counts.get(geneIds[l]!) ?? 0) + 1);
-  return [...counts].filter(([, n]) => n >= minCells).map(([id]) => id).sort((a, b) => a - b);
+  for (const { numCells, seqLen, numGenes, geneIds } of batches)
+    for (let b = 0; b < numCells; b++) for (let l = b * seqLen; l < b * seqLen + numGenes[b]!; l++) counts.set(geneIds[l]!, (counts.get(geneIds[l]!) ?? 0) + 1);
+  return [...counts]
+    .filter(([, n]) => n >= minCells)
+    .map(([id]) => id)
+    .sort((a, b) => a - b);
 }
 
-async function tracked<T>(progress: Progress | undefined, title: string, total: number, unit: string, work: (done: (n: number) => void) => Promise<T>): Promise<T> {
+async function tracked<T>(
+  progress: Progress | undefined,
+  title: string,
+  total: number,
+  unit: string,
+  work: (done: (n: number) => void) => Promise<T>,
+): Promise<T> {
   const bar = progress?.start(title, total, unit);
   try {
     const result = await work((n) => bar?.update(n));

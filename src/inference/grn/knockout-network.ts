@@ -41,7 +41,13 @@ const MAX_VARIANTS = 32;
  * is there.) Then each regulator in sight is set one standard deviation below its mean, one above, and hidden, and what changes in E is the edge:
  * conditional on all other visible genes, which correlation is not.
  */
-export async function knockoutNetwork(checkpoint: Checkpoint, executor: Executor, genes: NetworkGenes, cells: CellPass, options: KnockoutOptions): Promise<KnockoutNetwork> {
+export async function knockoutNetwork(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  genes: NetworkGenes,
+  cells: CellPass,
+  options: KnockoutOptions,
+): Promise<KnockoutNetwork> {
   const { modelConfig, vocabulary, preprocessing } = checkpoint;
   const L = preprocessing.maxGenes;
   const H = Math.ceil(L / 2);
@@ -49,14 +55,22 @@ export async function knockoutNetwork(checkpoint: Checkpoint, executor: Executor
   const G = genes.genes.length;
   const levels = await regulatorLevels(genes, cells);
   const variables = await executor.createVariables(checkpoint.parameters);
-  const program = executor.compile((state, inputs) => {
-    const given = { geneIds: inputs['geneIds'] as tf.Tensor2D, values: inputs['values'] as tf.Tensor2D, isReplaced: inputs['isReplaced'] as tf.Tensor2D, isSummarised: inputs['isSummarised'] as tf.Tensor2D };
-    const rows = slotStates(state, given, inputs['slots'] as tf.Tensor1D, modelConfig, vocabulary); // [B · H, D]
-    const probabilities = tf.reshape(tf.softmax(geneLogits(state, rows)), [B, H, vocabulary.size]);
-    const values = tf.mul(tf.reshape(predictedValues(state, rows), [B, 1, H]), tf.expandDims(inputs['isAsked']!, 1));
-    const expected = tf.reshape(tf.matMul(values, probabilities), [B, vocabulary.size]);
-    return { outputs: { expected: tf.gather(expected, inputs['wanted'] as tf.Tensor1D, 1) } }; // [B, G]
-  }, { variables, name: 'grn/knockout' });
+  const program = executor.compile(
+    (state, inputs) => {
+      const given = {
+        geneIds: inputs['geneIds'] as tf.Tensor2D,
+        values: inputs['values'] as tf.Tensor2D,
+        isReplaced: inputs['isReplaced'] as tf.Tensor2D,
+        isSummarised: inputs['isSummarised'] as tf.Tensor2D,
+      };
+      const rows = slotStates(state, given, inputs['slots'] as tf.Tensor1D, modelConfig, vocabulary); // [B · H, D]
+      const probabilities = tf.reshape(tf.softmax(geneLogits(state, rows)), [B, H, vocabulary.size]);
+      const values = tf.mul(tf.reshape(predictedValues(state, rows), [B, 1, H]), tf.expandDims(inputs['isAsked']!, 1));
+      const expected = tf.reshape(tf.matMul(values, probabilities), [B, vocabulary.size]);
+      return { outputs: { expected: tf.gather(expected, inputs['wanted'] as tf.Tensor1D, 1) } }; // [B, G]
+    },
+    { variables, name: 'grn/knockout' },
+  );
   const dosage = new PairSums(genes.regulators.length, G);
   const removal = new PairSums(genes.regulators.length, G);
   try {
@@ -86,7 +100,11 @@ export async function knockoutNetwork(checkpoint: Checkpoint, executor: Executor
       const regulators = Array.from(cell.geneIds.keys()).filter((slot) => !isHidden.has(slot) && genes.regulatorAt(cell.geneIds[slot]!) >= 0);
       const variants = regulators.flatMap((slot): Variant[] => {
         const { low, high } = levels[genes.regulatorAt(cell.geneIds[slot]!)]!;
-        return [{ kind: 'set', slot, value: low }, { kind: 'set', slot, value: high }, { kind: 'hide', slot }];
+        return [
+          { kind: 'set', slot, value: low },
+          { kind: 'set', slot, value: high },
+          { kind: 'hide', slot },
+        ];
       });
       const [base, ...changed] = await predict(cell, hidden, [{ kind: 'none' }, ...variants]);
       regulators.forEach((slot, i) => {
@@ -127,8 +145,20 @@ export async function knockoutNetwork(checkpoint: Checkpoint, executor: Executor
         if (variant.kind === 'set') values[b * L + variant.slot] = variant.value;
         if (variant.kind === 'hide') hide(variant.slot);
       }
-      const tensor = (data: Float32Array | Int32Array, ...shape: number[]) => ({ dtype: data instanceof Int32Array ? ('int32' as const) : ('float32' as const), shape, data });
-      const { expected } = await program.run({ geneIds: tensor(geneIds, B, L), values: tensor(values, B, L), isReplaced: tensor(isReplaced, B, L), isSummarised: tensor(isSummarised, B, L), slots: tensor(slots, B * H), isAsked: tensor(isAsked, B, H), wanted: tensor(genes.ids, G) });
+      const tensor = (data: Float32Array | Int32Array, ...shape: number[]) => ({
+        dtype: data instanceof Int32Array ? ('int32' as const) : ('float32' as const),
+        shape,
+        data,
+      });
+      const { expected } = await program.run({
+        geneIds: tensor(geneIds, B, L),
+        values: tensor(values, B, L),
+        isReplaced: tensor(isReplaced, B, L),
+        isSummarised: tensor(isSummarised, B, L),
+        slots: tensor(slots, B * H),
+        isAsked: tensor(isAsked, B, H),
+        wanted: tensor(genes.ids, G),
+      });
       for (let b = 0; b < B && start + b < variants.length; b++) out.push((expected!.data as Float32Array).slice(b * G, (b + 1) * G));
     }
     return out;
@@ -140,7 +170,8 @@ interface Cell {
   readonly values: Float32Array;
 }
 
-type Variant = { readonly kind: 'none' } | { readonly kind: 'set'; readonly slot: number; readonly value: number } | { readonly kind: 'hide'; readonly slot: number };
+type Variant =
+  { readonly kind: 'none' } | { readonly kind: 'set'; readonly slot: number; readonly value: number } | { readonly kind: 'hide'; readonly slot: number };
 
 function readCell({ seqLen, numGenes, geneIds, values }: CellBatch, b: number): Cell {
   const [start, end] = [b * seqLen, b * seqLen + numGenes[b]!];

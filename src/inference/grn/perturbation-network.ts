@@ -42,11 +42,22 @@ export interface PerturbationNetwork {
  * @param cosines [R, G] of gene vectors
  * @throws DataError when none of the cells is a control cell
  */
-export async function perturbationNetwork(checkpoint: Checkpoint, executor: Executor, genes: NetworkGenes, cosines: Float64Array, file: CellFile, cells: FileCells, options: PerturbationNetworkOptions): Promise<PerturbationNetwork> {
+export async function perturbationNetwork(
+  checkpoint: Checkpoint,
+  executor: Executor,
+  genes: NetworkGenes,
+  cosines: Float64Array,
+  file: CellFile,
+  cells: FileCells,
+  options: PerturbationNetworkOptions,
+): Promise<PerturbationNetwork> {
   const predictor = await createPredictor(executor, checkpoint, { batchSize: options.batchSize });
   try {
     const { info, panel } = predictor;
-    const controls = evenlySpaced(controlCells(cells, file, predictor, { ...options, perturbationKey: perturbationKeyOf(file, info, options) }).cells, options.maxCells);
+    const controls = evenlySpaced(
+      controlCells(cells, file, predictor, { ...options, perturbationKey: perturbationKeyOf(file, info, options) }).cells,
+      options.maxCells,
+    );
     const G = genes.genes.length;
     const weights = new Float64Array(genes.regulators.length * G);
     const sign = info.direction === 'knockout' ? -1 : 1;
@@ -58,10 +69,12 @@ export async function perturbationNetwork(checkpoint: Checkpoint, executor: Exec
         const { changes } = await predictor.predict(controls, { name, parts: [name], geneIds: [genes.ids[regulator]!], direction: info.direction });
         genes.ids.forEach((id, gene) => {
           const position = panel.at[id]!;
-          if (position >= 0 && gene !== regulator) weights[r * G + gene] = (sign * changes.reduce((sum, change) => sum + change[position]!, 0)) / changes.length;
+          if (position >= 0 && gene !== regulator)
+            weights[r * G + gene] = (sign * changes.reduce((sum, change) => sum + change[position]!, 0)) / changes.length;
         });
       }
-      if (options.signal?.aborted) throw new InterruptedError({ file: file.path, found: 'interrupted while regulators were perturbed', hint: 'nothing was written' });
+      if (options.signal?.aborted)
+        throw new InterruptedError({ file: file.path, found: 'interrupted while regulators were perturbed', hint: 'nothing was written' });
       options.onRegulators?.(r + 1);
     }
     return { weights: filledUp(weights, cosines, isTrained), numTrained: isTrained.filter(Boolean).length };
@@ -71,7 +84,13 @@ export async function perturbationNetwork(checkpoint: Checkpoint, executor: Exec
 }
 
 /** What was done to each cell of a file that says it: index of the one regulator perturbed, -1 = control, -2 = anything else; undefined where the file does not say. */
-export function touchedRegulators(checkpoint: Checkpoint, file: CellFile, { cells }: FileCells, genes: NetworkGenes, options: ControlCellOptions): { touched: Int32Array; isKnockout: boolean } | undefined {
+export function touchedRegulators(
+  checkpoint: Checkpoint,
+  file: CellFile,
+  { cells }: FileCells,
+  genes: NetworkGenes,
+  options: ControlCellOptions,
+): { touched: Int32Array; isKnockout: boolean } | undefined {
   const { info } = readPerturbationHead(checkpoint);
   const key = perturbationKeyOf(file, info, options);
   if (key === undefined) return undefined;

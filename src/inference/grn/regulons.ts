@@ -16,7 +16,9 @@ export function networkEdges(weights: Float64Array, genes: NetworkGenes, maxEdge
   const G = genes.genes.length;
   const order = Array.from(weights.keys()).filter((at) => weights[at] !== 0 && genes.regulators[Math.floor(at / G)] !== at % G);
   order.sort((a, b) => Math.abs(weights[b]!) - Math.abs(weights[a]!) || a - b);
-  return order.slice(0, maxEdges).map((at) => ({ regulator: genes.genes[genes.regulators[Math.floor(at / G)]!]!, target: genes.genes[at % G]!, weight: weights[at]! }));
+  return order
+    .slice(0, maxEdges)
+    .map((at) => ({ regulator: genes.genes[genes.regulators[Math.floor(at / G)]!]!, target: genes.genes[at % G]!, weight: weights[at]! }));
 }
 
 /** The strength of one network with the sign of another, [R, G]; strengths below zero are no edge. */

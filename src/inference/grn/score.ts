@@ -1,6 +1,16 @@
 // R regulators, G genes
 import { spearman } from '../../metrics/correlation.js';
-import { edgeScores, networkScores, pairUniverse, randomNetworkScores, signedScores, type Edge, type NetworkScores, type PairUniverse, type SignedScores } from '../../metrics/gene-network.js';
+import {
+  edgeScores,
+  networkScores,
+  pairUniverse,
+  randomNetworkScores,
+  signedScores,
+  type Edge,
+  type NetworkScores,
+  type PairUniverse,
+  type SignedScores,
+} from '../../metrics/gene-network.js';
 import { Rng } from '../../rng.js';
 import { meanOfScaled } from './attention-network.js';
 import type { NetworkGenes } from './genes.js';
@@ -23,7 +33,12 @@ export interface NetworkComparison {
 }
 
 /** Every network against the true edges, beside simple ones and chance. @param truth sign in weight where known */
-export function scoreNetworks(networks: readonly InferredNetworks[], truth: readonly Edge[], regulators: readonly string[] | undefined, seed: number): NetworkComparison {
+export function scoreNetworks(
+  networks: readonly InferredNetworks[],
+  truth: readonly Edge[],
+  regulators: readonly string[] | undefined,
+  seed: number,
+): NetworkComparison {
   const [{ genes, baselines, attention }] = networks as [InferredNetworks];
   const universe = pairUniverse(truth, regulators);
   const hasSigns = truth.some(({ weight = 0 }) => weight !== 0);
@@ -41,7 +56,9 @@ export function scoreNetworks(networks: readonly InferredNetworks[], truth: read
   return {
     methods: [
       ...methods.map((method) => score(method, edgeWeights(method, combine(networks, method)), method !== 'attention')),
-      ...(attention ? [score('attention, uncorrected', edgeWeights('attention', meanOfScaled(networks.map(({ uncorrected }) => uncorrected!.mean))), false)] : []),
+      ...(attention
+        ? [score('attention, uncorrected', edgeWeights('attention', meanOfScaled(networks.map(({ uncorrected }) => uncorrected!.mean))), false)]
+        : []),
       ...[...baselines].map(([name, weights]) => score(name, weights, true)),
       { name: 'random', scores: chance, reversed: chance },
       ...(attention?.heads ?? []).map(({ layer, head, weights }) => score(`layer ${layer + 1}, head ${head + 1}`, edgeWeights('attention', weights), false)),
@@ -75,5 +92,6 @@ function edgeWeights(method: NetworkMethod, weights: Float64Array): Float64Array
 
 function* edges(weights: Float64Array, { genes, regulators }: NetworkGenes): Generator<Edge> {
   const G = genes.length;
-  for (let at = 0; at < weights.length; at++) if (weights[at] !== 0) yield { regulator: genes[regulators[Math.floor(at / G)]!]!, target: genes[at % G]!, weight: weights[at]! };
+  for (let at = 0; at < weights.length; at++)
+    if (weights[at] !== 0) yield { regulator: genes[regulators[Math.floor(at / G)]!]!, target: genes[at % G]!, weight: weights[at]! };
 }

@@ -16,7 +16,11 @@ const RIDGE = 1;
  * little. A target that regulates, too, is not among its own regulators: W_rs / (1 - W_ss) is W without s.
  * @returns [R, G], above 0 where both genes rise together, 0 of a regulator and itself
  */
-export function vectorNetwork({ parameters, modelConfig }: Pick<Checkpoint, 'parameters' | 'modelConfig'>, { genes, ids, regulators }: NetworkGenes, kind: 'cosine' | 'conditional'): Float64Array {
+export function vectorNetwork(
+  { parameters, modelConfig }: Pick<Checkpoint, 'parameters' | 'modelConfig'>,
+  { genes, ids, regulators }: NetworkGenes,
+  kind: 'cosine' | 'conditional',
+): Float64Array {
   const D = modelConfig.hiddenDim;
   const table = parameters['gene_embedding.weight']!.data;
   const G = genes.length;
@@ -24,7 +28,10 @@ export function vectorNetwork({ parameters, modelConfig }: Pick<Checkpoint, 'par
   ids.forEach((id, gene) => {
     const row = Array.from(table.subarray(id * D, (id + 1) * D));
     const length = Math.hypot(...row) || 1;
-    unit.setRow(gene, row.map((x) => x / length));
+    unit.setRow(
+      gene,
+      row.map((x) => x / length),
+    );
   });
   const own = new Matrix(regulators.map((gene) => unit.getRow(gene)));
   const weighted = kind === 'cosine' ? own : solve(Matrix.add(own.transpose().mmul(own), Matrix.eye(D, D).mul(RIDGE)), own.transpose()).transpose(); // [R, D]

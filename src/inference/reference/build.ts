@@ -38,9 +38,14 @@ const DEFAULT_THRESHOLD = 0.01;
  * file is read in blocks; memory holds the embeddings, n × D numbers, about twice.
  * @throws DataError when there is no such column or fewer labelled cells than vote; OutputError when the folder cannot be written
  */
-export async function buildReference(model: ScDiVa, { input, labelKey, out, version }: { readonly input: string; readonly labelKey: string; readonly out: string; readonly version: string }, options: BuildReferenceOptions = {}): Promise<BuiltReference> {
+export async function buildReference(
+  model: ScDiVa,
+  { input, labelKey, out, version }: { readonly input: string; readonly labelKey: string; readonly out: string; readonly version: string },
+  options: BuildReferenceOptions = {},
+): Promise<BuiltReference> {
   const { numNeighbours = DEFAULT_NEIGHBOURS, threshold = DEFAULT_THRESHOLD, ...reading } = options;
-  if (!(Number.isInteger(numNeighbours) && numNeighbours > 0)) throw new ConfigError({ key: 'neighbours', found: String(numNeighbours), expected: 'a whole number above 0' });
+  if (!(Number.isInteger(numNeighbours) && numNeighbours > 0))
+    throw new ConfigError({ key: 'neighbours', found: String(numNeighbours), expected: 'a whole number above 0' });
   if (!(threshold >= 0 && threshold < 1)) throw new ConfigError({ key: 'threshold', found: String(threshold), expected: 'a number from 0 to below 1' });
   const cells = await openCellFile(input);
   let encoded: Awaited<ReturnType<ScDiVa['encode']>>;
@@ -53,7 +58,13 @@ export async function buildReference(model: ScDiVa, { input, labelKey, out, vers
   }
   const isEmpty = new Set(encoded.emptyRows);
   const rows = [...names.keys()].filter((row) => names[row] !== null && !isEmpty.has(row));
-  if (rows.length <= numNeighbours) throw new DataError({ file: input, key: `obs['${labelKey}']`, found: `${rows.length} labelled cells`, expected: `more than the ${numNeighbours} that vote` });
+  if (rows.length <= numNeighbours)
+    throw new DataError({
+      file: input,
+      key: `obs['${labelKey}']`,
+      found: `${rows.length} labelled cells`,
+      expected: `more than the ${numNeighbours} that vote`,
+    });
   const classes = [...new Set(rows.map((row) => names[row]!))].sort();
   const codeOf = new Map(classes.map((name, code) => [name, code]));
   const labels = Int32Array.from(rows, (row) => codeOf.get(names[row]!)!);
@@ -98,7 +109,10 @@ async function write(out: string, content: Omit<ReferenceManifest, 'format' | 'f
     index.save(file(REFERENCE_FILES.neighbours));
     await writeSafetensors(file(REFERENCE_FILES.labels), { labels: { dtype: 'int32', shape: [labels.length], data: labels } });
     const facts = async (name: string) => ({ sizeBytes: (await stat(file(name))).size, sha256: await sha256File(file(name)) });
-    manifest = newManifest({ ...content, files: { [REFERENCE_FILES.neighbours]: await facts(REFERENCE_FILES.neighbours), [REFERENCE_FILES.labels]: await facts(REFERENCE_FILES.labels) } });
+    manifest = newManifest({
+      ...content,
+      files: { [REFERENCE_FILES.neighbours]: await facts(REFERENCE_FILES.neighbours), [REFERENCE_FILES.labels]: await facts(REFERENCE_FILES.labels) },
+    });
     await writeFile(file(REFERENCE_FILES.manifest), `${JSON.stringify(manifest, null, 1)}\n`);
   });
   return manifest;

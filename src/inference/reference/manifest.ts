@@ -43,7 +43,12 @@ export function newManifest(content: Omit<ReferenceManifest, 'format'>): Referen
 export async function readManifest(folder: string): Promise<ReferenceManifest> {
   const file = join(folder, REFERENCE_FILES.manifest);
   const text = await readText(file).catch((cause: NodeJS.ErrnoException) => {
-    throw new DataError({ file, found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`, expected: 'a folder that scdiva reference build has written', cause });
+    throw new DataError({
+      file,
+      found: cause.code === 'ENOENT' ? 'no such file' : `cannot be read (${cause.code})`,
+      expected: 'a folder that scdiva reference build has written',
+      cause,
+    });
   });
   let raw: unknown;
   try {
@@ -54,7 +59,12 @@ export async function readManifest(folder: string): Promise<ReferenceManifest> {
   const parsed = ReferenceManifest.safeParse(raw);
   if (!parsed.success) {
     const issue = parsed.error.issues[0]!;
-    throw new DataError({ file, key: issue.path.join('.') || undefined, found: issue.message, hint: 'the file is damaged or of another version: build the reference again' });
+    throw new DataError({
+      file,
+      key: issue.path.join('.') || undefined,
+      found: issue.message,
+      hint: 'the file is damaged or of another version: build the reference again',
+    });
   }
   return parsed.data;
 }
@@ -66,7 +76,13 @@ export async function checkFiles(folder: string, { files }: ReferenceManifest): 
     const found = await sha256File(file).catch((cause: unknown) => {
       throw new DataError({ file, found: 'no such file', hint: 'build the reference again', cause });
     });
-    if (found !== sha256) throw new DataError({ file, found: 'other bytes than were written', expected: `sha256 ${sha256}`, hint: 'it is damaged: copy it or build the reference again' });
+    if (found !== sha256)
+      throw new DataError({
+        file,
+        found: 'other bytes than were written',
+        expected: `sha256 ${sha256}`,
+        hint: 'it is damaged: copy it or build the reference again',
+      });
   }
 }
 

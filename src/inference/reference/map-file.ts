@@ -15,7 +15,13 @@ export interface MapFileOptions extends ReadOptions {
  * The input with obs['scdiva_cell_type'], obs['scdiva_confidence'], obs['scdiva_agreement'], obs['scdiva_distance'], obsm['X_scdiva'] and
  * uns['scdiva'] added: labels as `annotateFile` writes them, carried over from a reference.
  */
-export async function mapFile(model: ScDiVa, reference: Reference, job: FileJob, provenance: Provenance, { threshold, ...reading }: MapFileOptions = {}): Promise<AnnotationReport> {
+export async function mapFile(
+  model: ScDiVa,
+  reference: Reference,
+  job: FileJob,
+  provenance: Provenance,
+  { threshold, ...reading }: MapFileOptions = {},
+): Promise<AnnotationReport> {
   await checkOutput(job);
   const cells = await openCellFile(job.input);
   let encoded: Awaited<ReturnType<ScDiVa['encode']>>;
@@ -30,7 +36,12 @@ export async function mapFile(model: ScDiVa, reference: Reference, job: FileJob,
   const { labelKey, source, numCells, numNeighbours } = reference.manifest;
   const { notes } = await writeAnnotatedH5ad({
     ...job,
-    obs: { scdiva_cell_type: column, scdiva_confidence: numbers(mapped.confidence), scdiva_agreement: numbers(mapped.agreement), scdiva_distance: numbers(mapped.distance) },
+    obs: {
+      scdiva_cell_type: column,
+      scdiva_confidence: numbers(mapped.confidence),
+      scdiva_agreement: numbers(mapped.agreement),
+      scdiva_distance: numbers(mapped.distance),
+    },
     obsm: embeddingMatrix(encoded),
     uns: {
       scdiva: {

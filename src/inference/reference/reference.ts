@@ -31,7 +31,12 @@ const BLOCK_ROWS = 4096;
 
 /** A labelled atlas in the space of one model, open for mapping. */
 export class Reference {
-  private constructor(readonly folder: string, readonly manifest: ReferenceManifest, private readonly index: NeighbourIndex, private readonly labels: Int32Array) {}
+  private constructor(
+    readonly folder: string,
+    readonly manifest: ReferenceManifest,
+    private readonly index: NeighbourIndex,
+    private readonly labels: Int32Array,
+  ) {}
 
   /**
    * Opens a folder that `buildReference` wrote. The index stays on disk and is read as it is searched.
@@ -41,7 +46,12 @@ export class Reference {
     const manifest = await readManifest(folder);
     const { embeddingDim, numCells, numNeighbours, classes } = manifest;
     if (manifest.model.fingerprint !== (await embeddingFingerprint(model.checkpoint)))
-      throw new CheckpointError({ file: folder, found: `was built with another model ('${manifest.model.name}', ${manifest.model.fingerprint.slice(0, 12)}…) than ${model.checkpoint.folder}`, expected: 'the model whose space it lies in', hint: 'name that --checkpoint, or build the reference again with this one' });
+      throw new CheckpointError({
+        file: folder,
+        found: `was built with another model ('${manifest.model.name}', ${manifest.model.fingerprint.slice(0, 12)}…) than ${model.checkpoint.folder}`,
+        expected: 'the model whose space it lies in',
+        hint: 'name that --checkpoint, or build the reference again with this one',
+      });
     await checkFiles(folder, manifest);
     const index = NeighbourIndex.view(join(folder, REFERENCE_FILES.neighbours), embeddingDim, { k: numNeighbours });
     const { labels } = await readSafetensors(join(folder, REFERENCE_FILES.labels));

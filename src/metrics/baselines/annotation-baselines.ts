@@ -45,7 +45,12 @@ export function annotationBaselines({ train, trainLabels, test, numClasses, rng 
   const regression = fitLogisticRegression(trainPoints, trainLabels, numClasses);
   return [
     result('majorityClass', 'most frequent class', majorityProbabilities(trainLabels, test.numRows, numClasses), numClasses),
-    result('nearestNeighbours', `${NUM_NEIGHBOURS} nearest neighbours on ${pca.components.length} PCs`, nearestNeighbourProbabilities(trainPoints, trainLabels, testPoints, numClasses, NUM_NEIGHBOURS), numClasses),
+    result(
+      'nearestNeighbours',
+      `${NUM_NEIGHBOURS} nearest neighbours on ${pca.components.length} PCs`,
+      nearestNeighbourProbabilities(trainPoints, trainLabels, testPoints, numClasses, NUM_NEIGHBOURS),
+      numClasses,
+    ),
     result('logisticRegression', `logistic regression on ${pca.components.length} PCs`, logisticProbabilities(regression, testPoints), numClasses),
   ];
 }

@@ -24,9 +24,10 @@ function denseColumns(x: SparseMatrix, genes: ArrayLike<number>): Float64Array[]
   const columns = Array.from({ length: genes.length }, () => new Float64Array(x.numRows));
   const at = new Map<number, Float64Array>();
   for (let i = 0; i < genes.length; i++) at.set(genes[i]!, columns[i]!);
-  for (let row = 0; row < x.numRows; row++) for (let k = x.indptr[row]!; k < x.indptr[row + 1]!; k++) {
-    const column = at.get(x.indices[k]!);
-    if (column) column[row] = x.values[k]!;
-  }
+  for (let row = 0; row < x.numRows; row++)
+    for (let k = x.indptr[row]!; k < x.indptr[row + 1]!; k++) {
+      const column = at.get(x.indices[k]!);
+      if (column) column[row] = x.values[k]!;
+    }
   return columns;
 }

@@ -100,7 +100,9 @@ export function harmony(points: Points, techBatches: ArrayLike<number>, rng: Rng
         const share = memberships[i * K + k]!;
         if (share <= 0) continue;
         const at = k * B + techBatches[i]!;
-        sum += share * (2 * (1 - rowDot(unit, i, centres, k, d)) + softness * Math.log(share) + softness * diversity * Math.log((observed[at]! + 1) / (expected[at]! + 1)));
+        sum +=
+          share *
+          (2 * (1 - rowDot(unit, i, centres, k, d)) + softness * Math.log(share) + softness * diversity * Math.log((observed[at]! + 1) / (expected[at]! + 1)));
       }
     }
     return sum;
@@ -111,7 +113,17 @@ export function harmony(points: Points, techBatches: ArrayLike<number>, rng: Rng
  * Takes each cluster's batch shifts out. The ridge regression of a cluster (an intercept, not ridged, and a shift for every batch) has a closed form:
  * its normal equations meet in the intercept alone.
  */
-function withoutShifts(original: Float64Array, memberships: Float64Array, techBatches: ArrayLike<number>, observed: Float64Array, n: number, d: number, K: number, B: number, ridge: number): Float64Array {
+function withoutShifts(
+  original: Float64Array,
+  memberships: Float64Array,
+  techBatches: ArrayLike<number>,
+  observed: Float64Array,
+  n: number,
+  d: number,
+  K: number,
+  B: number,
+  ridge: number,
+): Float64Array {
   const out = original.slice();
   const sums = new Float64Array(B * d);
   for (let k = 0; k < K; k++) {

@@ -58,7 +58,10 @@ function tridiagonalEigen(diagonal: readonly number[], offDiagonal: readonly num
   diagonal.forEach((v, i) => t.set(i, i, v));
   offDiagonal.forEach((v, i) => t.set(i, i + 1, v).set(i + 1, i, v));
   const { realEigenvalues: values, eigenvectorMatrix } = new EigenvalueDecomposition(t, { assumeSymmetric: true });
-  const order = values.map((_, i) => i).sort((a, b) => values[b]! - values[a]!).slice(0, numPairs);
+  const order = values
+    .map((_, i) => i)
+    .sort((a, b) => values[b]! - values[a]!)
+    .slice(0, numPairs);
   return { values: order.map((i) => values[i]!), rotations: order.map((i) => eigenvectorMatrix.getColumn(i)) };
 }
 

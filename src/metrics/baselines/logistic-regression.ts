@@ -17,7 +17,12 @@ export interface LogisticRegression {
  * @param labels class code of every row
  * @param inverseRegularisation scikit-learn's C; default 1
  */
-export function fitLogisticRegression(x: DenseMatrix, labels: ArrayLike<number>, numClasses: number, { inverseRegularisation = 1, tolerance = 1e-4, maxIterations = 1000 } = {}): LogisticRegression {
+export function fitLogisticRegression(
+  x: DenseMatrix,
+  labels: ArrayLike<number>,
+  numClasses: number,
+  { inverseRegularisation = 1, tolerance = 1e-4, maxIterations = 1000 } = {},
+): LogisticRegression {
   const { numRows: n, numColumns: K, data } = x;
   const width = K + 1; // each class: K weights, then its intercept
   const logits = new Float64Array(numClasses);

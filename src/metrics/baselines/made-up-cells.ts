@@ -22,27 +22,35 @@ export function gaussianCells(x: SparseMatrix, labels: Int32Array, numComponents
   const { data } = applyPca(pca, x);
   const means = new Map<Int32Array, Float64Array>();
   const noise = rng.fork('noise');
-  return sparseRows(x.numColumns, drawClasses(labels, numCells, rng.fork('classes')).map((own) => {
-    let mean = means.get(own);
-    if (!mean) means.set(own, (mean = Float64Array.from({ length: K }, (_, k) => own.reduce((sum, row) => sum + data[row * K + k]!, 0) / own.length)));
-    // Σ w_i (x_i - mean) / √(n - 1) with normal w is a draw from the sample covariance itself, of whatever rank.
-    const point = mean.slice();
-    const scale = own.length > 1 ? 1 / Math.sqrt(own.length - 1) : 0;
-    for (const row of own) {
-      const weight = scale * noise.normal();
-      for (let k = 0; k < K; k++) point[k]! += weight * (data[row * K + k]! - mean[k]!);
-    }
-    const levels = pca.means.slice();
-    pca.components.forEach((component, k) => component.forEach((loading, g) => (levels[g]! += point[k]! * loading)));
-    return levels;
-  }));
+  return sparseRows(
+    x.numColumns,
+    drawClasses(labels, numCells, rng.fork('classes')).map((own) => {
+      let mean = means.get(own);
+      if (!mean) means.set(own, (mean = Float64Array.from({ length: K }, (_, k) => own.reduce((sum, row) => sum + data[row * K + k]!, 0) / own.length)));
+      // Σ w_i (x_i - mean) / √(n - 1) with normal w is a draw from the sample covariance itself, of whatever rank.
+      const point = mean.slice();
+      const scale = own.length > 1 ? 1 / Math.sqrt(own.length - 1) : 0;
+      for (const row of own) {
+        const weight = scale * noise.normal();
+        for (let k = 0; k < K; k++) point[k]! += weight * (data[row * K + k]! - mean[k]!);
+      }
+      const levels = pca.means.slice();
+      pca.components.forEach((component, k) => component.forEach((loading, g) => (levels[g]! += point[k]! * loading)));
+      return levels;
+    }),
+  );
 }
 
 /** Every gene by itself: its value in a cell of the class drawn anew for each gene. Right in all that concerns single genes, and in nothing between them. */
 export function shuffledCells(x: SparseMatrix, labels: Int32Array, numCells: number, rng: Rng): SparseMatrix {
   const draws = rng.fork('genes');
   const rows = Array.from({ length: x.numRows }, (_, row) => denseRow(x, row));
-  return sparseRows(x.numColumns, drawClasses(labels, numCells, rng.fork('classes')).map((own) => Float64Array.from({ length: x.numColumns }, (_, g) => rows[own[draws.int(own.length)]!]![g]!)));
+  return sparseRows(
+    x.numColumns,
+    drawClasses(labels, numCells, rng.fork('classes')).map((own) =>
+      Float64Array.from({ length: x.numColumns }, (_, g) => rows[own[draws.int(own.length)]!]![g]!),
+    ),
+  );
 }
 
 /** Real training cells as if they had been made: what no maker of cells can be asked to beat. */

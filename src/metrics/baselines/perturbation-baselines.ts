@@ -35,7 +35,10 @@ export function additiveBaseline(perturbation: string, { control, trained, separ
 
 /** Parts of a combination, the control's own name in it (as in `GENE+ctrl`) left out. */
 export function partsOf(perturbation: string, separator = '+', controlNames: readonly string[] = ['ctrl', 'control']): string[] {
-  return perturbation.split(separator).map((part) => part.trim()).filter((part) => part !== '' && !controlNames.includes(part));
+  return perturbation
+    .split(separator)
+    .map((part) => part.trim())
+    .filter((part) => part !== '' && !controlNames.includes(part));
 }
 
 /** The linear model, fitted once for all perturbations asked of it. */

@@ -42,7 +42,11 @@ export function proteinBaselines({ train, validation, test, trainProteins, valid
   const K = pca.components.length;
   return [
     { name: 'mean', title: 'mean of training cells', predicted: Float64Array.from({ length: test.numRows * P }, (_, i) => means[i % P]!) },
-    { name: 'nearestNeighbours', title: `${NUM_NEIGHBOURS} nearest neighbours on ${K} PCs`, predicted: neighbourMeans(trainPoints, trainProteins, testPoints, P) },
+    {
+      name: 'nearestNeighbours',
+      title: `${NUM_NEIGHBOURS} nearest neighbours on ${K} PCs`,
+      predicted: neighbourMeans(trainPoints, trainProteins, testPoints, P),
+    },
     { name: 'ridge', title: `ridge regression on ${K} PCs (penalty ${PENALTIES[best]})`, predicted: applyRidge(fits[best]!, testPoints, means) },
   ];
 }

@@ -12,11 +12,20 @@ export function removeParts(v: Float64Array, basis: readonly Float64Array[]): vo
   const n = v.length;
   const numInFours = basis.length - (basis.length % 4);
   for (let j = 0; j < numInFours; j += 4) {
-    const a = basis[j]!, b = basis[j + 1]!, c = basis[j + 2]!, d = basis[j + 3]!;
-    let pa = 0, pb = 0, pc = 0, pd = 0;
+    const a = basis[j]!,
+      b = basis[j + 1]!,
+      c = basis[j + 2]!,
+      d = basis[j + 3]!;
+    let pa = 0,
+      pb = 0,
+      pc = 0,
+      pd = 0;
     for (let i = 0; i < n; i++) {
       const x = v[i]!;
-      pa += x * a[i]!; pb += x * b[i]!; pc += x * c[i]!; pd += x * d[i]!;
+      pa += x * a[i]!;
+      pb += x * b[i]!;
+      pc += x * c[i]!;
+      pd += x * d[i]!;
     }
     for (let i = 0; i < n; i++) v[i]! -= pa * a[i]! + pb * b[i]! + (pc * c[i]! + pd * d[i]!);
   }

@@ -19,7 +19,13 @@ export function diffusionMap(graph: CellGraph, numComponents: number, rng: Rng, 
   const transitions = symmetricTransitions(graph);
   const apply = (v: Float64Array): Float64Array => times(graph, transitions, v);
   // The square has the same vectors and no negative eigenvalues; the values themselves follow from the vectors.
-  const { vectors } = leadingEigenpairs((v) => apply(apply(v)), n, Math.min(numComponents, n - 1), rng, tolerance === undefined ? {} : { tolerance, maxSteps: n });
+  const { vectors } = leadingEigenpairs(
+    (v) => apply(apply(v)),
+    n,
+    Math.min(numComponents, n - 1),
+    rng,
+    tolerance === undefined ? {} : { tolerance, maxSteps: n },
+  );
   const d = vectors.length;
   const data = new Float64Array(n * d);
   vectors.forEach((vector, j) => {

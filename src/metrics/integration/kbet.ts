@@ -48,7 +48,13 @@ export function kbetAcceptance({ numCells, k, indices }: Neighbours, batches: Ar
  * @param graph symmetric connectivities of all cells
  * @returns mean acceptance over labels, 0 … 1, higher is better mixed; NaN when no label can be tested
  */
-export async function kbetPerLabel(graph: CellGraph, batches: ArrayLike<number>, labels: ArrayLike<number>, rng: Rng, options: KbetOptions = {}): Promise<number> {
+export async function kbetPerLabel(
+  graph: CellGraph,
+  batches: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  rng: Rng,
+  options: KbetOptions = {},
+): Promise<number> {
   return meanOfNumbers(await kbetRates(graph, batches, labels, rng, options));
 }
 
@@ -56,7 +62,14 @@ export async function kbetPerLabel(graph: CellGraph, batches: ArrayLike<number>,
  * The acceptance of every label that can be tested, as above.
  * @param isWanted labels to test: the rates of a label do not depend on the others, so that threads can share them
  */
-export async function kbetRates(graph: CellGraph, batches: ArrayLike<number>, labels: ArrayLike<number>, rng: Rng, { alpha = 0.05, numComponents = 100 }: KbetOptions = {}, isWanted: (label: number) => boolean = () => true): Promise<number[]> {
+export async function kbetRates(
+  graph: CellGraph,
+  batches: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  rng: Rng,
+  { alpha = 0.05, numComponents = 100 }: KbetOptions = {},
+  isWanted: (label: number) => boolean = () => true,
+): Promise<number[]> {
   countCodes(batches, graph.numCells);
   const rates: number[] = [];
   for (const [label, cells] of cellsByCode(labels, countCodes(labels, graph.numCells)).entries()) {
@@ -73,7 +86,13 @@ export async function kbetRates(graph: CellGraph, batches: ArrayLike<number>, la
     }
     const space = diffusionMap(subgraph(whole, kept), numComponents, rng.fork(`label/${label}`));
     const neighbours = await nearestNeighbours(space, k0 + 1);
-    rates.push(kbetAcceptance(neighbours, Int32Array.from(kept, (i) => within[i]!), alpha));
+    rates.push(
+      kbetAcceptance(
+        neighbours,
+        Int32Array.from(kept, (i) => within[i]!),
+        alpha,
+      ),
+    );
   }
   return rates;
 }

@@ -104,7 +104,16 @@ function moveCentres(data: Float64Array, n: number, d: number, centres: Float64A
 }
 
 /** Gives every row its nearest centre, comparing those rows alone whose bounds leave it open. */
-function assign(data: Float64Array, n: number, d: number, centres: Float64Array, numClusters: number, clusters: Int32Array, most: Float64Array, least: Float64Array): void {
+function assign(
+  data: Float64Array,
+  n: number,
+  d: number,
+  centres: Float64Array,
+  numClusters: number,
+  clusters: Int32Array,
+  most: Float64Array,
+  least: Float64Array,
+): void {
   const half = halfToNearestCentre(centres, numClusters, d);
   for (let i = 0; i < n; i++) {
     const bound = Math.max(half[clusters[i]!]!, least[i]!);
@@ -154,12 +163,20 @@ function squaredDistancesTo(data: Float64Array, n: number, d: number, row: numbe
 
 /** Four sums at once, which the processor works on in parallel. */
 function squaredDistance(a: Float64Array, fromA: number, b: Float64Array, fromB: number, d: number): number {
-  let s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+  let s0 = 0,
+    s1 = 0,
+    s2 = 0,
+    s3 = 0;
   let j = 0;
   for (; j + 3 < d; j += 4) {
-    const e0 = a[fromA + j]! - b[fromB + j]!, e1 = a[fromA + j + 1]! - b[fromB + j + 1]!;
-    const e2 = a[fromA + j + 2]! - b[fromB + j + 2]!, e3 = a[fromA + j + 3]! - b[fromB + j + 3]!;
-    s0 += e0 * e0; s1 += e1 * e1; s2 += e2 * e2; s3 += e3 * e3;
+    const e0 = a[fromA + j]! - b[fromB + j]!,
+      e1 = a[fromA + j + 1]! - b[fromB + j + 1]!;
+    const e2 = a[fromA + j + 2]! - b[fromB + j + 2]!,
+      e3 = a[fromA + j + 3]! - b[fromB + j + 3]!;
+    s0 += e0 * e0;
+    s1 += e1 * e1;
+    s2 += e2 * e2;
+    s3 += e3 * e3;
   }
   for (; j < d; j++) s0 += (a[fromA + j]! - b[fromB + j]!) ** 2;
   return s0 + s1 + s2 + s3;

@@ -66,7 +66,15 @@ export interface IntegrationScores {
 }
 
 /** Every integration score of one embedding. @throws RangeError for fewer than 15 cells or codes that do not fit */
-export async function integrationScores({ embedding, labels, techBatches, before, rng, usesThreads, onPart = () => {} }: IntegrationData): Promise<IntegrationScores> {
+export async function integrationScores({
+  embedding,
+  labels,
+  techBatches,
+  before,
+  rng,
+  usesThreads,
+  onPart = () => {},
+}: IntegrationData): Promise<IntegrationScores> {
   const n = embedding.numRows;
   if (n < NUM_GRAPH_NEIGHBOURS) throw new RangeError(`${n} cells; integration scores need at least ${NUM_GRAPH_NEIGHBOURS}`);
   const numLabels = numKindsPresent(countCodes(labels, n));
@@ -85,7 +93,9 @@ export async function integrationScores({ embedding, labels, techBatches, before
   const graphNeighbours = firstNeighbours(lisiNeighbours, NUM_GRAPH_NEIGHBOURS);
   const kbetNeighbours = firstNeighbours(lisiNeighbours, Math.min(n, NUM_KBET_NEIGHBOURS));
   const mixingTask = (part: number, numParts: number) => ({ ...codes, neighbours: kbetNeighbours, rngKey: rng.key, part, numParts });
-  const mixingInThreads = isThreaded ? Promise.all(Array.from({ length: NUM_MIXING_THREADS }, (_, part) => inThread('mixing', mixingTask(part, NUM_MIXING_THREADS)))) : undefined;
+  const mixingInThreads = isThreaded
+    ? Promise.all(Array.from({ length: NUM_MIXING_THREADS }, (_, part) => inThread('mixing', mixingTask(part, NUM_MIXING_THREADS))))
+    : undefined;
   mixingInThreads?.catch(() => {});
 
   onPart('clusters');
@@ -120,4 +130,3 @@ export async function integrationScores({ embedding, labels, techBatches, before
     neighbourSearch: isExact ? 'exact' : 'approximate',
   };
 }
-

@@ -22,7 +22,8 @@ export interface GeneColumns {
 /** The rows given, gene by gene. */
 export function geneColumns(x: SparseMatrix, rows: ArrayLike<number>): GeneColumns {
   const counts = new Int32Array(x.numColumns);
-  for (let i = 0; i < rows.length; i++) for (let at = x.indptr[rows[i]!]!; at < x.indptr[rows[i]! + 1]!; at++) if (x.values[at] !== 0) counts[x.indices[at]!]!++;
+  for (let i = 0; i < rows.length; i++)
+    for (let at = x.indptr[rows[i]!]!; at < x.indptr[rows[i]! + 1]!; at++) if (x.values[at] !== 0) counts[x.indices[at]!]!++;
   const values = Array.from(counts, (count) => new Float64Array(count));
   const filled = new Int32Array(x.numColumns);
   for (let i = 0; i < rows.length; i++) {

@@ -7,7 +7,15 @@ import type { Points } from '../points.js';
 import { differentialExpression, geneColumns, type GeneColumns } from './differential-expression.js';
 import { energyDistance } from './energy-distance.js';
 import { meanOfProfiles, meanProfile, rowsByPerturbation, type PerturbedCells } from './profiles.js';
-import { meanCollapseIndex, meanPerturbationScores, perturbationScores, type PerturbationScores, type PredictedPerturbation, type RealPerturbation, type References } from './scores.js';
+import {
+  meanCollapseIndex,
+  meanPerturbationScores,
+  perturbationScores,
+  type PerturbationScores,
+  type PredictedPerturbation,
+  type RealPerturbation,
+  type References,
+} from './scores.js';
 
 /** Fewer predicted cells of a perturbation than this are a mean profile, not a sample: nothing is tested on them. */
 const MIN_TEST_CELLS = 3;
@@ -45,7 +53,12 @@ export interface PerturbationResult {
   /** The prediction, the baselines that exist here, the ceiling. */
   readonly rows: readonly PerturbationRow[];
   /** The prediction, perturbation by perturbation. */
-  readonly perturbations: readonly ({ readonly name: string; readonly numRealCells: number; readonly numPredictedCells: number; readonly numChangedGenes: number } & PerturbationScores)[];
+  readonly perturbations: readonly ({
+    readonly name: string;
+    readonly numRealCells: number;
+    readonly numPredictedCells: number;
+    readonly numChangedGenes: number;
+  } & PerturbationScores)[];
   /** What the baselines trained on: real perturbations that were not predicted, or, when all were, every other one than the one asked for. */
   readonly training: 'unpredicted' | 'leaveOneOut';
   readonly numTraining: number;
@@ -55,7 +68,15 @@ export interface PerturbationResult {
  * Scores predicted perturbations against real ones, beside the baselines, and beside the ceiling: one half of the real cells predicting the other.
  * @throws RangeError when the control is absent, or no perturbation has cells on both sides
  */
-export function evaluatePerturbations({ real, predicted, control, geneNames, separator = '+', rng, onPart = () => {} }: PerturbationQuestion): PerturbationResult {
+export function evaluatePerturbations({
+  real,
+  predicted,
+  control,
+  geneNames,
+  separator = '+',
+  rng,
+  onPart = () => {},
+}: PerturbationQuestion): PerturbationResult {
   const realRows = rowsByPerturbation(real.perturbations);
   const predictedRows = rowsByPerturbation(predicted.perturbations);
   const controlRows = realRows.get(control);
@@ -67,12 +88,18 @@ export function evaluatePerturbations({ real, predicted, control, geneNames, sep
   const controlColumns = geneColumns(real.x, controlRows);
   const realMeans = new Map([...realRows].filter(([name]) => name !== control).map(([name, rows]) => [name, meanProfile(real.x, rows)]));
   const references: References = { control: meanProfile(real.x, controlRows), perturbedCentroid: meanOfProfiles([...realMeans.values()]) };
-  const truth = new Map(names.map((name) => [name, { mean: realMeans.get(name)!, de: differentialExpression(geneColumns(real.x, realRows.get(name)!), controlColumns) }]));
+  const truth = new Map(
+    names.map((name) => [name, { mean: realMeans.get(name)!, de: differentialExpression(geneColumns(real.x, realRows.get(name)!), controlColumns) }]),
+  );
 
   onPart('predictions');
   const predictions = new Map(names.map((name) => [name, describe(predicted, predictedRows.get(name)!, controlColumns)]));
   const energy = energies(real, predicted, names, realRows, predictedRows, rng.fork('energy'), onPart);
-  const predictedRow: PerturbationRow = { ...scoreRow('predicted', truth, predictions, references), energyDistancePca50: energy.plain, energyDistanceSquaredPca50: energy.squared };
+  const predictedRow: PerturbationRow = {
+    ...scoreRow('predicted', truth, predictions, references),
+    energyDistancePca50: energy.plain,
+    energyDistanceSquaredPca50: energy.squared,
+  };
 
   const untrained = [...realMeans].filter(([name]) => !predictedRows.has(name));
   const training = untrained.length > 0 ? 'unpredicted' : 'leaveOneOut';
@@ -88,7 +115,12 @@ export function evaluatePerturbations({ real, predicted, control, geneNames, sep
     numChangedGenes: truth.get(name)!.de.fdr.reduce((sum, fdr) => sum + (fdr < 0.05 ? 1 : 0), 0),
     ...perturbationScores(truth.get(name)!, predictions.get(name)!, references),
   }));
-  return { rows: [predictedRow, ...baselines, ...(ceiling ? [ceiling] : [])], perturbations, training, numTraining: training === 'unpredicted' ? untrained.length : realMeans.size - 1 };
+  return {
+    rows: [predictedRow, ...baselines, ...(ceiling ? [ceiling] : [])],
+    perturbations,
+    training,
+    numTraining: training === 'unpredicted' ? untrained.length : realMeans.size - 1,
+  };
 }
 
 function describe(cells: PerturbedCells, rows: Int32Array, control: GeneColumns): PredictedPerturbation {
@@ -96,20 +128,35 @@ function describe(cells: PerturbedCells, rows: Int32Array, control: GeneColumns)
   return rows.length < MIN_TEST_CELLS ? { mean } : { mean, de: differentialExpression(geneColumns(cells.x, rows), control) };
 }
 
-function scoreRow(name: PerturbationRow['name'], truth: ReadonlyMap<string, RealPerturbation>, predictions: ReadonlyMap<string, PredictedPerturbation>, references: References): PerturbationRow {
+function scoreRow(
+  name: PerturbationRow['name'],
+  truth: ReadonlyMap<string, RealPerturbation>,
+  predictions: ReadonlyMap<string, PredictedPerturbation>,
+  references: References,
+): PerturbationRow {
   const pairs = [...predictions].map(([perturbation, prediction]) => ({ real: truth.get(perturbation)!, prediction }));
   return {
     name,
     numPerturbations: pairs.length,
     scores: meanPerturbationScores(pairs.map(({ real, prediction }) => perturbationScores(real, prediction, references))),
-    meanCollapseIndex: meanCollapseIndex(pairs.map(({ real }) => real.mean), pairs.map(({ prediction }) => prediction.mean)),
+    meanCollapseIndex: meanCollapseIndex(
+      pairs.map(({ real }) => real.mean),
+      pairs.map(({ prediction }) => prediction.mean),
+    ),
     energyDistancePca50: NaN,
     energyDistanceSquaredPca50: NaN,
   };
 }
 
 /** Every baseline on the perturbations it can say something about. @param trained undefined: leave out the perturbation asked for, and no other */
-function baselineRows(truth: ReadonlyMap<string, RealPerturbation>, references: References, trained: ReadonlyMap<string, Float64Array> | undefined, all: ReadonlyMap<string, Float64Array>, geneNames: readonly string[], separator: string): PerturbationRow[] {
+function baselineRows(
+  truth: ReadonlyMap<string, RealPerturbation>,
+  references: References,
+  trained: ReadonlyMap<string, Float64Array> | undefined,
+  all: ReadonlyMap<string, Float64Array>,
+  geneNames: readonly string[],
+  separator: string,
+): PerturbationRow[] {
   const trainingFor = (perturbation: string): TrainingProfiles => ({
     control: references.control,
     trained: trained ?? new Map([...all].filter(([name]) => name !== perturbation)),
@@ -135,7 +182,14 @@ function baselineRows(truth: ReadonlyMap<string, RealPerturbation>, references: 
 }
 
 /** A random half of each perturbation's real cells predicts the other half: what noise leaves to be had. */
-function ceilingRow(real: PerturbedCells, names: readonly string[], realRows: ReadonlyMap<string, Int32Array>, control: GeneColumns, references: References, rng: Rng): PerturbationRow | undefined {
+function ceilingRow(
+  real: PerturbedCells,
+  names: readonly string[],
+  realRows: ReadonlyMap<string, Int32Array>,
+  control: GeneColumns,
+  references: References,
+  rng: Rng,
+): PerturbationRow | undefined {
   const truth = new Map<string, RealPerturbation>();
   const predictions = new Map<string, PredictedPerturbation>();
   for (const name of names) {
@@ -149,7 +203,15 @@ function ceilingRow(real: PerturbedCells, names: readonly string[], realRows: Re
   return predictions.size > 0 ? scoreRow('ceiling', truth, predictions, references) : undefined;
 }
 
-function energies(real: PerturbedCells, predicted: PerturbedCells, names: readonly string[], realRows: ReadonlyMap<string, Int32Array>, predictedRows: ReadonlyMap<string, Int32Array>, rng: Rng, onPart: (part: string) => void): { plain: number; squared: number } {
+function energies(
+  real: PerturbedCells,
+  predicted: PerturbedCells,
+  names: readonly string[],
+  realRows: ReadonlyMap<string, Int32Array>,
+  predictedRows: ReadonlyMap<string, Int32Array>,
+  rng: Rng,
+  onPart: (part: string) => void,
+): { plain: number; squared: number } {
   const samples = names.filter((name) => realRows.get(name)!.length > 1 && predictedRows.get(name)!.length >= MIN_TEST_CELLS);
   if (samples.length === 0) return { plain: NaN, squared: NaN };
   onPart('energy distances');
@@ -158,6 +220,8 @@ function energies(real: PerturbedCells, predicted: PerturbedCells, names: readon
     const chosen = rows.length > MAX_ENERGY_CELLS ? rng.fork(stream).shuffle(rows.slice()).subarray(0, MAX_ENERGY_CELLS) : rows;
     return applyPca(pca, takeRows(cells.x, chosen));
   };
-  const distances = samples.map((name) => energyDistance(points(real, realRows.get(name)!, `real/${name}`), points(predicted, predictedRows.get(name)!, `predicted/${name}`)));
+  const distances = samples.map((name) =>
+    energyDistance(points(real, realRows.get(name)!, `real/${name}`), points(predicted, predictedRows.get(name)!, `predicted/${name}`)),
+  );
   return { plain: meanOfNumbers(distances.map((d) => d.energyDistance)), squared: meanOfNumbers(distances.map((d) => d.energyDistanceSquared)) };
 }

@@ -22,7 +22,8 @@ export function rowsByPerturbation(perturbations: readonly string[]): Map<string
 /** [genes] mean of the rows given. */
 export function meanProfile(x: SparseMatrix, rows: ArrayLike<number>): Float64Array {
   const mean = new Float64Array(x.numColumns);
-  for (let i = 0; i < rows.length; i++) for (let at = x.indptr[rows[i]!]!; at < x.indptr[rows[i]! + 1]!; at++) mean[x.indices[at]!]! += x.values[at]! / rows.length;
+  for (let i = 0; i < rows.length; i++)
+    for (let at = x.indptr[rows[i]!]!; at < x.indptr[rows[i]! + 1]!; at++) mean[x.indices[at]!]! += x.values[at]! / rows.length;
   return mean;
 }
 

@@ -54,8 +54,19 @@ export interface PerturbationScores {
 }
 
 export const PERTURBATION_SCORE_KEYS = [
-  'pearsonDelta', 'pearsonDeltaTop20De', 'pearsonDeltaPerturbedMean', 'pearsonDeltaPerturbedMeanTop20De', 'pearsonMeanTop20De', 'mse', 'mseTop20De',
-  'deAuprc', 'lfcSpearman', 'hitRate20', 'deOverlap20', 'deOverlap50', 'deOverlap100',
+  'pearsonDelta',
+  'pearsonDeltaTop20De',
+  'pearsonDeltaPerturbedMean',
+  'pearsonDeltaPerturbedMeanTop20De',
+  'pearsonMeanTop20De',
+  'mse',
+  'mseTop20De',
+  'deAuprc',
+  'lfcSpearman',
+  'hitRate20',
+  'deOverlap20',
+  'deOverlap50',
+  'deOverlap100',
 ] as const satisfies readonly (keyof PerturbationScores)[];
 
 /** All scores of one perturbation. */
@@ -105,7 +116,10 @@ export function hitRate(real: Float64Array, predicted: Float64Array, n: number):
 function deAveragePrecision(real: DifferentialExpression, predicted: DifferentialExpression): number {
   const isChanged = Uint8Array.from(real.fdr, (fdr) => (fdr < FDR_LIMIT ? 1 : 0));
   // Rates that underflow tie at the smallest number there is.
-  return averagePrecision(predicted.fdr.map((fdr) => -Math.log10(Math.max(fdr, Number.MIN_VALUE))), isChanged);
+  return averagePrecision(
+    predicted.fdr.map((fdr) => -Math.log10(Math.max(fdr, Number.MIN_VALUE))),
+    isChanged,
+  );
 }
 
 /**

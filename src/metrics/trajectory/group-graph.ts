@@ -45,7 +45,9 @@ export function groupGraph({ numCells: n, k, indices }: Neighbours, groups: Arra
 
 /** Kruskal's tree of largest connections. */
 function spanningTree(connectivities: Float64Array, G: number): [number, number][] {
-  const pairs = Array.from({ length: G }, (_, a) => Array.from({ length: G - a - 1 }, (_, i): [number, number] => [a, a + 1 + i])).flat().filter(([a, b]) => connectivities[a * G + b]! > 0);
+  const pairs = Array.from({ length: G }, (_, a) => Array.from({ length: G - a - 1 }, (_, i): [number, number] => [a, a + 1 + i]))
+    .flat()
+    .filter(([a, b]) => connectivities[a * G + b]! > 0);
   pairs.sort(([a, b], [c, d]) => connectivities[c * G + d]! - connectivities[a * G + b]!);
   const partOf = Int32Array.from({ length: G }, (_, g) => g);
   return pairs.filter(([a, b]) => {

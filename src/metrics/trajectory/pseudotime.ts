@@ -34,7 +34,12 @@ export interface PseudotimeOptions {
  * @param root a cell; or the cells of a group, of which the one farthest from all others outside is taken: the end of the process that the group is
  * @throws RangeError for fewer than 3 cells joined to the root
  */
-export async function diffusionPseudotime(embedding: Points, root: number | readonly number[], rng: Rng, { numNeighbours = 15, numComponents = 10 }: PseudotimeOptions = {}): Promise<Pseudotime> {
+export async function diffusionPseudotime(
+  embedding: Points,
+  root: number | readonly number[],
+  rng: Rng,
+  { numNeighbours = 15, numComponents = 10 }: PseudotimeOptions = {},
+): Promise<Pseudotime> {
   const n = embedding.numRows;
   const found = await nearestNeighbours(embedding, Math.min(n, numNeighbours));
   const neighbours = firstNeighbours(found, Math.min(n, numNeighbours));
@@ -44,7 +49,13 @@ export async function diffusionPseudotime(embedding: Points, root: number | read
   const diffusion = diffusionMap(subgraph(graph, joined), numComponents, rng, { tolerance: EIGEN_TOLERANCE });
   const rowOf = new Int32Array(n).fill(-1);
   joined.forEach((cell, row) => (rowOf[cell] = row));
-  const rootRow = typeof root === 'number' ? rowOf[root]! : extremeRow(diffusion, root.map((cell) => rowOf[cell]!).filter((row) => row >= 0));
+  const rootRow =
+    typeof root === 'number'
+      ? rowOf[root]!
+      : extremeRow(
+          diffusion,
+          root.map((cell) => rowOf[cell]!).filter((row) => row >= 0),
+        );
   const distances = distancesFrom(diffusion, rootRow);
   const largest = distances.reduce((most, d) => Math.max(most, d), 0);
   const values = new Float64Array(n).fill(NaN);

@@ -39,7 +39,10 @@ export function initialAdapters({ config: { rank }, targets }: LoraAdapters, par
       const limit = 1 / Math.sqrt(numIn);
       const stream = rng.fork(`lora/${name}`);
       return [
-        [adapterA(name), { dtype: 'float32', shape: [rank, numIn], data: Float32Array.from({ length: rank * numIn }, () => limit * (2 * stream.uniform() - 1)) }],
+        [
+          adapterA(name),
+          { dtype: 'float32', shape: [rank, numIn], data: Float32Array.from({ length: rank * numIn }, () => limit * (2 * stream.uniform() - 1)) },
+        ],
         [adapterB(name), { dtype: 'float32', shape: [numOut, rank], data: new Float32Array(numOut * rank) }],
       ];
     }),

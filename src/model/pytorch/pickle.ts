@@ -70,7 +70,8 @@ class Machine {
 
   private step(opcode: number, start: number): void {
     switch (opcode) {
-      case 0x80: { // PROTO
+      case 0x80: {
+        // PROTO
         const protocol = this.u8();
         if (protocol < 2 || protocol > 5) throw this.refuse(`pickle protocol ${protocol}`, '2 to 5');
         return;
@@ -121,11 +122,13 @@ class Machine {
       case 0x86: // TUPLE2
       case 0x87: // TUPLE3
         return this.push(new PickleTuple(this.popMany(opcode - 0x84)));
-      case 0x61: { // APPEND
+      case 0x61: {
+        // APPEND
         const item = this.pop();
         return void this.list().push(item);
       }
-      case 0x65: { // APPENDS
+      case 0x65: {
+        // APPENDS
         const items = this.popToMark();
         const list = this.list();
         for (const item of items) list.push(item);
@@ -147,16 +150,19 @@ class Machine {
       case 0x6a: // LONG_BINGET
         return this.get(this.view.getUint32(this.take(4), true));
 
-      case 0x63: { // GLOBAL
+      case 0x63: {
+        // GLOBAL
         const module = this.line();
         return this.push(this.global(module, this.line()));
       }
-      case 0x93: { // STACK_GLOBAL
+      case 0x93: {
+        // STACK_GLOBAL
         const [module, name] = this.popMany(2);
         if (typeof module !== 'string' || typeof name !== 'string') throw this.refuse('a global whose name is no text');
         return this.push(this.global(module, name));
       }
-      case 0x52: { // REDUCE: the one instruction that calls
+      case 0x52: {
+        // REDUCE: the one instruction that calls
         const args = this.pop();
         const callee = this.pop();
         const call = callee instanceof PickleGlobal ? this.rules.globals[callee.name] : undefined;
@@ -164,7 +170,8 @@ class Machine {
         if (!(args instanceof PickleTuple)) throw this.refuse('a call without arguments');
         return this.push(call(args.items));
       }
-      case 0x62: { // BUILD: attributes of an object; those of an ordered dict (PyTorch keeps versions there) say nothing about weights
+      case 0x62: {
+        // BUILD: attributes of an object; those of an ordered dict (PyTorch keeps versions there) say nothing about weights
         this.pop();
         if (!(this.peek() instanceof Map)) throw this.refuse('attributes set on what is no dict');
         return;
@@ -180,7 +187,11 @@ class Machine {
   private global(module: string, name: string): PickleGlobal {
     const full = `${module} ${name}`;
     if (!Object.hasOwn(this.rules.globals, full)) {
-      throw new CheckpointError({ file: this.rules.file, found: `the pickle names ${printable(`${module}.${name}`)}, which is not allowed: nothing of it was run`, hint: 'a file of tensors alone is expected: torch.save(model.state_dict(), …)' });
+      throw new CheckpointError({
+        file: this.rules.file,
+        found: `the pickle names ${printable(`${module}.${name}`)}, which is not allowed: nothing of it was run`,
+        hint: 'a file of tensors alone is expected: torch.save(model.state_dict(), …)',
+      });
     }
     return new PickleGlobal(full);
   }

@@ -31,16 +31,23 @@ export class PyTorchFile implements WeightsFile {
     try {
       const { names } = archive;
       const pickles = names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-      if (pickles.length !== 1) throw new CheckpointError({ file: path, found: `${pickles.length} entries data.pkl`, expected: 'one: a file as torch.save writes it' });
+      if (pickles.length !== 1)
+        throw new CheckpointError({ file: path, found: `${pickles.length} entries data.pkl`, expected: 'one: a file as torch.save writes it' });
       const root = pickles[0]!.slice(0, -'data.pkl'.length);
       const entry = (name: string): ZipEntry | undefined => archive.entry(root + name);
       if (names.includes(`${root}constants.pkl`) || names.some((name) => name.startsWith(`${root}code/`)))
-        throw new CheckpointError({ file: path, found: 'a TorchScript program', expected: 'weights alone', hint: 'save them with torch.save(model.state_dict(), …)' });
+        throw new CheckpointError({
+          file: path,
+          found: 'a TorchScript program',
+          expected: 'weights alone',
+          hint: 'save them with torch.save(model.state_dict(), …)',
+        });
       const order = entry('byteorder');
       if (order && Buffer.from(await archive.read(order, 0, Math.min(order.length, 16))).toString('latin1') !== 'little')
         throw new CheckpointError({ file: path, key: 'byteorder', found: 'not little', hint: 'save it on a little-endian machine' });
       const pickle = entry('data.pkl')!;
-      if (pickle.length > MAX_PICKLE_BYTES) throw new CheckpointError({ file: path, key: 'data.pkl', found: `${pickle.length} bytes`, expected: `at most ${MAX_PICKLE_BYTES}` });
+      if (pickle.length > MAX_PICKLE_BYTES)
+        throw new CheckpointError({ file: path, key: 'data.pkl', found: `${pickle.length} bytes`, expected: `at most ${MAX_PICKLE_BYTES}` });
       const tensors = parseStateDict(await archive.read(pickle), path, (key) => entry(`data/${key}`)?.length);
       return new PyTorchFile(archive, tensors, new Map([...tensors.values()].map(({ storage }) => [storage.key, entry(`data/${storage.key}`)!])));
     } catch (error) {
@@ -76,7 +83,11 @@ export class PyTorchFile implements WeightsFile {
     const width = SAFETENSORS_DTYPES[storage.dtype];
     const numValues = isContiguous(stored) ? sizeOf(shape) : extentOf(stored)!;
     const bytes = await this.archive.read(this.storages.get(storage.key)!, offset * width, (offset + numValues) * width);
-    const decoded = decodeTensor(bytes.buffer, storage.dtype, (found) => new CheckpointError({ file: this.path, key: name, found, expected: 'values that fit int32' }));
+    const decoded = decodeTensor(
+      bytes.buffer,
+      storage.dtype,
+      (found) => new CheckpointError({ file: this.path, key: name, found, expected: 'values that fit int32' }),
+    );
     return { dtype: decoded.dtype, shape, data: isContiguous(stored) ? decoded.data : gather(decoded.data, stored) };
   }
 
@@ -98,8 +109,14 @@ async function checkMagic(path: string): Promise<void> {
   try {
     const start = Buffer.alloc(LEGACY_MAGIC.length);
     await handle.read(start, 0, start.length, 0);
-    if (start.equals(LEGACY_MAGIC)) throw new CheckpointError({ file: path, found: 'the format of PyTorch before 1.6', hint: 'load it with PyTorch and save its state dict again with torch.save or safetensors' });
-    if (!start.subarray(0, 4).equals(ZIP_MAGIC)) throw new CheckpointError({ file: path, found: 'not a file of PyTorch', expected: 'the zip format that torch.save writes since 1.6' });
+    if (start.equals(LEGACY_MAGIC))
+      throw new CheckpointError({
+        file: path,
+        found: 'the format of PyTorch before 1.6',
+        hint: 'load it with PyTorch and save its state dict again with torch.save or safetensors',
+      });
+    if (!start.subarray(0, 4).equals(ZIP_MAGIC))
+      throw new CheckpointError({ file: path, found: 'not a file of PyTorch', expected: 'the zip format that torch.save writes since 1.6' });
   } finally {
     await handle.close();
   }

@@ -16,7 +16,8 @@ const MAX_RANK = 16;
  */
 export function parseStateDict(pickle: Uint8Array, file: string, storageBytes: (key: string) => number | undefined): Map<string, StoredTensor> {
   const storages = new Map<string, PickleOpaque>();
-  const refuse = (found: string, expected?: string): CheckpointError => new CheckpointError({ file, key: 'data.pkl', found, expected, hint: 'the file is damaged or no file of weights' });
+  const refuse = (found: string, expected?: string): CheckpointError =>
+    new CheckpointError({ file, key: 'data.pkl', found, expected, hint: 'the file is damaged or no file of weights' });
 
   const storage = (id: PickleValue): PickleValue => {
     const [word, type, key, , length] = id instanceof PickleTuple ? id.items : [];
@@ -30,7 +31,8 @@ export function parseStateDict(pickle: Uint8Array, file: string, storageBytes: (
     }
     const bytes = storageBytes(key);
     if (bytes === undefined) throw refuse(`no entry data/${key.slice(0, 60)} for a storage of ${length} values`);
-    if (bytes !== length * SAFETENSORS_DTYPES[dtype]) throw refuse(`storage ${key} of ${bytes} bytes`, `${length * SAFETENSORS_DTYPES[dtype]} for ${length} values of ${dtype}`);
+    if (bytes !== length * SAFETENSORS_DTYPES[dtype])
+      throw refuse(`storage ${key} of ${bytes} bytes`, `${length * SAFETENSORS_DTYPES[dtype]} for ${length} values of ${dtype}`);
     const made = new PickleOpaque({ dtype, key, length } satisfies Storage);
     storages.set(key, made);
     return made;
@@ -40,7 +42,8 @@ export function parseStateDict(pickle: Uint8Array, file: string, storageBytes: (
     const of = stored instanceof PickleOpaque ? (stored.value as Partial<Storage>) : {};
     const shape = countsOf(size);
     const strides = countsOf(stride);
-    if (of.key === undefined || !isCount(offset) || !shape || !strides || shape.length !== strides.length || shape.length > MAX_RANK) throw refuse('a tensor without storage, shape or strides');
+    if (of.key === undefined || !isCount(offset) || !shape || !strides || shape.length !== strides.length || shape.length > MAX_RANK)
+      throw refuse('a tensor without storage, shape or strides');
     if (sizeOf(shape) > of.length!) throw refuse(`a tensor of shape [${shape.join(', ')}] in a storage of ${of.length} values`);
     const extent = extentOf({ shape, strides });
     if (extent === undefined) throw refuse(`a tensor of shape [${shape.join(', ')}] and strides [${strides.join(', ')}], which repeats stored values`);
@@ -68,7 +71,12 @@ export function parseStateDict(pickle: Uint8Array, file: string, storageBytes: (
   const tensors = new Map<string, StoredTensor>();
   for (const [name, entry] of nest === undefined ? root : (root.get(nest) as Map<PickleValue, PickleValue>))
     if (typeof name === 'string' && entry instanceof PickleOpaque && 'storage' in entry.value) tensors.set(name, entry.value as StoredTensor);
-  if (tensors.size === 0) throw new CheckpointError({ file, found: `no tensors, only ${[...root.keys()].slice(0, 8).map(String).join(', ') || 'an empty dict'}`, expected: `tensors by name, or a dict of them under ${NESTS.join(' or ')}` });
+  if (tensors.size === 0)
+    throw new CheckpointError({
+      file,
+      found: `no tensors, only ${[...root.keys()].slice(0, 8).map(String).join(', ') || 'an empty dict'}`,
+      expected: `tensors by name, or a dict of them under ${NESTS.join(' or ')}`,
+    });
   return tensors;
 }
 

@@ -53,7 +53,10 @@ export function isContiguous({ shape, strides }: Pick<StoredTensor, 'shape' | 's
  */
 export function extentOf({ shape, strides }: Pick<StoredTensor, 'shape' | 'strides'>): number | undefined {
   if (shape.includes(0)) return 0;
-  const axes = shape.map((n, axis) => ({ n, stride: strides[axis]! })).filter(({ n }) => n > 1).sort((a, b) => a.stride - b.stride);
+  const axes = shape
+    .map((n, axis) => ({ n, stride: strides[axis]! }))
+    .filter(({ n }) => n > 1)
+    .sort((a, b) => a.stride - b.stride);
   let extent = 1;
   for (const { n, stride } of axes) {
     if (stride < extent) return undefined;

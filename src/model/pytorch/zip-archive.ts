@@ -50,7 +50,7 @@ export class ZipArchive {
   /** The bytes of an entry. @throws CheckpointError when the file ends before them */
   async read({ name, start, length }: ZipEntry, from = 0, to = length): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = new Uint8Array(to - from);
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const { bytesRead } = await this.handle.read(bytes, at, Math.min(CHUNK_BYTES, bytes.length - at), start + from + at);
       if (bytesRead === 0) throw new CheckpointError({ file: this.path, key: name, found: 'the file became shorter while it was read' });
       at += bytesRead;
@@ -83,7 +83,12 @@ async function readDirectory(path: string): Promise<ZipEntry[]> {
     }
   } catch (cause) {
     if (cause instanceof CheckpointError) throw cause;
-    throw new CheckpointError({ file: path, found: `no readable zip file: ${(cause as Error).message}`, hint: 'it is damaged or truncated: fetch or write it again', cause });
+    throw new CheckpointError({
+      file: path,
+      found: `no readable zip file: ${(cause as Error).message}`,
+      hint: 'it is damaged or truncated: fetch or write it again',
+      cause,
+    });
   } finally {
     zip?.close();
   }
@@ -94,7 +99,8 @@ function checkOverlap(entries: readonly ZipEntry[], path: string): void {
   const inOrder = [...entries].sort((a, b) => a.start - b.start || a.length - b.length);
   let end = 0;
   for (const { name, start, length } of inOrder) {
-    if (length > 0 && start < end) throw new CheckpointError({ file: path, key: name, found: 'its bytes belong to another entry as well', hint: 'the file is damaged or made to mislead' });
+    if (length > 0 && start < end)
+      throw new CheckpointError({ file: path, key: name, found: 'its bytes belong to another entry as well', hint: 'the file is damaged or made to mislead' });
     end = Math.max(end, start + length);
   }
 }

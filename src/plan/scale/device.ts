@@ -13,7 +13,11 @@ export interface Device {
 }
 
 const gpu = (name: string, memoryGb: number, bf16: number, f32: number, memoryTbs: number, linkGbs: number): Device => ({
-  name, memoryBytes: memoryGb * 1e9, peakTflops: { bf16, f32 }, memoryRate: memoryTbs * 1e12, linkRate: linkGbs * 1e9,
+  name,
+  memoryBytes: memoryGb * 1e9,
+  peakTflops: { bf16, f32 },
+  memoryRate: memoryTbs * 1e12,
+  linkRate: linkGbs * 1e9,
 });
 
 /** NVIDIA's data sheets, SXM versions; products without sparsity, NVLink one way. */

@@ -6,7 +6,18 @@ import type { Training } from '../probe-spec.js';
 import { planSubject } from '../subject.js';
 import { findDevice } from './device.js';
 import { costHere } from './here.js';
-import { costOnDevice, FRAMEWORK_BYTES, HOP_SECONDS, MEMORY_SHARE, OP_SECONDS, scaleRows, USABLE_SHARE, type ImpossibleRow, type ScaleAssumptions, type ScaleRow } from './scale.js';
+import {
+  costOnDevice,
+  FRAMEWORK_BYTES,
+  HOP_SECONDS,
+  MEMORY_SHARE,
+  OP_SECONDS,
+  scaleRows,
+  USABLE_SHARE,
+  type ImpossibleRow,
+  type ScaleAssumptions,
+  type ScaleRow,
+} from './scale.js';
 
 /** What a training takes on clusters of several sizes. */
 export interface ScalePlan {
@@ -44,7 +55,13 @@ export async function planScale(training: Training, options: ScaleOptions): Prom
 
 async function planOnDevice(training: Training, { workers, overlap = 0, ...options }: ScaleOptions): Promise<ScalePlan> {
   const device = findDevice(options.device);
-  if (training.task !== 'pretraining') throw new ConfigError({ key: '--device', found: `${device.name} for a fine-tuning`, expected: 'a pretraining', hint: 'leave --device out: a fine-tuning is tried out on this machine' });
+  if (training.task !== 'pretraining')
+    throw new ConfigError({
+      key: '--device',
+      found: `${device.name} for a fine-tuning`,
+      expected: 'a pretraining',
+      hint: 'leave --device out: a fine-tuning is tried out on this machine',
+    });
   const subject = await planSubject(training, options);
   const steps = totalSteps(training, subject.numCells?.train ?? null);
   const { utilisation = GPU.utilisation, devicesPerNode = GPU.devicesPerNode, networkGbps = GPU.networkGbps } = options;
@@ -57,7 +74,9 @@ async function planOnDevice(training: Training, { workers, overlap = 0, ...optio
     assumptions: [
       ...subject.assumptions,
       `no ${device.name} was measured: published ${device.peakTflops[precision]} TFLOP/s (${precision === 'bf16' ? 'bf16' : 'TF32'}), of which products reach ${percent(utilisation)} (--utilisation); ${(device.memoryRate / 1e12).toFixed(2)} TB/s of memory, of which the rest reaches ${percent(MEMORY_SHARE)}`,
-      session.xla ? 'XLA makes one pass over memory of what stands between two products' : "between products TensorFlow's ops run one after another, as in the graph that a GPU is given (train.session.xla: true would fuse them)",
+      session.xla
+        ? 'XLA makes one pass over memory of what stands between two products'
+        : "between products TensorFlow's ops run one after another, as in the graph that a GPU is given (train.session.xla: true would fuse them)",
       `an op takes at least ${1e6 * OP_SECONDS} µs; ${percent(USABLE_SHARE)} of the memory can be used, ${FRAMEWORK_BYTES / 1e9} GB of it go to TensorFlow and CUDA; the largest micro-batch that fits is taken`,
       `${devicesPerNode} devices a node (--devices-per-node), ${device.linkRate / 1e9} GB/s between them, ${networkGbps} Gb/s from node to node (--network-gbps), ${1e6 * HOP_SECONDS} µs a hop`,
       `gradients travel in ${cluster.wire === 'bf16' ? 'bfloat16' : 'float32'}${shardOptimizer ? ', and new weights after them: the moments are divided among workers' : ''}; ${overlap === 0 ? 'none of it hides behind the backward pass' : `${percent(overlap)} of it hides behind the backward pass`} (--overlap)`,
@@ -83,7 +102,9 @@ async function planHere(training: Training, { workers, overlap = 0, ...options }
       rows: scaleRows({ training, subject, steps: all.total.steps }, workers, costHere({ all, few }, bytesPerSec(linkGbps), assumed), overlap),
       assumptions: [
         `steps of ${batchSize} and of ${least} cells were measured here, what lies between is on the line through them`,
-        devicesPerNode > 1 ? `up to ${devicesPerNode} workers share this machine's cores (--devices-per-node) and send each other ${linkGbps} Gb/s (--link-gbps); further ones are on machines like it, ${networkGbps} Gb/s apart (--network-gbps)` : `every worker has a machine like this one, ${networkGbps} Gb/s from the others (--network-gbps)`,
+        devicesPerNode > 1
+          ? `up to ${devicesPerNode} workers share this machine's cores (--devices-per-node) and send each other ${linkGbps} Gb/s (--link-gbps); further ones are on machines like it, ${networkGbps} Gb/s apart (--network-gbps)`
+          : `every worker has a machine like this one, ${networkGbps} Gb/s from the others (--network-gbps)`,
         `${overlap === 0 ? 'none' : percent(overlap)} of the time gradients travel hides behind the backward pass (--overlap)`,
         'steps alone: validation, checkpoints and waiting for data come on top',
       ],
@@ -102,9 +123,12 @@ function totalSteps({ config: { train } }: Training, numCells: number | null): n
   return train.steps ?? (numCells === null ? null : Math.ceil(train.epochs! * Math.ceil(numCells / train.batchSize)));
 }
 
-function summary({ config: { train } }: Training, { model, numGenes }: { model: Parameters<typeof parameterCount>[0]; numGenes: number }, steps: number | null): Pick<ScalePlan, 'parameters' | 'cells' | 'steps'> {
+function summary(
+  { config: { train } }: Training,
+  { model, numGenes }: { model: Parameters<typeof parameterCount>[0]; numGenes: number },
+  steps: number | null,
+): Pick<ScalePlan, 'parameters' | 'cells' | 'steps'> {
   return { parameters: parameterCount(model, numGenes + 5), cells: train.batchSize, steps };
 }
 
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
-

@@ -25,7 +25,14 @@ export interface ScaleRow {
   readonly cells: number;
   readonly microBatch: number;
   readonly accumulation: number;
-  readonly memory: { readonly weights: number; readonly gradients: number; readonly optimizer: number; readonly activations: number; readonly other: number; readonly total: number };
+  readonly memory: {
+    readonly weights: number;
+    readonly gradients: number;
+    readonly optimizer: number;
+    readonly activations: number;
+    readonly other: number;
+    readonly total: number;
+  };
   readonly fits: boolean;
   readonly step: { readonly ms: number; readonly computeMs: number; readonly updateMs: number; readonly reduceMs: number };
   readonly cellsPerSec: number;
@@ -68,9 +75,16 @@ export interface ScaleSubject {
 /** The vocabulary's ids that are no genes. */
 const SPECIAL_IDS = 5;
 
-export function scaleRows({ training, subject, steps }: ScaleSubject, workers: readonly number[], costOf: CostOfWorker, overlap: number): (ScaleRow | ImpossibleRow)[] {
+export function scaleRows(
+  { training, subject, steps }: ScaleSubject,
+  workers: readonly number[],
+  costOf: CostOfWorker,
+  overlap: number,
+): (ScaleRow | ImpossibleRow)[] {
   const { batchSize, ema, cluster, shardOptimizer } = training.config.train;
-  const sizes = Object.fromEntries(parameterSpecs(subject.model, subject.numGenes + SPECIAL_IDS).map(({ name, shape }) => [name, shape.reduce((size, n) => size * n, 1)]));
+  const sizes = Object.fromEntries(
+    parameterSpecs(subject.model, subject.numGenes + SPECIAL_IDS).map(({ name, shape }) => [name, shape.reduce((size, n) => size * n, 1)]),
+  );
   const P = Object.values(sizes).reduce((sum, size) => sum + size, 0);
   const sent = P * (cluster.wire === 'bf16' ? 2 : 4);
   const numMessages = Math.ceil((4 * P) / (cluster.bucketMb * 1e6));
@@ -95,8 +109,15 @@ export function scaleRows({ training, subject, steps }: ScaleSubject, workers: r
     const reduceMs = 1e3 * ((1 - overlap) * gradientSeconds + (isSharded ? around(4 * P) : 0));
     const ms = cost.computeMs + cost.updateMs + reduceMs;
     return {
-      workers: N, cells, microBatch: Math.min(cells, cost.microBatch), accumulation, memory: { ...memory, total }, fits: total <= cost.availableBytes,
-      step: { ms, computeMs: cost.computeMs, updateMs: cost.updateMs, reduceMs }, cellsPerSec: (1e3 * batchSize) / ms, seconds: steps === null ? null : (steps * ms) / 1e3,
+      workers: N,
+      cells,
+      microBatch: Math.min(cells, cost.microBatch),
+      accumulation,
+      memory: { ...memory, total },
+      fits: total <= cost.availableBytes,
+      step: { ms, computeMs: cost.computeMs, updateMs: cost.updateMs, reduceMs },
+      cellsPerSec: (1e3 * batchSize) / ms,
+      seconds: steps === null ? null : (steps * ms) / 1e3,
     };
   };
   const alone = rowOf(1);
@@ -119,13 +140,18 @@ export const FRAMEWORK_BYTES = 1e9;
 export const USABLE_SHARE = 0.95;
 
 /** Costs on devices known by their published figures: the largest micro-batch that fits, and what it takes there. */
-export function costOnDevice(device: Device, { utilisation, devicesPerNode, networkRate }: ScaleAssumptions, { training, subject }: ScaleSubject): CostOfWorker {
+export function costOnDevice(
+  device: Device,
+  { utilisation, devicesPerNode, networkRate }: ScaleAssumptions,
+  { training, subject }: ScaleSubject,
+): CostOfWorker {
   const { model, numGenes, lengths } = subject;
   const { precision, gradientCheckpointing, session, ema } = training.config.train;
   const vocabSize = numGenes + SPECIAL_IDS;
   const P = parameterSpecs(model, vocabSize).reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0);
   const memorySeconds = (bytes: number): number => bytes / (MEMORY_SHARE * device.memoryRate);
-  const of = (numCells: number, seqLen: number): StepCost => stepCost({ model, vocabSize, numCells, seqLen, precision, recomputesBlocks: gradientCheckpointing, isFused: session.xla });
+  const of = (numCells: number, seqLen: number): StepCost =>
+    stepCost({ model, vocabSize, numCells, seqLen, precision, recomputesBlocks: gradientCheckpointing, isFused: session.xla });
   const microSeconds = (numCells: number): number =>
     lengths.reduce((sum, { seqLen, share }) => {
       const { flop, trafficBytes, numOps } = of(numCells, seqLen);

@@ -14,7 +14,16 @@ export async function drawCalibration(calibration: Calibration, id: string): Pro
     width: 300,
     height: 300,
     layer: [
-      { data: { values: [{ confidence: 0, accuracy: 0 }, { confidence: 1, accuracy: 1 }] }, mark: { type: 'line', color: MUTED, strokeDash: [5, 4], strokeWidth: 1.5 }, encoding: { x, y } },
+      {
+        data: {
+          values: [
+            { confidence: 0, accuracy: 0 },
+            { confidence: 1, accuracy: 1 },
+          ],
+        },
+        mark: { type: 'line', color: MUTED, strokeDash: [5, 4], strokeWidth: 1.5 },
+        encoding: { x, y },
+      },
       {
         data: { values: bins },
         layer: [

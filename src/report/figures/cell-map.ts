@@ -59,7 +59,11 @@ export async function drawCellMap(map: CellMap, colouring: MapColouring, id: str
     ],
   };
   const title = colouring === 'label' ? `Map of the cells by ${map.labelKey}` : 'Map of the cells by predicted label';
-  return renderSvg(spec, { id, title, description: `${rows.length} cells placed by ${map.method}; numbers match the legend beside the maps. Axes have no unit.` });
+  return renderSvg(spec, {
+    id,
+    title,
+    description: `${rows.length} cells placed by ${map.method}; numbers match the legend beside the maps. Axes have no unit.`,
+  });
 }
 
 /** Test cells above the others, wrong ones on top. */
@@ -89,5 +93,11 @@ function axis(field: 'x' | 'y', title: string, values: readonly number[]) {
   const low = Math.min(...values);
   const high = Math.max(...values);
   const margin = (high - low || 1) * 0.05;
-  return { field, type: 'quantitative' as const, title, axis: { labels: false, ticks: false, grid: false, domain: false }, scale: { domain: [low - margin, high + margin], nice: false } };
+  return {
+    field,
+    type: 'quantitative' as const,
+    title,
+    axis: { labels: false, ticks: false, grid: false, domain: false },
+    scale: { domain: [low - margin, high + margin], nice: false },
+  };
 }

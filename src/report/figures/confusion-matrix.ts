@@ -15,20 +15,45 @@ export async function drawConfusionMatrix(results: ClassResults, id: string): Pr
   const rowNames = classes.map((name, i) => `${name} · ${i + 1}`);
   const columnNames = classes.map((_, i) => String(i + 1));
   const rows = confusion.flatMap((counts, i) =>
-    numCells[i] === 0 ? [] : counts.map((count, j) => ({ truth: rowNames[i], predicted: columnNames[j], count, share: count / numCells[i]!, text: count ? String(count) : '' })),
+    numCells[i] === 0
+      ? []
+      : counts.map((count, j) => ({ truth: rowNames[i], predicted: columnNames[j], count, share: count / numCells[i]!, text: count ? String(count) : '' })),
   );
   const cell = Math.max(18, Math.min(38, Math.floor(560 / classes.length)));
-  const x = { field: 'predicted', type: 'nominal' as const, sort: null, title: 'predicted', scale: { domain: columnNames }, axis: { labelAngle: 0, domain: false, ticks: false } };
-  const y = { field: 'truth', type: 'nominal' as const, sort: null, title: null, scale: { domain: rowNames.filter((_, i) => numCells[i]! > 0) }, axis: { domain: false, ticks: false, labelColor: INK } };
+  const x = {
+    field: 'predicted',
+    type: 'nominal' as const,
+    sort: null,
+    title: 'predicted',
+    scale: { domain: columnNames },
+    axis: { labelAngle: 0, domain: false, ticks: false },
+  };
+  const y = {
+    field: 'truth',
+    type: 'nominal' as const,
+    sort: null,
+    title: null,
+    scale: { domain: rowNames.filter((_, i) => numCells[i]! > 0) },
+    axis: { domain: false, ticks: false, labelColor: INK },
+  };
   const spec: TopLevelSpec = {
     width: { step: cell },
     height: { step: cell },
     data: { values: rows },
     layer: [
-      { mark: { type: 'rect', fill: ACCENT, stroke: LINE, strokeWidth: 0.6, strokeOpacity: 0.7 }, encoding: { x, y, fillOpacity: { field: 'share', type: 'quantitative', scale: { domain: [0, 1], range: [0, 0.92] }, legend: null } } },
+      {
+        mark: { type: 'rect', fill: ACCENT, stroke: LINE, strokeWidth: 0.6, strokeOpacity: 0.7 },
+        encoding: { x, y, fillOpacity: { field: 'share', type: 'quantitative', scale: { domain: [0, 1], range: [0, 0.92] }, legend: null } },
+      },
       {
         mark: { type: 'text', fontSize: Math.min(12, Math.round(cell * 0.45)) },
-        encoding: { x, y, text: { field: 'text' }, color: { condition: { test: 'datum.share > 0.5', value: 'var(--on-accent)' }, value: INK }, opacity: { value: 1 } },
+        encoding: {
+          x,
+          y,
+          text: { field: 'text' },
+          color: { condition: { test: 'datum.share > 0.5', value: 'var(--on-accent)' }, value: INK },
+          opacity: { value: 1 },
+        },
       },
     ],
     config: { axis: { labelColor: MUTED } },
@@ -40,7 +65,12 @@ export async function drawConfusionMatrix(results: ClassResults, id: string): Pr
 export function gatherSmallClasses({ classes, confusion }: ClassResults, maxClasses = MAX_CLASSES): { classes: string[]; confusion: number[][] } {
   if (classes.length <= maxClasses) return { classes: [...classes], confusion: confusion.map((row) => [...row]) };
   const sizes = confusion.map((row) => row.reduce((sum, count) => sum + count, 0));
-  const kept = new Set(sizes.map((_, i) => i).sort((a, b) => sizes[b]! - sizes[a]! || a - b).slice(0, maxClasses - 1));
+  const kept = new Set(
+    sizes
+      .map((_, i) => i)
+      .sort((a, b) => sizes[b]! - sizes[a]! || a - b)
+      .slice(0, maxClasses - 1),
+  );
   const keptInOrder = classes.map((_, i) => i).filter((i) => kept.has(i));
   const place = new Map(keptInOrder.map((classIndex, i) => [classIndex, i]));
   const gathered = Array.from({ length: maxClasses }, () => new Array<number>(maxClasses).fill(0));

@@ -27,7 +27,13 @@ export async function drawCorpus(corpus: CorpusDescription, genes: readonly Gene
     geneCloud(corpus, genes),
     ...(label ? [classBars(label)] : []),
   ];
-  const spec = { data: { values: [] }, columns: 2, spacing: { row: 34, column: 44 }, concat: panels, resolve: { legend: { color: 'independent' } } } as unknown as TopLevelSpec;
+  const spec = {
+    data: { values: [] },
+    columns: 2,
+    spacing: { row: 34, column: 44 },
+    concat: panels,
+    resolve: { legend: { color: 'independent' } },
+  } as unknown as TopLevelSpec;
   const { genesPerCell, librarySize } = corpus;
   return renderSvg(spec, {
     id,
@@ -38,7 +44,9 @@ export async function drawCorpus(corpus: CorpusDescription, genes: readonly Gene
 
 /** The figure as a file of its own: colours of a light page, a white ground. */
 export function standaloneSvg(figure: Html, variables: string): string {
-  return figure.text.replace(/^<svg /, '<svg xmlns="http://www.w3.org/2000/svg" ').replace(/^(<svg [^>]*>)/, `$1${html`<style>svg{`.text}${variables}background:var(--surface);color:var(--ink)}</style>`);
+  return figure.text
+    .replace(/^<svg /, '<svg xmlns="http://www.w3.org/2000/svg" ')
+    .replace(/^(<svg [^>]*>)/, `$1${html`<style>svg{`.text}${variables}background:var(--surface);color:var(--ink)}</style>`);
 }
 
 function bars({ edges, counts }: Histogram, title: string, isLogarithmic: boolean): object {
@@ -48,7 +56,14 @@ function bars({ edges, counts }: Histogram, title: string, isLogarithmic: boolea
     data: { values: counts.map((cells, i) => ({ from: edges[i], to: edges[i + 1], cells })) },
     mark: { type: 'bar', color: ACCENT, binSpacing: 0.5, cornerRadius: 0 },
     encoding: {
-      x: { field: 'from', type: 'quantitative', title, bin: { binned: true }, axis: { tickCount: 5, format: '~s', labelFlush: false }, scale: isLogarithmic ? { type: 'log', nice: false, domain: [edges[0], edges.at(-1)] } : { nice: false, zero: false } },
+      x: {
+        field: 'from',
+        type: 'quantitative',
+        title,
+        bin: { binned: true },
+        axis: { tickCount: 5, format: '~s', labelFlush: false },
+        scale: isLogarithmic ? { type: 'log', nice: false, domain: [edges[0], edges.at(-1)] } : { nice: false, zero: false },
+      },
       x2: { field: 'to' },
       y: { field: 'cells', type: 'quantitative', title: 'cells', axis: { tickCount: 4, format: '~s' } },
     },
@@ -60,16 +75,30 @@ function geneCloud({ splitCells, mostDiscriminative, mostEven }: CorpusDescripti
   const point = ({ numCells, entropy }: GenePoint) => ({ share: numCells / Math.max(1, splitCells.train), entropy });
   const named = [...mostDiscriminative.slice(0, 1), ...mostEven.slice(0, 1)].map((gene) => ({ ...point(gene), name: gene.symbol || gene.ensemblId }));
   const position = {
-    x: { field: 'share', type: 'quantitative', title: 'training cells that express the gene', axis: { format: '~%', tickCount: 5, labelFlush: false }, scale: { type: 'log', nice: false } },
+    x: {
+      field: 'share',
+      type: 'quantitative',
+      title: 'training cells that express the gene',
+      axis: { format: '~%', tickCount: 5, labelFlush: false },
+      scale: { type: 'log', nice: false },
+    },
     y: { field: 'entropy', type: 'quantitative', title: 'entropy (1: evenly in all cells)', scale: { zero: false }, axis: { tickCount: 5 } },
   };
   return {
     width: WIDTH,
     height: HEIGHT,
     layer: [
-      { data: { values: genes.filter(({ numCells }, i) => i % every === 0 && numCells > 0).map(point) }, mark: { type: 'circle', color: ACCENT, size: 9, opacity: 0.35 }, encoding: position },
+      {
+        data: { values: genes.filter(({ numCells }, i) => i % every === 0 && numCells > 0).map(point) },
+        mark: { type: 'circle', color: ACCENT, size: 9, opacity: 0.35 },
+        encoding: position,
+      },
       { data: { values: named }, mark: { type: 'circle', color: ACCENT_2, size: 26, opacity: 1 }, encoding: position },
-      { data: { values: named }, mark: { type: 'text', align: 'right', dx: -6, dy: -7, fontSize: 11, color: INK }, encoding: { ...position, text: { field: 'name' } } },
+      {
+        data: { values: named },
+        mark: { type: 'text', align: 'right', dx: -6, dy: -7, fontSize: 11, color: INK },
+        encoding: { ...position, text: { field: 'name' } },
+      },
     ],
   };
 }
@@ -87,10 +116,27 @@ function classBars({ key, classes }: CorpusDescription['labels'][number]): objec
     data: { values: shown.flatMap((entry) => SPLITS.map((split, order) => ({ name: entry.name, split, order, cells: entry[split] }))) },
     mark: { type: 'bar' },
     encoding: {
-      y: { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelColor: INK, labelLimit: 150, labelOverlap: false, labelFontSize: shown.length > 12 ? 9 : 11 } },
-      x: { field: 'cells', type: 'quantitative', title: `cells by ${key}${classes.length > shown.length ? ` (${shown.length} largest of ${classes.length})` : ''}`, axis: { tickCount: 5, format: '~s', labelFlush: false } },
+      y: {
+        field: 'name',
+        type: 'nominal',
+        sort: null,
+        title: null,
+        axis: { labelColor: INK, labelLimit: 150, labelOverlap: false, labelFontSize: shown.length > 12 ? 9 : 11 },
+      },
+      x: {
+        field: 'cells',
+        type: 'quantitative',
+        title: `cells by ${key}${classes.length > shown.length ? ` (${shown.length} largest of ${classes.length})` : ''}`,
+        axis: { tickCount: 5, format: '~s', labelFlush: false },
+      },
       order: { field: 'order' },
-      color: { field: 'split', type: 'nominal', title: null, scale: { domain: [...SPLITS], range: [ACCENT, ACCENT_2, MUTED] }, legend: { orient: 'bottom-right', symbolType: 'square' } },
+      color: {
+        field: 'split',
+        type: 'nominal',
+        title: null,
+        scale: { domain: [...SPLITS], range: [ACCENT, ACCENT_2, MUTED] },
+        legend: { orient: 'bottom-right', symbolType: 'square' },
+      },
     },
   };
 }

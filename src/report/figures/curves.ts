@@ -6,7 +6,11 @@ import { ACCENT, ACCENT_2, MUTED } from './palette.js';
 import { renderSvg } from './svg.js';
 
 const MAX_POINTS = 150;
-const LEVEL_DASHES = [[7, 4], [2, 3], [7, 3, 2, 3]];
+const LEVEL_DASHES = [
+  [7, 4],
+  [2, 3],
+  [7, 3, 2, 3],
+];
 
 /** One panel of training curves: values over steps. */
 export async function drawCurves(panel: CurvePanel, id: string): Promise<Html> {
@@ -18,7 +22,13 @@ export async function drawCurves(panel: CurvePanel, id: string): Promise<Html> {
   const colour = { field: 'name', type: 'nominal' as const, scale: { domain: names, range: seriesColours(series) }, legend };
   const dash = { field: 'name', type: 'nominal' as const, scale: { domain: names, range: seriesDashes(series) }, legend };
   const x = { field: 'step', type: 'quantitative' as const, title: 'step', axis: { tickCount: 5, format: '~s', labelFlush: false }, scale: { nice: false } };
-  const y = { field: 'value', type: 'quantitative' as const, title: panel.yTitle, axis: { tickCount: 5 }, scale: panel.isLogarithmic ? { type: 'log' as const } : { zero: false } };
+  const y = {
+    field: 'value',
+    type: 'quantitative' as const,
+    title: panel.yTitle,
+    axis: { tickCount: 5 },
+    scale: panel.isLogarithmic ? { type: 'log' as const } : { zero: false },
+  };
   const spec: TopLevelSpec = {
     width: 400,
     height: 200,
@@ -33,7 +43,11 @@ export async function drawCurves(panel: CurvePanel, id: string): Promise<Html> {
 
 /** At most 150 points: means of equally many steps each; a level as its two ends. */
 function curvePoints({ kind, points }: CurveSeries, lastStep: number): readonly (readonly [number, number])[] {
-  if (kind === 'level') return [[0, points[0]![1]], [lastStep, points[0]![1]]];
+  if (kind === 'level')
+    return [
+      [0, points[0]![1]],
+      [lastStep, points[0]![1]],
+    ];
   if (kind === 'checks' || points.length <= MAX_POINTS) return points;
   const size = Math.ceil(points.length / MAX_POINTS);
   const means: [number, number][] = [];
@@ -57,6 +71,8 @@ function seriesColours(series: readonly CurveSeries[]): string[] {
 
 function describe(series: readonly CurveSeries[]): string {
   return series
-    .map(({ name, kind, points }) => (kind === 'level' ? `${name}: ${formatScore(points[0]![1])}` : `${name}: from ${formatScore(points[0]![1])} to ${formatScore(points.at(-1)![1])}`))
+    .map(({ name, kind, points }) =>
+      kind === 'level' ? `${name}: ${formatScore(points[0]![1])}` : `${name}: from ${formatScore(points[0]![1])} to ${formatScore(points.at(-1)![1])}`,
+    )
     .join('; ');
 }

@@ -16,9 +16,18 @@ const RAMP = ['#3b4cc0', '#9abbff', '#f2f2f2', '#f7a789', '#b40426'];
 
 export function drawHeatMap({ title, names, above, below }: HeatMap, id: string): Promise<Html> {
   const N = names.length;
-  const cells = names.flatMap((_, a) => names.map((_, b) => ({ x: b, y: a, value: a === b ? 1 : b > a ? above[a * N + b]! : below[a * N + b]! }))).filter(({ value }) => Number.isFinite(value));
+  const cells = names
+    .flatMap((_, a) => names.map((_, b) => ({ x: b, y: a, value: a === b ? 1 : b > a ? above[a * N + b]! : below[a * N + b]! })))
+    .filter(({ value }) => Number.isFinite(value));
   const size = Math.max(5, Math.min(16, Math.floor(640 / N)));
-  const axis = { labelExpr: `${JSON.stringify(names)}[datum.value]`, labelFontSize: Math.min(11, size), title: null, ticks: false, domain: false, labelOverlap: false };
+  const axis = {
+    labelExpr: `${JSON.stringify(names)}[datum.value]`,
+    labelFontSize: Math.min(11, size),
+    title: null,
+    ticks: false,
+    domain: false,
+    labelOverlap: false,
+  };
   const scale = { domain: names.map((_, i) => i), paddingInner: 0 };
   const spec = {
     width: N * size,

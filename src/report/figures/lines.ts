@@ -19,7 +19,13 @@ export interface LinePanel {
   readonly lines: readonly Line[];
 }
 
-const DASHES = [[7, 4], [2, 3], [7, 3, 2, 3], [12, 4], [1, 5]];
+const DASHES = [
+  [7, 4],
+  [2, 3],
+  [7, 3, 2, 3],
+  [12, 4],
+  [1, 5],
+];
 
 /** Scores over one quantity; models in colours, baselines grey and dashed. */
 export function drawLines({ title, xTitle, yTitle, lines }: LinePanel, id: string): Promise<Html> {
@@ -31,14 +37,23 @@ export function drawLines({ title, xTitle, yTitle, lines }: LinePanel, id: strin
   const dashes = lines.map(({ kind }) => (kind === 'model' ? [1, 0] : DASHES[numBaselines++ % DASHES.length]!));
   const legend = { orient: 'bottom' as const, title: null, symbolType: 'stroke', symbolSize: 400, columns: 2 };
   const colour = { field: 'name', type: 'nominal' as const, scale: { domain: names, range: colours }, legend };
-  const x = { field: 'x', type: 'quantitative' as const, title: xTitle, axis: { tickCount: 6, labelFlush: false }, scale: { nice: false, zero: false, padding: 6 } };
+  const x = {
+    field: 'x',
+    type: 'quantitative' as const,
+    title: xTitle,
+    axis: { tickCount: 6, labelFlush: false },
+    scale: { nice: false, zero: false, padding: 6 },
+  };
   const y = { field: 'y', type: 'quantitative' as const, title: yTitle, axis: { tickCount: 5 }, scale: { zero: false } };
   const spec: TopLevelSpec = {
     width: 400,
     height: 220,
     data: { values: rows },
     layer: [
-      { mark: { type: 'line', strokeWidth: 2, strokeJoin: 'round', strokeCap: 'round' }, encoding: { x, y, color: colour, strokeDash: { field: 'name', type: 'nominal', scale: { domain: names, range: dashes }, legend } } },
+      {
+        mark: { type: 'line', strokeWidth: 2, strokeJoin: 'round', strokeCap: 'round' },
+        encoding: { x, y, color: colour, strokeDash: { field: 'name', type: 'nominal', scale: { domain: names, range: dashes }, legend } },
+      },
       { mark: { type: 'point', filled: true, size: 24, opacity: 1 }, encoding: { x, y, color: colour } },
     ],
   };

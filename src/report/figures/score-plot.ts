@@ -14,9 +14,22 @@ export async function drawScores(scores: Scores, id: string): Promise<Html> {
     return { name, colour: kind === 'model' ? ACCENT : MUTED, values, mean: summary.mean, high: Math.max(...values), text: formatSummary(summary) };
   });
   const names = methods.map(({ name }) => name);
-  const y = { field: 'name', type: 'nominal' as const, sort: null, title: null, scale: { domain: names }, axis: { grid: true, ticks: false, domain: false, labelColor: INK, labelFontSize: 13, labelLimit: 260 } };
+  const y = {
+    field: 'name',
+    type: 'nominal' as const,
+    sort: null,
+    title: null,
+    scale: { domain: names },
+    axis: { grid: true, ticks: false, domain: false, labelColor: INK, labelFontSize: 13, labelLimit: 260 },
+  };
   const title = `${metricName(scores.headline)}, ${scores.split} split`;
-  const x = (field: string) => ({ field, type: 'quantitative' as const, title, scale: { domain: [0, 1] }, axis: { tickCount: 5, domain: false, ticks: false, labelFlush: false } });
+  const x = (field: string) => ({
+    field,
+    type: 'quantitative' as const,
+    title,
+    scale: { domain: [0, 1] },
+    axis: { tickCount: 5, domain: false, ticks: false, labelFlush: false },
+  });
   const colour = { field: 'colour', type: 'nominal' as const, scale: null };
   const spec: TopLevelSpec = {
     width: 380,

@@ -14,7 +14,8 @@ declare module 'vega' {
 // sans-serif faces instead.
 textMetrics.width = (item, text) => {
   let width = 0;
-  for (const letter of String(text ?? '')) width += /[iljtfrI.,:;'|!()[\]/ ]/.test(letter) ? 0.36 : /[mwMW@%—]/.test(letter) ? 0.92 : /[A-Z+<>=&±]/.test(letter) ? 0.74 : 0.62;
+  for (const letter of String(text ?? ''))
+    width += /[iljtfrI.,:;'|!()[\]/ ]/.test(letter) ? 0.36 : /[mwMW@%—]/.test(letter) ? 0.92 : /[A-Z+<>=&±]/.test(letter) ? 0.74 : 0.62;
   return width * (item.fontSize ?? 11);
 };
 

@@ -55,7 +55,12 @@ export async function joinCluster(members: Members, options: JoinOptions = {}): 
   // What breaks when a worker goes is told in a line of ours; TensorFlow would tell it, many lines long, at every collective op under way.
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '3';
   const { kind, device } = await loadTensorFlow();
-  if (kind !== 'native') throw new ConfigError({ key: members.source, found: `${members.addresses.length} workers, but no native TensorFlow here to connect them`, hint: 'run: npx scdiva setup' });
+  if (kind !== 'native')
+    throw new ConfigError({
+      key: members.source,
+      found: `${members.addresses.length} workers, but no native TensorFlow here to connect them`,
+      hint: 'run: npx scdiva setup',
+    });
   if (asked.fusedKernels) await loadKernels();
   // All sessions of a server share its threads.
   const session = { ...asked, interOpThreads: asked.interOpThreads || (asked.fusedKernels && areKernelsLoaded() ? 1 : 0) };
@@ -92,5 +97,10 @@ const COLLECTIVE = /collective|unavailable|aborted|deadline|connection|cancelled
 
 function asClusterError(error: Error, rank: number): Error {
   if (!COLLECTIVE.test(error.message)) return error;
-  return new ClusterError({ key: `worker ${rank}`, found: `a step was not finished together: ${error.message.split('\n')[0]!.slice(0, 300)}`, hint: 'go on from the last checkpoint with --resume', cause: error });
+  return new ClusterError({
+    key: `worker ${rank}`,
+    found: `a step was not finished together: ${error.message.split('\n')[0]!.slice(0, 300)}`,
+    hint: 'go on from the last checkpoint with --resume',
+    cause: error,
+  });
 }

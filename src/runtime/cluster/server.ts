@@ -40,7 +40,8 @@ export async function startServer(members: Members, session: SessionConfig): Pro
   process.env['no_grpc_proxy'] ??= members.addresses.map((address) => parseAddress(address).host).join();
   const api = cApi();
   const status = api.newStatus() as Pointer;
-  const refuse = (found: string): Error => new ClusterError({ key: `worker ${members.rank}`, found: `TensorFlow starts no server at ${members.addresses[members.rank]}: ${found}` });
+  const refuse = (found: string): Error =>
+    new ClusterError({ key: `worker ${members.rank}`, found: `TensorFlow starts no server at ${members.addresses[members.rank]}: ${found}` });
   try {
     const proto = encodeServerDef(members, session);
     const server = api.newServer(proto, proto.length, status) as Pointer;
@@ -59,8 +60,19 @@ async function requireFreePort({ addresses, rank, source }: Members): Promise<vo
   const listener = createServer();
   await new Promise<void>((resolve, reject) => {
     listener.once('error', (cause: NodeJS.ErrnoException) => {
-      if (cause.code === 'EADDRINUSE') reject(new ConfigError({ key: `worker ${rank}`, found: `port ${port} is taken by another process`, hint: `end that process, or give ${source} another port`, cause }));
-      else reject(new ConfigError({ key: `worker ${rank}`, found: `port ${port} cannot be listened at (${cause.code})`, hint: `give ${source} another port`, cause }));
+      if (cause.code === 'EADDRINUSE')
+        reject(
+          new ConfigError({
+            key: `worker ${rank}`,
+            found: `port ${port} is taken by another process`,
+            hint: `end that process, or give ${source} another port`,
+            cause,
+          }),
+        );
+      else
+        reject(
+          new ConfigError({ key: `worker ${rank}`, found: `port ${port} cannot be listened at (${cause.code})`, hint: `give ${source} another port`, cause }),
+        );
     });
     listener.listen(port, '0.0.0.0', () => listener.close(() => resolve()));
   });

@@ -22,13 +22,23 @@ export function membersFromSlurm(env: NodeJS.ProcessEnv): Members | undefined {
   const rank = Number(read('SLURM_PROCID'));
   const nodes = expandNodeList(read('SLURM_STEP_NODELIST', 'SLURM_JOB_NODELIST'));
   const counts = expandCounts(read('SLURM_STEP_TASKS_PER_NODE', 'SLURM_TASKS_PER_NODE'));
-  if (counts.length !== nodes.length) throw new ConfigError({ key: 'SLURM_STEP_TASKS_PER_NODE', found: `${counts.length} nodes`, expected: `the ${nodes.length} of SLURM_STEP_NODELIST` });
+  if (counts.length !== nodes.length)
+    throw new ConfigError({ key: 'SLURM_STEP_TASKS_PER_NODE', found: `${counts.length} nodes`, expected: `the ${nodes.length} of SLURM_STEP_NODELIST` });
   const distribution = (env['SLURM_DISTRIBUTION'] ?? 'block').split(/[:,]/)[0]!.toLowerCase();
   const places = distribution === 'cyclic' ? inTurn(counts) : nodeByNode(counts);
-  if (places.length !== numTasks || !(rank >= 0 && rank < numTasks)) throw new ConfigError({ key: 'SLURM_PROCID', found: `task ${rank}, and ${places.length} places on the nodes`, expected: `one of ${numTasks} tasks` });
+  if (places.length !== numTasks || !(rank >= 0 && rank < numTasks))
+    throw new ConfigError({ key: 'SLURM_PROCID', found: `task ${rank}, and ${places.length} places on the nodes`, expected: `one of ${numTasks} tasks` });
   const own = places[rank]!;
-  const isWhereExpected = [['SLURM_NODEID', own.node], ['SLURM_LOCALID', own.local]].every(([name, value]) => env[name!] === undefined || Number(env[name!]) === value);
-  if (!isWhereExpected) throw new ConfigError({ key: 'SLURM_DISTRIBUTION', found: `${distribution}, by which task ${rank} would stand elsewhere`, hint: 'start the step with srun --distribution=block' });
+  const isWhereExpected = [
+    ['SLURM_NODEID', own.node],
+    ['SLURM_LOCALID', own.local],
+  ].every(([name, value]) => env[name!] === undefined || Number(env[name!]) === value);
+  if (!isWhereExpected)
+    throw new ConfigError({
+      key: 'SLURM_DISTRIBUTION',
+      found: `${distribution}, by which task ${rank} would stand elsewhere`,
+      hint: 'start the step with srun --distribution=block',
+    });
   const first = firstPort(env);
   return { addresses: places.map(({ node, local }) => `${nodes[node]}:${first + local}`), rank, source: 'Slurm' };
 }
@@ -53,7 +63,8 @@ interface Place {
 
 const nodeByNode = (counts: readonly number[]): Place[] => counts.flatMap((count, node) => Array.from({ length: count }, (_, local) => ({ node, local })));
 
-const inTurn = (counts: readonly number[]): Place[] => Array.from({ length: Math.max(...counts) }, (_, local) => counts.flatMap((count, node) => (local < count ? [{ node, local }] : []))).flat();
+const inTurn = (counts: readonly number[]): Place[] =>
+  Array.from({ length: Math.max(...counts) }, (_, local) => counts.flatMap((count, node) => (local < count ? [{ node, local }] : []))).flat();
 
 /** `2(x3),1` → 2, 2, 2, 1 */
 export function expandCounts(text: string): number[] {
@@ -72,7 +83,14 @@ export function expandNodeList(text: string): string[] {
   for (const part of text.split(/,(?![^[]*\])/)) {
     const pieces = part.split(/(\[[^\]]*\])/).filter((piece) => piece !== '');
     if (pieces.length === 0 || pieces.some((piece) => !/^(\[[\d,-]+\]|[^[\],\s]+)$/.test(piece))) throw wrong();
-    const choices = pieces.map((piece) => (piece.startsWith('[') ? piece.slice(1, -1).split(',').flatMap((range) => expandRange(range, wrong)) : [piece]));
+    const choices = pieces.map((piece) =>
+      piece.startsWith('[')
+        ? piece
+            .slice(1, -1)
+            .split(',')
+            .flatMap((range) => expandRange(range, wrong))
+        : [piece],
+    );
     names.push(...choices.reduce((before, after) => before.flatMap((start) => after.map((end) => start + end)), ['']));
   }
   return names;

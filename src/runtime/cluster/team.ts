@@ -25,7 +25,10 @@ export class Team {
     private readonly none: Variables,
   ) {
     this.firstKey = cluster.reserveKeys(MAX_LOG_LENGTH + 1);
-    this.program = executor.compile((_, inputs) => ({ outputs: { sum: sumOverWorkers(inputs['x']!, { key: this.firstKey + Math.log2(inputs['x']!.shape[0]!), wire: 'f32' }) } }), { variables: none, precision: 'f32', name: 'meeting' });
+    this.program = executor.compile(
+      (_, inputs) => ({ outputs: { sum: sumOverWorkers(inputs['x']!, { key: this.firstKey + Math.log2(inputs['x']!.shape[0]!), wire: 'f32' }) } }),
+      { variables: none, precision: 'f32', name: 'meeting' },
+    );
   }
 
   /** @param executor one that was made with this cluster */
@@ -68,7 +71,9 @@ export class Team {
       const firstKey = this.cluster.reserveKeys(names.length);
       const program = this.executor.compile(
         (state) => {
-          const updates = names.map((name, i) => [name, sumOverWorkers(isFirst ? state[name]! : tf.zerosLike(state[name]!), { key: firstKey + i, wire: 'f32' })] as const);
+          const updates = names.map(
+            (name, i) => [name, sumOverWorkers(isFirst ? state[name]! : tf.zerosLike(state[name]!), { key: firstKey + i, wire: 'f32' })] as const,
+          );
           return { outputs: {}, updates: Object.fromEntries(updates) };
         },
         { variables, precision: 'f32', name: 'share' },

@@ -35,7 +35,11 @@ export function membersFromTfConfig(text: string): Members | undefined {
   try {
     raw = JSON.parse(text);
   } catch (cause) {
-    throw wrong(`not JSON: ${(cause as Error).message}`, undefined, 'expected {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}');
+    throw wrong(
+      `not JSON: ${(cause as Error).message}`,
+      undefined,
+      'expected {"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}',
+    );
   }
   if (typeof raw === 'object' && raw !== null && !('cluster' in raw)) return undefined; // as on a machine of its own
   const parsed = TfConfig.safeParse(raw);
@@ -47,7 +51,12 @@ export function membersFromTfConfig(text: string): Members | undefined {
   const jobs = TRAINING.filter((job) => cluster[job]);
   const first = jobs.find((job) => job !== 'worker');
   if (first && cluster[first]!.length > 1) throw wrong(`${cluster[first]!.length} tasks`, `cluster.${first}`, 'there is one; the others are workers');
-  if (!jobs.includes(task.type as (typeof TRAINING)[number])) throw wrong(`${JSON.stringify(task.type)}, a job that ${IDLE.includes(task.type) ? 'does not train here' : 'the cluster does not have'}`, 'task.type', `one of ${jobs.join(', ')}`);
+  if (!jobs.includes(task.type as (typeof TRAINING)[number]))
+    throw wrong(
+      `${JSON.stringify(task.type)}, a job that ${IDLE.includes(task.type) ? 'does not train here' : 'the cluster does not have'}`,
+      'task.type',
+      `one of ${jobs.join(', ')}`,
+    );
   const size = cluster[task.type]!.length;
   if (task.index >= size) throw wrong(`${task.index}`, 'task.index', `the cluster has ${size} ${task.type}${size > 1 ? 's' : ''}: 0 to ${size - 1}`);
   const addresses = jobs.flatMap((job) => cluster[job]!);

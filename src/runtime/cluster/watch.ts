@@ -70,7 +70,8 @@ export class Watch {
       peer.numAnswers = heartbeat.numAnswers;
       const name = `worker ${rank} (${heartbeat.address})`;
       if (heartbeat.numRefusals >= REFUSALS_OF_THE_DEAD) return this.lose(`${name} has ended`);
-      if (peer.silentMs > 1000 * this.config.timeoutSeconds) return this.lose(`${name} has not answered for ${this.config.timeoutSeconds} seconds: it is frozen, or its network is gone`);
+      if (peer.silentMs > 1000 * this.config.timeoutSeconds)
+        return this.lose(`${name} has not answered for ${this.config.timeoutSeconds} seconds: it is frozen, or its network is gone`);
       heartbeat.beat();
     }
   }
@@ -93,7 +94,10 @@ export class Watch {
     if (heartbeat.pulse === 'unresolved') return { found: `${name}: no such host`, hint: `correct the name in ${source}` };
     if (heartbeat.pulse === 'foreign') return { found: `${name}: something else than a worker answers there`, hint: `correct the address in ${source}` };
     const why = heartbeat.pulse === 'refused' ? 'nobody listens there' : 'no answer';
-    return { found: `${name} did not come within ${this.config.joinSeconds} seconds: ${why}`, hint: 'see what that worker says, or raise train.cluster.joinSeconds' };
+    return {
+      found: `${name} did not come within ${this.config.joinSeconds} seconds: ${why}`,
+      hint: 'see what that worker says, or raise train.cluster.joinSeconds',
+    };
   }
 }
 

@@ -73,15 +73,20 @@ export async function diagnose(): Promise<Diagnosis> {
   const compiler = await findCompiler().catch(() => null);
   if (!compiler && !chosen && !never) await attempt(() => findCompiler());
   const kernels = await kernelLibrary();
-  if (chosen && !kernels.isBuilt && !compiler) note('the fused kernels are not compiled and there is no compiler: training on the CPU is slower', 'install g++, then: npx scdiva setup');
+  if (chosen && !kernels.isBuilt && !compiler)
+    note('the fused kernels are not compiled and there is no compiler: training on the CPU is slower', 'install g++, then: npx scdiva setup');
 
   const native = chosen ? await attempt(() => probe(chosen.folder)) : null;
   const wasm = native ? null : await attempt(probeWasm);
   const gpus = nvidiaGpus();
   if (gpus.length > 0 && chosen?.variant !== 'cuda') note('an NVIDIA GPU is here and is not used', 'npx scdiva setup --gpu');
   if (gpus.length > 0 && chosen?.variant === 'cuda' && native && !native.hasGpu)
-    note('TensorFlow does not find the GPU', 'update the NVIDIA driver (525 or newer for CUDA 12); CUDA_VISIBLE_DEVICES must not hide it; TF_CPP_MIN_LOG_LEVEL=0 tells more');
-  if (gpus.length === 0 && hasNvidiaDriver() && chosen?.variant === 'cuda' && !native?.hasGpu) note('an NVIDIA driver is loaded, and no GPU is to be seen', null);
+    note(
+      'TensorFlow does not find the GPU',
+      'update the NVIDIA driver (525 or newer for CUDA 12); CUDA_VISIBLE_DEVICES must not hide it; TF_CPP_MIN_LOG_LEVEL=0 tells more',
+    );
+  if (gpus.length === 0 && hasNvidiaDriver() && chosen?.variant === 'cuda' && !native?.hasGpu)
+    note('an NVIDIA driver is loaded, and no GPU is to be seen', null);
 
   const machine = thisMachine();
   return {
@@ -89,7 +94,10 @@ export async function diagnose(): Promise<Diagnosis> {
     tfjs: tfjsVersion,
     backend: native ? 'native' : wasm ? 'wasm' : null,
     tensorflow: { version: native?.version ?? tensorflowVersion, staged },
-    devices: [...gpus.map((name) => ({ type: 'gpu' as const, name, isUsed: native?.hasGpu ?? false })), { type: 'cpu' as const, name: machine.cpu.model, isUsed: !native?.hasGpu }],
+    devices: [
+      ...gpus.map((name) => ({ type: 'gpu' as const, name, isUsed: native?.hasGpu ?? false })),
+      { type: 'cpu' as const, name: machine.cpu.model, isUsed: !native?.hasGpu },
+    ],
     machine,
     disk: await Promise.all([process.cwd(), cacheFolder()].map(async (folder) => ({ folder, freeBytes: await freeBytes(folder) }))),
     python,

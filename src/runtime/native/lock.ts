@@ -42,12 +42,17 @@ export async function withLock<T>(path: string, body: () => Promise<T>, options:
 }
 
 async function acquire(path: string, mine: string, { signal, onWait, pollMs = 500 }: LockOptions): Promise<void> {
-  for (let hasWaited = false; ; ) {
+  for (let hasWaited = false; ;) {
     signal?.throwIfAborted();
     if (await create(path, mine)) return;
     const found = await readIfThere(path);
     if (found === null) continue; // released in between
-    const ageMs = Date.now() - (await stat(path).then((s) => s.mtimeMs, () => Date.now()));
+    const ageMs =
+      Date.now() -
+      (await stat(path).then(
+        (s) => s.mtimeMs,
+        () => Date.now(),
+      ));
     if (isStale(found, ageMs)) {
       await removeStale(path, found);
       continue;
@@ -92,7 +97,12 @@ async function create(path: string, content: string): Promise<boolean> {
 export async function removeStale(path: string, stale: string): Promise<void> {
   const takeover = `${path}.takeover`;
   if (!(await create(takeover, ''))) {
-    const ageMs = Date.now() - (await stat(takeover).then((s) => s.mtimeMs, () => Date.now()));
+    const ageMs =
+      Date.now() -
+      (await stat(takeover).then(
+        (s) => s.mtimeMs,
+        () => Date.now(),
+      ));
     if (ageMs > 2 * HEARTBEAT_MS) await rm(takeover, { force: true }); // whoever was at it died
     await sleep(1);
     return;

@@ -64,7 +64,8 @@ export function controlGroupLimits(readText: (path: string) => string | null = r
     } else if (controllers.split(',').includes('memory')) {
       for (const folder of ancestors('/sys/fs/cgroup/memory', path)) keep(limits, Number(readText(`${folder}/memory.limit_in_bytes`) ?? NaN));
     } else if (controllers.split(',').includes('cpu')) {
-      for (const folder of ancestors('/sys/fs/cgroup/cpu', path)) keep(quotas, Number(readText(`${folder}/cpu.cfs_quota_us`) ?? NaN) / Number(readText(`${folder}/cpu.cfs_period_us`) ?? NaN));
+      for (const folder of ancestors('/sys/fs/cgroup/cpu', path))
+        keep(quotas, Number(readText(`${folder}/cpu.cfs_quota_us`) ?? NaN) / Number(readText(`${folder}/cpu.cfs_period_us`) ?? NaN));
     }
   }
   // Version 1 writes "no limit" as a number near 2^63.

@@ -54,12 +54,16 @@ export async function downloadWheel(pin: WheelPin, folder: string, options: Down
   try {
     const tags = ['--platform', pin.platform, '--python-version', '3.11', '--implementation', 'cp', ...(pin.abi ? ['--abi', pin.abi] : [])];
     const args = ['-m', 'pip', 'download', `${pin.name}==${pin.version}`, '--no-deps', '--only-binary=:all:', ...tags, '--dest', temporary];
-    const { code, stderr } = await runCommand(python.program, [...args, '--no-cache-dir', '--no-input', '--quiet', '--progress-bar', 'off', '--disable-pip-version-check'], {
-      signal,
-      // TMPDIR: beside its final place, where there is room, and where the file is seen growing. A virtual environment is not
-      // needed to fetch a file, even where users must have one to install. Newer pips continue a broken transfer.
-      env: { PIP_RESUME_RETRIES: '5', ...process.env, TMPDIR: join(temporary, 'tmp'), PIP_REQUIRE_VIRTUALENV: '0' },
-    });
+    const { code, stderr } = await runCommand(
+      python.program,
+      [...args, '--no-cache-dir', '--no-input', '--quiet', '--progress-bar', 'off', '--disable-pip-version-check'],
+      {
+        signal,
+        // TMPDIR: beside its final place, where there is room, and where the file is seen growing. A virtual environment is not
+        // needed to fetch a file, even where users must have one to install. Newer pips continue a broken transfer.
+        env: { PIP_RESUME_RETRIES: '5', ...process.env, TMPDIR: join(temporary, 'tmp'), PIP_REQUIRE_VIRTUALENV: '0' },
+      },
+    );
     const file = (await readdir(temporary)).find((name) => name.endsWith('.whl'));
     if (code !== 0 || !file) throw pipError(pin, stderr);
     await verify(join(temporary, file), pin);
@@ -74,7 +78,10 @@ export async function downloadWheel(pin: WheelPin, folder: string, options: Down
 }
 
 async function isWhole(path: string, pin: WheelPin): Promise<boolean> {
-  const size = await stat(path).then((s) => s.size, () => -1);
+  const size = await stat(path).then(
+    (s) => s.size,
+    () => -1,
+  );
   return size === pin.bytes && (await sha256File(path)) === pin.sha256;
 }
 
@@ -96,13 +103,24 @@ function pipError(pin: WheelPin, stderr: string): SetupError {
   return new SetupError({
     file: `${pin.name} ${pin.version}`,
     found: isDiskFull ? 'cannot be downloaded: the disk is full' : `pip could not download it: ${last}`,
-    hint: isDiskFull ? 'free space, or point SCDIVA_CACHE at a folder with room' : 'check the network, or point pip at a mirror or a folder with the file: PIP_INDEX_URL, PIP_FIND_LINKS',
+    hint: isDiskFull
+      ? 'free space, or point SCDIVA_CACHE at a folder with room'
+      : 'check the network, or point pip at a mirror or a folder with the file: PIP_INDEX_URL, PIP_FIND_LINKS',
   });
 }
 
 async function sizeOf(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  const sizes = await Promise.all(entries.filter((e) => e.isFile()).map((e) => stat(join(e.parentPath, e.name)).then((s) => s.size, () => 0)));
+  const sizes = await Promise.all(
+    entries
+      .filter((e) => e.isFile())
+      .map((e) =>
+        stat(join(e.parentPath, e.name)).then(
+          (s) => s.size,
+          () => 0,
+        ),
+      ),
+  );
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 

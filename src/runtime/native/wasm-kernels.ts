@@ -58,7 +58,9 @@ function replace(kernelName: string, mended: (given: Given) => tf.TensorInfo | n
   tf.unregisterKernel(kernelName, 'wasm');
   tf.registerKernel({
     ...original,
-    kernelFunc: (given) => mended({ inputs: given.inputs as tf.NamedTensorInfoMap, attrs: given.attrs as tf.NamedAttrMap, wasm: given.backend as BackendWasm }) ?? original.kernelFunc(given),
+    kernelFunc: (given) =>
+      mended({ inputs: given.inputs as tf.NamedTensorInfoMap, attrs: given.attrs as tf.NamedAttrMap, wasm: given.backend as BackendWasm }) ??
+      original.kernelFunc(given),
   });
 }
 

@@ -34,7 +34,13 @@ with zipfile.ZipFile(sys.argv[1]) as wheel:
  * Extracts the entries `isWanted` chooses, under their own paths.
  * @returns their names
  */
-export async function extractWheel(path: string, folder: string, isWanted: (entry: string) => boolean, label: string, options: DownloadOptions = {}): Promise<string[]> {
+export async function extractWheel(
+  path: string,
+  folder: string,
+  isWanted: (entry: string) => boolean,
+  label: string,
+  options: DownloadOptions = {},
+): Promise<string[]> {
   const { progress = silentProgress, signal } = options;
   const { program } = options.python ?? (await findPython());
   const listing = await runPython(program, LIST, [path], { signal });

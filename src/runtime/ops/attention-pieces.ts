@@ -29,11 +29,13 @@ export function attentionPieces(N: number, Q: number, T: number, entries: number
   if (Q * T <= entries) {
     // A power of two: heads and threads come in such numbers, and pieces of odd size leave a thread waiting.
     const atATime = 2 ** Math.floor(Math.log2(entries / (Q * T)));
-    for (let matrix = 0; matrix < N; matrix += atATime) pieces.push({ matrix, numMatrices: Math.min(atATime, N - matrix), query: 0, numQueries: Q, row: matrix * Q });
+    for (let matrix = 0; matrix < N; matrix += atATime)
+      pieces.push({ matrix, numMatrices: Math.min(atATime, N - matrix), query: 0, numQueries: Q, row: matrix * Q });
     return pieces;
   }
   const rows = Math.max(1, Math.floor(entries / T));
   for (let matrix = 0; matrix < N; matrix++)
-    for (let query = 0; query < Q; query += rows) pieces.push({ matrix, numMatrices: 1, query, numQueries: Math.min(rows, Q - query), row: matrix * Q + query });
+    for (let query = 0; query < Q; query += rows)
+      pieces.push({ matrix, numMatrices: 1, query, numQueries: Math.min(rows, Q - query), row: matrix * Q + query });
   return pieces;
 }

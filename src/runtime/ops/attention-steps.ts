@@ -47,20 +47,56 @@ function fusedSteps({ shape: { B, T, Q, H, K }, canAttend, cos, sin, seed, site 
   const placed = ({ matrix, row }: AttentionPiece) => ({ matrix, row, heads: H, rate: site?.rate ?? 0, site: site?.index ?? 0 });
   return {
     splitHeads(qkv) {
-      const [q, k, v] = fused('ScdivaSplitHeads', [[qkv, 'low'], [cos, 'full'], [sin, 'full']], { heads: H, queries: Q, scale }, [low(B * H, Q, K), low(B * H, T, K), low(B * H, T, K)]);
+      const [q, k, v] = fused(
+        'ScdivaSplitHeads',
+        [
+          [qkv, 'low'],
+          [cos, 'full'],
+          [sin, 'full'],
+        ],
+        { heads: H, queries: Q, scale },
+        [low(B * H, Q, K), low(B * H, T, K), low(B * H, T, K)],
+      );
       return { q: q as tf.Tensor3D, k: k as tf.Tensor3D, v: v as tf.Tensor3D };
     },
     splitHeadsGrad(dQ, dK, dV) {
-      return fused('ScdivaSplitHeadsGrad', [[dQ, 'low'], [dK, 'low'], [dV, 'low'], [cos, 'full'], [sin, 'full']], { heads: H, scale }, [low(B, T, 3 * H * K)])[0] as tf.Tensor3D;
+      return fused(
+        'ScdivaSplitHeadsGrad',
+        [
+          [dQ, 'low'],
+          [dK, 'low'],
+          [dV, 'low'],
+          [cos, 'full'],
+          [sin, 'full'],
+        ],
+        { heads: H, scale },
+        [low(B, T, 3 * H * K)],
+      )[0] as tf.Tensor3D;
     },
     softmax(scores, piece) {
       const [C, R] = scores.shape;
-      const [p, logSum] = fused('ScdivaSoftmax', [[scores, 'low'], [canAttend, 'full'], [seed, 'int']], placed(piece), [low(C, R, T), { shape: [C, R], precision: 'full' }]);
+      const [p, logSum] = fused(
+        'ScdivaSoftmax',
+        [
+          [scores, 'low'],
+          [canAttend, 'full'],
+          [seed, 'int'],
+        ],
+        placed(piece),
+        [low(C, R, T), { shape: [C, R], precision: 'full' }],
+      );
       return { p: p as tf.Tensor3D, logSum: logSum as tf.Tensor2D };
     },
     softmaxGrad(scores, dP, logSum, rowSums, piece) {
       const [C, R] = scores.shape;
-      const inputs = [[scores, 'low'], [dP, 'low'], [logSum, 'full'], [rowSums, 'full'], [canAttend, 'full'], [seed, 'int']] as const;
+      const inputs = [
+        [scores, 'low'],
+        [dP, 'low'],
+        [logSum, 'full'],
+        [rowSums, 'full'],
+        [canAttend, 'full'],
+        [seed, 'int'],
+      ] as const;
       const [p, dS] = fused('ScdivaSoftmaxGrad', inputs, placed(piece), [low(C, R, T), low(C, R, T)]);
       return { p: p as tf.Tensor3D, dS: dS as tf.Tensor3D };
     },
@@ -97,7 +133,12 @@ function composedSteps({ shape: { B, T, Q, H, K }, canAttend, cos, sin, seed, si
     splitHeadsGrad(dQ, dK, dV) {
       const whole = (x: tf.Tensor) => tf.reshape(x, [B, H, -1, K]) as tf.Tensor4D;
       const turnedBack = (x: tf.Tensor4D) => applyRotary(x, { cos, sin: tf.neg(sin) });
-      const dAsked = tf.pad(whole(inLowPrecision(() => tf.mul(dQ, scale))), [[0, 0], [0, 0], [0, T - Q], [0, 0]]) as tf.Tensor4D;
+      const dAsked = tf.pad(whole(inLowPrecision(() => tf.mul(dQ, scale))), [
+        [0, 0],
+        [0, 0],
+        [0, T - Q],
+        [0, 0],
+      ]) as tf.Tensor4D;
       const rows = [turnedBack(dAsked), turnedBack(whole(dK)), whole(dV)].map((x) => tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [B, T, H * K]));
       return tf.concat(rows, -1) as tf.Tensor3D;
     },

@@ -68,12 +68,27 @@ function forward(qkv: tf.Tensor3D, constants: Constants, { shape, pieces, site }
   const { q, k, v } = steps.splitHeads(qkv);
   const done: { o: tf.Tensor; logSum: tf.Tensor }[] = [];
   for (const piece of pieces) {
-    const query = queriesOf(inTurn(q, done.slice(-1).map(({ o }) => o)), piece); // [C, R, K]
+    const query = queriesOf(
+      inTurn(
+        q,
+        done.slice(-1).map(({ o }) => o),
+      ),
+      piece,
+    ); // [C, R, K]
     const scores = tf.matMul(query, matricesOf(k, piece), false, true) as tf.Tensor3D; // [C, R, T]
     const { p, logSum } = steps.softmax(scores, piece);
     done.push({ o: tf.matMul(p, matricesOf(v, piece)), logSum }); // [C, R, K], [C, R]
   }
-  return { o: joinRows(done.map(({ o }) => o), [B * H, Q, K]) as tf.Tensor3D, logSum: joinRows(done.map(({ logSum }) => logSum), [B * H, Q]) as tf.Tensor2D };
+  return {
+    o: joinRows(
+      done.map(({ o }) => o),
+      [B * H, Q, K],
+    ) as tf.Tensor3D,
+    logSum: joinRows(
+      done.map(({ logSum }) => logSum),
+      [B * H, Q],
+    ) as tf.Tensor2D,
+  };
 }
 
 function backward(qkv: tf.Tensor3D, o: tf.Tensor3D, logSum: tf.Tensor2D, dy: tf.Tensor3D, constants: Constants, plan: Plan): tf.Tensor {
@@ -92,7 +107,10 @@ function backward(qkv: tf.Tensor3D, o: tf.Tensor3D, logSum: tf.Tensor2D, dy: tf.
     const dP = tf.matMul(dOut, matricesOf(v, piece), false, true) as tf.Tensor3D; // [C, R, T]
     const { p, dS } = steps.softmaxGrad(scores, dP, queriesOf(logSum, piece), queriesOf(rowSums, piece), piece);
     dQ.push(tf.matMul(dS, key)); // [C, R, K]
-    for (const [sums, factor, rows] of [[dK, dS, query], [dV, p, dOut]] as const) {
+    for (const [sums, factor, rows] of [
+      [dK, dS, query],
+      [dV, p, dOut],
+    ] as const) {
       const part = tf.matMul(factor, rows, true, false); // [C, T, K]
       sums.push(piece.query === 0 ? part : tf.add(sums.pop()!, part)); // further rows of the same matrix
     }
@@ -127,5 +145,13 @@ const join = (parts: tf.Tensor[]): tf.Tensor => (parts.length === 1 ? parts[0]! 
 
 /** Pieces [C, R, …] in their order are the rows of [N, Q, …] in theirs. */
 function joinRows(parts: tf.Tensor[], shape: number[]): tf.Tensor {
-  return parts.length === 1 ? parts[0]! : tf.reshape(tf.concat(parts.map((part) => tf.reshape(part, [-1, ...shape.slice(2)])), 0), shape);
+  return parts.length === 1
+    ? parts[0]!
+    : tf.reshape(
+        tf.concat(
+          parts.map((part) => tf.reshape(part, [-1, ...shape.slice(2)])),
+          0,
+        ),
+        shape,
+      );
 }

@@ -24,7 +24,12 @@ const LIMITS: CrossEntropyLimits = { pieceEntries: 1 << 24, keptEntries: 1 << 26
  * @param targets [M] int32, each in [0, V)
  * @returns [M] float32
  */
-export function crossEntropy(rows: tf.Tensor2D, head: tf.Tensor2D, targets: tf.Tensor1D, { pieceEntries, keptEntries }: CrossEntropyLimits = LIMITS): tf.Tensor1D {
+export function crossEntropy(
+  rows: tf.Tensor2D,
+  head: tf.Tensor2D,
+  targets: tf.Tensor1D,
+  { pieceEntries, keptEntries }: CrossEntropyLimits = LIMITS,
+): tf.Tensor1D {
   return tf.tidy(() => {
     const size = rows.shape[0] * head.shape[0];
     const isKept = size <= keptEntries;
@@ -42,7 +47,9 @@ export function crossEntropy(rows: tf.Tensor2D, head: tf.Tensor2D, targets: tf.T
       return {
         value: join(pieces.map(({ nll }) => nll)),
         gradFunc: (dy: tf.Tensor, [rows, head, targets, residuals]: tf.Tensor[]) =>
-          residuals ? fromKept(residuals as tf.Tensor2D, rows as tf.Tensor2D, head as tf.Tensor2D, dy) : anew(rows as tf.Tensor2D, head as tf.Tensor2D, targets as tf.Tensor1D, dy, bounds),
+          residuals
+            ? fromKept(residuals as tf.Tensor2D, rows as tf.Tensor2D, head as tf.Tensor2D, dy)
+            : anew(rows as tf.Tensor2D, head as tf.Tensor2D, targets as tf.Tensor1D, dy, bounds),
       };
     });
     return run(rows, head) as tf.Tensor1D;
@@ -60,7 +67,18 @@ function likelihood(rows: tf.Tensor2D, head: tf.Tensor2D, targets: tf.Tensor1D):
   const numRows = rows.shape[0];
   const logits = tf.matMul(rows, head, false, true); // [m, V]
   if (canFuse()) {
-    const [nll, residuals] = fused('ScdivaCrossEntropy', [[logits, 'low'], [targets, 'int']], {}, [{ shape: [numRows], precision: 'full' }, { shape: logits.shape, precision: 'low' }]);
+    const [nll, residuals] = fused(
+      'ScdivaCrossEntropy',
+      [
+        [logits, 'low'],
+        [targets, 'int'],
+      ],
+      {},
+      [
+        { shape: [numRows], precision: 'full' },
+        { shape: logits.shape, precision: 'low' },
+      ],
+    );
     return { nll: nll as tf.Tensor1D, residuals: residuals as tf.Tensor2D };
   }
   const probabilities = tf.softmax(logits); // float32

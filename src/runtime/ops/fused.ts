@@ -35,7 +35,12 @@ export function canFuse(): boolean {
  * Runs an op of kernels/ by name, on inputs in the op's order with the precision each is wanted in; gives its results in the shapes
  * stated, which TensorFlow does not infer. Has no gradient of its own: callers stand inside a `tf.customGrad`.
  */
-export function fused(op: string, inputs: readonly (readonly [tf.Tensor, FusedPrecision])[], attrs: FusedAttrs['attrs'], results: readonly FusedResult[]): tf.Tensor[] {
+export function fused(
+  op: string,
+  inputs: readonly (readonly [tf.Tensor, FusedPrecision])[],
+  attrs: FusedAttrs['attrs'],
+  results: readonly FusedResult[],
+): tf.Tensor[] {
   const named = Object.fromEntries(inputs.map(([tensor], i) => [String(i), tensor]));
   const fusedAttrs: FusedAttrs = { op, inputs: inputs.map(([, precision]) => precision), attrs, results };
   const out = tf.engine().runKernel(FUSED, named, fusedAttrs as unknown as tf.NamedAttrMap);

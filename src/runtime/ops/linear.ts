@@ -26,5 +26,10 @@ export function linear(x: tf.Tensor, weight: tf.Tensor, bias?: tf.Tensor): tf.Te
  * @returns […, Σ O_i] float32, side by side in the order of the weights
  */
 export function linearSideBySide(x: tf.Tensor, weights: readonly tf.Tensor[]): tf.Tensor {
-  return tf.tidy(() => linear(x, inLowPrecision(() => tf.concat([...weights], 0))));
+  return tf.tidy(() =>
+    linear(
+      x,
+      inLowPrecision(() => tf.concat([...weights], 0)),
+    ),
+  );
 }

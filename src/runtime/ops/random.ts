@@ -55,7 +55,12 @@ function keepFactors(like: tf.Tensor, rate: number, seed: tf.Tensor1D): tf.Tenso
 /** 0 with probability `rate`, else 1; float32. */
 function isKept(shape: readonly number[], rate: number, seed: tf.Tensor1D): tf.Tensor {
   // Drawn and compared in float32 wherever this stands: in bfloat16 the share would be another.
-  return tf.tidy(() => tf.cast(inFullPrecision(() => tf.greaterEqual(statelessUniform(shape, seed), rate)), 'float32'));
+  return tf.tidy(() =>
+    tf.cast(
+      inFullPrecision(() => tf.greaterEqual(statelessUniform(shape, seed), rate)),
+      'float32',
+    ),
+  );
 }
 
 /** A byte an entry is coarse for rates below this. */
@@ -68,7 +73,8 @@ const COARSE_BELOW = 1 / 64;
  */
 export function isKeptOfMany(shape: readonly number[], rate: number, seed: tf.Tensor1D): { flags: tf.Tensor; share: number } {
   const threshold = Math.round(256 * rate);
-  if (rate < COARSE_BELOW || threshold > 255 || !tf.getKernel(RANDOM_BYTES_REACH, tf.getBackend())) return { flags: isKept(shape, rate, seed), share: 1 - rate };
+  if (rate < COARSE_BELOW || threshold > 255 || !tf.getKernel(RANDOM_BYTES_REACH, tf.getBackend()))
+    return { flags: isKept(shape, rate, seed), share: 1 - rate };
   const attrs = { shape: [...shape], threshold } as unknown as tf.NamedAttrMap;
   const flags = tf.tidy(() => tf.cast(tf.engine().runKernel(RANDOM_BYTES_REACH, { seed }, attrs) as tf.Tensor, 'float32'));
   return { flags, share: 1 - threshold / 256 };
@@ -88,7 +94,11 @@ tf.registerKernel({
     const node = backend as OpBackend;
     const type = (name: string, dtype: tf.DataType) => ({ name, type: node.binding.TF_ATTR_TYPE, value: node.getDTypeInteger(dtype) });
     const shape = tf.tensor1d((attrs as unknown as { shape: number[] }).shape, 'int32');
-    const result = node.executeSingleOutput('StatelessRandomUniform', [type('dtype', 'float32'), type('T', 'int32'), type('Tseed', 'int32')], [shape, inputs['seed'] as tf.TensorInfo]);
+    const result = node.executeSingleOutput(
+      'StatelessRandomUniform',
+      [type('dtype', 'float32'), type('T', 'int32'), type('Tseed', 'int32')],
+      [shape, inputs['seed'] as tf.TensorInfo],
+    );
     shape.dispose();
     return result;
   },
@@ -107,12 +117,57 @@ tf.registerKernel({
     const type = (name: string, value: number) => ({ name, type: node.binding.TF_ATTR_TYPE, value });
     return tf.tidy(() => {
       const size = shape.reduce((a, b) => a * b, 1);
-      const run = (name: string, types: [string, number][], ...args: tf.TensorInfo[]) => node.executeSingleOutput(name, types.map(([key, value]) => type(key, value)), args) as tf.Tensor;
-      const words = run('StatelessRandomUniformFullInt', [['dtype', INT32], ['T', INT32], ['Tseed', INT32]], tf.tensor1d([Math.ceil(size / 4)], 'int32'), inputs['seed'] as tf.TensorInfo);
-      const bytes = run('Bitcast', [['T', INT32], ['type', TF_UINT8]], words); // [size / 4, 4]
-      const flat = run('Reshape', [['T', TF_UINT8], ['Tshape', INT32]], bytes, tf.tensor1d([-1], 'int32'));
-      const cut = run('Slice', [['T', TF_UINT8], ['Index', INT32]], flat, tf.tensor1d([0], 'int32'), tf.tensor1d([size], 'int32'));
-      const limit = run('Cast', [['SrcT', INT32], ['DstT', TF_UINT8]], tf.scalar(threshold, 'int32'));
+      const run = (name: string, types: [string, number][], ...args: tf.TensorInfo[]) =>
+        node.executeSingleOutput(
+          name,
+          types.map(([key, value]) => type(key, value)),
+          args,
+        ) as tf.Tensor;
+      const words = run(
+        'StatelessRandomUniformFullInt',
+        [
+          ['dtype', INT32],
+          ['T', INT32],
+          ['Tseed', INT32],
+        ],
+        tf.tensor1d([Math.ceil(size / 4)], 'int32'),
+        inputs['seed'] as tf.TensorInfo,
+      );
+      const bytes = run(
+        'Bitcast',
+        [
+          ['T', INT32],
+          ['type', TF_UINT8],
+        ],
+        words,
+      ); // [size / 4, 4]
+      const flat = run(
+        'Reshape',
+        [
+          ['T', TF_UINT8],
+          ['Tshape', INT32],
+        ],
+        bytes,
+        tf.tensor1d([-1], 'int32'),
+      );
+      const cut = run(
+        'Slice',
+        [
+          ['T', TF_UINT8],
+          ['Index', INT32],
+        ],
+        flat,
+        tf.tensor1d([0], 'int32'),
+        tf.tensor1d([size], 'int32'),
+      );
+      const limit = run(
+        'Cast',
+        [
+          ['SrcT', INT32],
+          ['DstT', TF_UINT8],
+        ],
+        tf.scalar(threshold, 'int32'),
+      );
       return tf.reshape(run('GreaterEqual', [['T', TF_UINT8]], cut, limit), shape);
     });
   },
@@ -126,7 +181,11 @@ for (const backendName of ['wasm', 'cpu']) {
       const { shape } = attrs as unknown as { shape: number[] };
       const host = backend as tf.KernelBackend;
       const seed = host.readSync(inputs['seed']!.dataId) as Int32Array;
-      const values = threefryUniform(shape.reduce((a, b) => a * b, 1), seed[0]!, seed[1]!);
+      const values = threefryUniform(
+        shape.reduce((a, b) => a * b, 1),
+        seed[0]!,
+        seed[1]!,
+      );
       return { dataId: host.write(values, shape, 'float32'), shape, dtype: 'float32' };
     },
   });

@@ -7,7 +7,11 @@ import { after } from './order.js';
  *   It closes over no tensor: whatever the forward pass made is gone when the second run comes.
  * @param constants further tensors it needs, which get no gradient
  */
-export function recomputed(fn: (inputs: tf.Tensor[], constants: tf.Tensor[]) => tf.Tensor, inputs: readonly tf.Tensor[], constants: readonly tf.Tensor[]): tf.Tensor {
+export function recomputed(
+  fn: (inputs: tf.Tensor[], constants: tf.Tensor[]) => tf.Tensor,
+  inputs: readonly tf.Tensor[],
+  constants: readonly tf.Tensor[],
+): tf.Tensor {
   return tf.customGrad((...args) => {
     const tensors = args.slice(0, -1) as tf.Tensor[];
     (args.at(-1) as unknown as tf.GradSaveFunc)([...tensors, ...constants]);
@@ -16,7 +20,9 @@ export function recomputed(fn: (inputs: tf.Tensor[], constants: tf.Tensor[]) => 
       gradFunc: (dy: tf.Tensor, saved: tf.Tensor[]) => {
         const [first, ...rest] = saved.slice(0, inputs.length);
         // Not before the gradient arrives: a graph would otherwise run it beside the forward pass and keep all of it after all.
-        return besideOuterTape(() => tf.grads((...at: tf.Tensor[]) => fn(at, saved.slice(inputs.length)))([after(first!, dy), ...rest.map((tensor) => tf.clone(tensor))], dy));
+        return besideOuterTape(() =>
+          tf.grads((...at: tf.Tensor[]) => fn(at, saved.slice(inputs.length)))([after(first!, dy), ...rest.map((tensor) => tf.clone(tensor))], dy),
+        );
       },
     };
   })(...inputs);

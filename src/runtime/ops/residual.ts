@@ -19,9 +19,29 @@ export function addDropped<T extends tf.Tensor>(x: T, branch: tf.Tensor, site: D
       const seed = site?.seed ?? tf.zeros([2], 'int32');
       save([seed]);
       return {
-        value: fused('ScdivaAddDropped', [[x, 'full'], [branch, 'either'], [seed, 'int']], attrs, [{ shape: x.shape, precision: 'full' }])[0]!,
+        value: fused(
+          'ScdivaAddDropped',
+          [
+            [x, 'full'],
+            [branch, 'either'],
+            [seed, 'int'],
+          ],
+          attrs,
+          [{ shape: x.shape, precision: 'full' }],
+        )[0]!,
         // The branch ends in a matrix product, whose gradients are products too.
-        gradFunc: (dy: tf.Tensor, [seed]: tf.Tensor[]) => [dy, fused('ScdivaAddDroppedGrad', [[dy, 'full'], [seed!, 'int']], attrs, [{ shape: dy.shape, precision: 'low' }])[0]!],
+        gradFunc: (dy: tf.Tensor, [seed]: tf.Tensor[]) => [
+          dy,
+          fused(
+            'ScdivaAddDroppedGrad',
+            [
+              [dy, 'full'],
+              [seed!, 'int'],
+            ],
+            attrs,
+            [{ shape: dy.shape, precision: 'low' }],
+          )[0]!,
+        ],
       };
     });
     return run(x, branch) as T;

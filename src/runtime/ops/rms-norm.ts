@@ -35,7 +35,16 @@ export function rmsNorm(x: tf.Tensor, weight: tf.Tensor, { epsilon = NORM_EPSILO
 }
 
 function forward(x: tf.Tensor, weight: tf.Tensor, epsilon: number, isForProduct: boolean): tf.Tensor {
-  if (canFuse()) return fused('ScdivaRmsNorm', [[x, 'full'], [weight, 'full']], { epsilon }, [{ shape: x.shape, precision: isForProduct ? 'low' : 'full' }])[0]!;
+  if (canFuse())
+    return fused(
+      'ScdivaRmsNorm',
+      [
+        [x, 'full'],
+        [weight, 'full'],
+      ],
+      { epsilon },
+      [{ shape: x.shape, precision: isForProduct ? 'low' : 'full' }],
+    )[0]!;
   return tf.mul(tf.mul(x, inverseRoot(x, epsilon)), weight);
 }
 
@@ -51,8 +60,20 @@ function inverseRoot(x: tf.Tensor, epsilon: number): tf.Tensor {
 function backward(x: tf.Tensor, weight: tf.Tensor, dy: tf.Tensor, epsilon: number): tf.Tensor[] {
   const D = weight.size;
   if (canFuse()) {
-    const results = [{ shape: x.shape, precision: 'full' as const }, { shape: [D], precision: 'full' as const }];
-    return fused('ScdivaRmsNormGrad', [[x, 'full'], [weight, 'full'], [dy, 'either']], { epsilon }, results);
+    const results = [
+      { shape: x.shape, precision: 'full' as const },
+      { shape: [D], precision: 'full' as const },
+    ];
+    return fused(
+      'ScdivaRmsNormGrad',
+      [
+        [x, 'full'],
+        [weight, 'full'],
+        [dy, 'either'],
+      ],
+      { epsilon },
+      results,
+    );
   }
   const N = x.size / D;
   const r = inverseRoot(x, epsilon); // […, 1]

@@ -31,7 +31,16 @@ function forward(x: tf.Tensor): tf.Tensor {
 
 /** silu'(z) = s + silu(z) · (1 - s), with s = sigmoid(z). */
 function backward(x: tf.Tensor, dy: tf.Tensor): tf.Tensor {
-  if (canFuse()) return fused('ScdivaSwiGluGrad', [[x, 'low'], [dy, 'low']], {}, [{ shape: x.shape, precision: 'low' }])[0]!;
+  if (canFuse())
+    return fused(
+      'ScdivaSwiGluGrad',
+      [
+        [x, 'low'],
+        [dy, 'low'],
+      ],
+      {},
+      [{ shape: x.shape, precision: 'low' }],
+    )[0]!;
   return inLowPrecision(() => {
     const [gate, up] = tf.split(x, 2, -1) as [tf.Tensor, tf.Tensor];
     const s = tf.sigmoid(gate);

@@ -18,7 +18,21 @@ export const PRODUCTS: ReadonlySet<string> = new Set(['MatMul', 'BatchMatMul', '
 
 /** Ops that copy values about and compute nothing. */
 export const MOVES: ReadonlySet<string> = new Set([
-  'Reshape', 'Transpose', 'Slice', 'StridedSlice', 'Split', 'SplitV', 'ConcatV2', 'Pack', 'Unpack', 'Tile', 'GatherV2', 'PadV2', 'ExpandDims', 'Squeeze', 'Identity',
+  'Reshape',
+  'Transpose',
+  'Slice',
+  'StridedSlice',
+  'Split',
+  'SplitV',
+  'ConcatV2',
+  'Pack',
+  'Unpack',
+  'Tile',
+  'GatherV2',
+  'PadV2',
+  'ExpandDims',
+  'Squeeze',
+  'Identity',
 ]);
 
 type Region = 'none' | 'low' | 'full';

@@ -23,7 +23,12 @@ export interface ExecutorOptions {
  */
 export async function createExecutor({ kind, ...options }: ExecutorOptions): Promise<Executor> {
   const isEager = kind === 'eager' || (kind === 'auto' && tf.getBackend() !== 'tensorflow');
-  if (isEager && options.cluster) throw new ConfigError({ key: 'train.executor', found: `eager, but there are ${options.cluster.worldSize} workers`, hint: 'they work together in graphs: set it to auto' });
+  if (isEager && options.cluster)
+    throw new ConfigError({
+      key: 'train.executor',
+      found: `eager, but there are ${options.cluster.worldSize} workers`,
+      hint: 'they work together in graphs: set it to auto',
+    });
   if (isEager) return createEagerExecutor();
   const { createGraphExecutor } = await import('./graph/executor.js');
   if (options.session?.fusedKernels !== false) {

@@ -101,7 +101,12 @@ export function calibrate(logits: ArrayLike<number>, labels: ArrayLike<number>, 
       numCells: labels.length,
       errorBefore: judge(1).error,
       errorAfter: after.error,
-      thresholdFrom: unknown.threshold !== null ? 'given' : right.length > 0 ? `quantile ${unknown.quantile} of ${right.length} rightly labelled cells` : 'no rightly labelled cell: nothing is withheld',
+      thresholdFrom:
+        unknown.threshold !== null
+          ? 'given'
+          : right.length > 0
+            ? `quantile ${unknown.quantile} of ${right.length} rightly labelled cells`
+            : 'no rightly labelled cell: nothing is withheld',
     },
   };
 }

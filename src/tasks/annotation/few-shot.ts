@@ -10,7 +10,11 @@ export interface FewShotCurve {
   readonly out: string;
   readonly seeds: readonly number[];
   /** Ascending. */
-  readonly points: readonly { readonly cellsPerType: number; readonly numCells: Readonly<Record<'train' | 'validation' | 'test', number>>; readonly methods: readonly MethodResult[] }[];
+  readonly points: readonly {
+    readonly cellsPerType: number;
+    readonly numCells: Readonly<Record<'train' | 'validation' | 'test', number>>;
+    readonly methods: readonly MethodResult[];
+  }[];
 }
 
 /**
@@ -22,13 +26,19 @@ export interface FewShotCurve {
 export async function fewShotCurve(request: FinetuneAnnotation, shots: readonly number[]): Promise<FewShotCurve> {
   const { config, out, isResumed = false } = request;
   const wrong = shots.find((n) => !(Number.isInteger(n) && n > 0));
-  if (shots.length === 0 || wrong !== undefined) throw new ConfigError({ key: 'shots', found: String(wrong ?? 'none'), expected: 'whole numbers above 0, such as 1,5,10,50' });
+  if (shots.length === 0 || wrong !== undefined)
+    throw new ConfigError({ key: 'shots', found: String(wrong ?? 'none'), expected: 'whole numbers above 0, such as 1,5,10,50' });
   await makeFolder(out);
   const points: FewShotCurve['points'][number][] = [];
   let seeds: readonly number[] = [];
   for (const cellsPerType of [...new Set(shots)].sort((a, b) => a - b)) {
     const folder = join(out, `${cellsPerType}-a-type`);
-    const result = await finetuneAnnotation({ ...request, config: { ...config, data: { ...config.data, cellsPerType } }, out: folder, isResumed: isResumed && existsSync(folder) });
+    const result = await finetuneAnnotation({
+      ...request,
+      config: { ...config, data: { ...config.data, cellsPerType } },
+      out: folder,
+      isResumed: isResumed && existsSync(folder),
+    });
     seeds = result.seeds;
     points.push({ cellsPerType, numCells: result.numCells, methods: result.methods });
   }
@@ -44,5 +54,8 @@ export function fewShotLines({ points }: FewShotCurve, metric = 'macroF1'): stri
     const { mean, sd } = overSeeds(runs, metric);
     return `${mean.toFixed(3)}${sd === undefined ? '' : ` ± ${sd.toFixed(3)}`}`;
   };
-  return alignColumns([['cells a type', ...points.map(({ cellsPerType }) => String(cellsPerType))], ...titles.map((title, i) => [title, ...points.map(({ methods }) => cell(methods[i]!.runs))])]);
+  return alignColumns([
+    ['cells a type', ...points.map(({ cellsPerType }) => String(cellsPerType))],
+    ...titles.map((title, i) => [title, ...points.map(({ methods }) => cell(methods[i]!.runs))]),
+  ]);
 }

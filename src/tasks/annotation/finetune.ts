@@ -3,7 +3,16 @@ import { writeFileAtomic } from '../../files.js';
 import { Rng } from '../../rng.js';
 import type { Checkpoint } from '../../train/checkpoint.js';
 import { EmbeddingTable } from '../embedding-table.js';
-import { embeddingOptions, forEachSeed, openFinetuning, withExecutor, writeResult, type Finetuning, type FinetuneRequest, type SeedRoom } from '../finetune/finetune.js';
+import {
+  embeddingOptions,
+  forEachSeed,
+  openFinetuning,
+  withExecutor,
+  writeResult,
+  type Finetuning,
+  type FinetuneRequest,
+  type SeedRoom,
+} from '../finetune/finetune.js';
 import type { MethodResult } from '../finetune/methods.js';
 import { scoreBaselines } from './baselines.js';
 import type { AnnotationConfig } from './config.js';
@@ -27,7 +36,8 @@ export function finetuneAnnotation(request: FinetuneAnnotation): Promise<Annotat
     const { config, corpus, pretrained, context, out } = room;
     trainableNames(Object.keys(pretrained.parameters), config.tune, pretrained.modelConfig); // refused now rather than after the cells are embedded
     const allLabels = annotationLabels(corpus, config.data.labelKey, config.data.holdOut);
-    const labelsOf = (seed: number): AnnotationLabels => (config.data.cellsPerType === null ? allLabels : fewShot(allLabels, config.data.cellsPerType, Rng.fromSeed(seed)));
+    const labelsOf = (seed: number): AnnotationLabels =>
+      config.data.cellsPerType === null ? allLabels : fewShot(allLabels, config.data.cellsPerType, Rng.fromSeed(seed));
     const labels = labelsOf(config.train.seed);
     context.say(describeLabels(labels));
     const rows = sampleRows(allLabels, config.train.seed);
@@ -35,10 +45,17 @@ export function finetuneAnnotation(request: FinetuneAnnotation): Promise<Annotat
     const runs = await forEachSeed(room, async (seedRoom) => {
       const table = tables.get(seedRoom.model) ?? (await embed(seedRoom, allLabels, rows));
       tables.set(seedRoom.model, table);
-      return trainSeed({ ...seedRoom, labels: labelsOf(seedRoom.seed), embeddings: config.tune.kind === 'head' ? table : undefined, sample: table.gather(rows) });
+      return trainSeed({
+        ...seedRoom,
+        labels: labelsOf(seedRoom.seed),
+        embeddings: config.tune.kind === 'head' ? table : undefined,
+        sample: table.gather(rows),
+      });
     });
     // Fitted once, unless every seed has training cells of its own.
-    const baselines = config.baselines ? joinRuns((config.data.cellsPerType === null ? [config.train.seed] : room.seeds).map((seed) => fitBaselines(room, labelsOf(seed)))) : [];
+    const baselines = config.baselines
+      ? joinRuns((config.data.cellsPerType === null ? [config.train.seed] : room.seeds).map((seed) => fitBaselines(room, labelsOf(seed))))
+      : [];
     const result = assemble(room, labels, runs, baselines);
     await writeFileAtomic(join(out, 'predictions.tsv'), predictionsTsv(result));
     await writeResult(out, resultsJson(result));
@@ -46,7 +63,12 @@ export function finetuneAnnotation(request: FinetuneAnnotation): Promise<Annotat
   });
 }
 
-function assemble({ config, out, corpus, seeds }: Room, labels: AnnotationLabels, runs: readonly SeedRun[], baselines: readonly MethodResult[]): AnnotationResult {
+function assemble(
+  { config, out, corpus, seeds }: Room,
+  labels: AnnotationLabels,
+  runs: readonly SeedRun[],
+  baselines: readonly MethodResult[],
+): AnnotationResult {
   const { head, predictions } = runs[0]!;
   const { train, validation, test } = labels.rows;
   const truth = codesOf(labels, test);
@@ -67,7 +89,14 @@ function assemble({ config, out, corpus, seeds }: Room, labels: AnnotationLabels
     temperature: head.temperature,
     unknownThreshold: head.unknownThreshold,
     reliability: reliability(predictions, truth),
-    predictions: { rows: test, cellIds: corpus.cellIds(test), truth, predicted: predictions.predicted, confidence: predictions.confidence, isUnknown: predictions.isUnknown },
+    predictions: {
+      rows: test,
+      cellIds: corpus.cellIds(test),
+      truth,
+      predicted: predictions.predicted,
+      confidence: predictions.confidence,
+      isUnknown: predictions.isUnknown,
+    },
   };
 }
 
@@ -77,13 +106,19 @@ const modelTitle = ({ tune, start }: AnnotationConfig): string => `ScDiVa, ${TUN
 const MAX_SAMPLE = 256;
 
 function sampleRows({ rows: { train } }: AnnotationLabels, seed: number): Int32Array {
-  return Rng.fromSeed(seed).fork('sample').permutation(train.length).slice(0, MAX_SAMPLE).map((i) => train[i]!);
+  return Rng.fromSeed(seed)
+    .fork('sample')
+    .permutation(train.length)
+    .slice(0, MAX_SAMPLE)
+    .map((i) => train[i]!);
 }
 
 /** Embeddings under the model that is started from: of a sample, or of every labelled cell where they never change. */
 function embed({ config, corpus, model, context }: SeedRoom<AnnotationConfig>, labels: AnnotationLabels, sample: Int32Array): Promise<EmbeddingTable> {
   const needed = config.tune.kind === 'head' ? Int32Array.from([...labels.rows.train, ...labels.rows.validation, ...labels.rows.test]) : sample;
-  return withExecutor(config, (executor) => EmbeddingTable.compute(corpus, needed, embeddingOptions(config, model, executor, context, 'nothing was trained yet: start again')));
+  return withExecutor(config, (executor) =>
+    EmbeddingTable.compute(corpus, needed, embeddingOptions(config, model, executor, context, 'nothing was trained yet: start again')),
+  );
 }
 
 function fitBaselines({ config, context, corpus, pretrained }: Room, labels: AnnotationLabels): MethodResult[] {

@@ -12,10 +12,16 @@ export interface HeadClassifier {
 }
 
 /** @param head as `readHead` gives it */
-export async function createHeadClassifier(executor: Executor, { info, parameters }: { info: AnnotationHeadInfo; parameters: HostTensors }): Promise<HeadClassifier> {
+export async function createHeadClassifier(
+  executor: Executor,
+  { info, parameters }: { info: AnnotationHeadInfo; parameters: HostTensors },
+): Promise<HeadClassifier> {
   const [D, C] = [info.embeddingDim, info.classes.length];
   const variables = await executor.createVariables(parameters);
-  const program = executor.compile((state, inputs) => ({ outputs: { logits: headLogits(state, inputs['embedding'] as tf.Tensor2D) } }), { variables, name: 'annotation head' });
+  const program = executor.compile((state, inputs) => ({ outputs: { logits: headLogits(state, inputs['embedding'] as tf.Tensor2D) } }), {
+    variables,
+    name: 'annotation head',
+  });
   return {
     logits: (embeddings) => inRowChunks(embeddings, D, C, async (embedding) => (await program.run({ embedding }))['logits']!.data),
     dispose() {

@@ -34,9 +34,17 @@ export type AnnotationHeadInfo = z.infer<typeof AnnotationHeadInfo>;
 export function readHead(source: HeadSource): { info: AnnotationHeadInfo; parameters: HostTensors } {
   const wrong = (info: AnnotationHeadInfo) => {
     const { classes, classSizes } = info;
-    return wrongWidth(info, source) ?? (classSizes.length === classes.length ? undefined : { key: 'classSizes', found: `${classSizes.length} numbers`, expected: `one for each of ${classes.length} classes` });
+    return (
+      wrongWidth(info, source) ??
+      (classSizes.length === classes.length
+        ? undefined
+        : { key: 'classSizes', found: `${classSizes.length} numbers`, expected: `one for each of ${classes.length} classes` })
+    );
   };
-  const specs = (info: AnnotationHeadInfo) => [...scalingSpecs(HEAD_PREFIX, info.embeddingDim), ...mlpSpecs(HEAD_PREFIX, sizesOf({ ...info, numClasses: info.classes.length }))];
+  const specs = (info: AnnotationHeadInfo) => [
+    ...scalingSpecs(HEAD_PREFIX, info.embeddingDim),
+    ...mlpSpecs(HEAD_PREFIX, sizesOf({ ...info, numClasses: info.classes.length })),
+  ];
   return readTaskHead(source, { task: 'annotation', schema: AnnotationHeadInfo, wrong, specs });
 }
 

@@ -27,15 +27,26 @@ export interface AnnotationLabels {
  * @throws ConfigError for a label to hold out that no test cell has; DataError when the corpus has no such field, a label has a single cell, fewer than two labels have training cells, or
  * a split has no labelled cell
  */
-export function annotationLabels(corpus: Pick<Corpus, 'path' | 'labelNames' | 'labelCodes' | 'splitRows'>, key: string, holdOut: readonly string[] = []): AnnotationLabels {
+export function annotationLabels(
+  corpus: Pick<Corpus, 'path' | 'labelNames' | 'labelCodes' | 'splitRows'>,
+  key: string,
+  holdOut: readonly string[] = [],
+): AnnotationLabels {
   const names = corpus.labelNames(key);
   const stored = corpus.labelCodes(key);
   const place = { file: corpus.path, key: `obs['${key}']` };
   const heldOut = new Set(holdOut.map((name) => names.indexOf(name)));
-  const splits = Object.fromEntries(SPLITS.map((split) => [split, corpus.splitRows(split).filter((row) => split === 'test' || !heldOut.has(stored[row]!))])) as Record<Split, Int32Array>;
+  const splits = Object.fromEntries(
+    SPLITS.map((split) => [split, corpus.splitRows(split).filter((row) => split === 'test' || !heldOut.has(stored[row]!))]),
+  ) as Record<Split, Int32Array>;
   for (const name of holdOut) {
     const code = names.indexOf(name);
-    if (code < 0 || !splits.test.some((row) => stored[row] === code)) throw new ConfigError({ key: 'data.holdOut', found: `'${name}', which no test cell of ${corpus.path} is`, expected: `labels of obs['${key}'], such as '${names[0]}'` });
+    if (code < 0 || !splits.test.some((row) => stored[row] === code))
+      throw new ConfigError({
+        key: 'data.holdOut',
+        found: `'${name}', which no test cell of ${corpus.path} is`,
+        expected: `labels of obs['${key}'], such as '${names[0]}'`,
+      });
   }
 
   const count = (rows: Int32Array) => {
@@ -46,17 +57,30 @@ export function annotationLabels(corpus: Pick<Corpus, 'path' | 'labelNames' | 'l
   const trainSizes = count(splits.train);
   const sizes = SPLITS.map((split) => count(splits[split])).reduce((sum, part) => sum.map((n, i) => n + part[i]!));
   const single = sizes.indexOf(1);
-  if (single >= 0) throw new DataError({ ...place, found: `label '${names[single]}' has 1 cell, which cannot be both learned and tested`, hint: 'build the corpus with --min-class-cells 3, which leaves such cells unlabelled' });
+  if (single >= 0)
+    throw new DataError({
+      ...place,
+      found: `label '${names[single]}' has 1 cell, which cannot be both learned and tested`,
+      hint: 'build the corpus with --min-class-cells 3, which leaves such cells unlabelled',
+    });
 
   const known = names.flatMap((_, code) => (trainSizes[code]! > 0 ? [code] : []));
   const foreign = names.flatMap((_, code) => (trainSizes[code] === 0 && sizes[code]! > 0 ? [code] : []));
-  if (known.length < 2) throw new DataError({ ...place, found: known.length === 0 ? 'no training cell has a label' : `every training cell is '${names[known[0]!]}'`, expected: 'at least 2 labels', hint: 'choose another data.labelKey' });
+  if (known.length < 2)
+    throw new DataError({
+      ...place,
+      found: known.length === 0 ? 'no training cell has a label' : `every training cell is '${names[known[0]!]}'`,
+      expected: 'at least 2 labels',
+      hint: 'choose another data.labelKey',
+    });
   const recode = new Int32Array(names.length).fill(-1);
   [...known, ...foreign].forEach((code, i) => (recode[code] = i));
 
   const codes = stored.map((code) => (code < 0 ? -1 : recode[code]!));
   const rows = Object.fromEntries(SPLITS.map((split) => [split, splits[split].filter((row) => codes[row]! >= 0)])) as Record<Split, Int32Array>;
-  for (const split of SPLITS) if (rows[split].length === 0) throw new DataError({ ...place, found: `no labelled cell in the ${split} split`, hint: 'build the corpus with other --split fractions' });
+  for (const split of SPLITS)
+    if (rows[split].length === 0)
+      throw new DataError({ ...place, found: `no labelled cell in the ${split} split`, hint: 'build the corpus with other --split fractions' });
   return {
     key,
     classes: known.map((code) => names[code]!),
@@ -76,10 +100,12 @@ export function fewShot(labels: AnnotationLabels, cellsPerType: number, rng: Rng
   const few = (split: 'train' | 'validation'): Int32Array => {
     const rows = labels.rows[split];
     const ofClass = (code: number) => rows.filter((row) => labels.codes[row] === code);
-    return Int32Array.from(labels.classes.flatMap((name, code) => {
-      const own = ofClass(code);
-      return [...rng.fork(`few-shot/${split}/${name}`).permutation(own.length).slice(0, cellsPerType)].map((i) => own[i]!);
-    })).sort();
+    return Int32Array.from(
+      labels.classes.flatMap((name, code) => {
+        const own = ofClass(code);
+        return [...rng.fork(`few-shot/${split}/${name}`).permutation(own.length).slice(0, cellsPerType)].map((i) => own[i]!);
+      }),
+    ).sort();
   };
   const train = few('train');
   const classSizes = new Int32Array(labels.classes.length);

@@ -9,7 +9,12 @@ import * as tf from '@tensorflow/tfjs-core';
  * @param weights [B] float32 >= 0
  * @param smoothing share of the target spread evenly over the classes
  */
-export function classificationLoss(logits: tf.Tensor2D, labels: tf.Tensor1D, weights: tf.Tensor1D, smoothing: number): { loss: tf.Scalar; accuracy: tf.Scalar } {
+export function classificationLoss(
+  logits: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  weights: tf.Tensor1D,
+  smoothing: number,
+): { loss: tf.Scalar; accuracy: tf.Scalar } {
   const numClasses = logits.shape[1];
   const isLabel = tf.cast(tf.oneHot(labels, numClasses), 'float32'); // [B, C]
   const target = tf.add(tf.mul(isLabel, 1 - smoothing), smoothing / numClasses); // [B, C]
@@ -21,7 +26,13 @@ export function classificationLoss(logits: tf.Tensor2D, labels: tf.Tensor1D, wei
 }
 
 /** The loss above from logits read back, for a whole split. */
-export function classificationLossOf(logits: ArrayLike<number>, labels: ArrayLike<number>, weights: ArrayLike<number>, numClasses: number, smoothing: number): number {
+export function classificationLossOf(
+  logits: ArrayLike<number>,
+  labels: ArrayLike<number>,
+  weights: ArrayLike<number>,
+  numClasses: number,
+  smoothing: number,
+): number {
   let sum = 0;
   let total = 0;
   for (let i = 0; i < labels.length; i++) {

@@ -41,8 +41,15 @@ export function scoreConfidently(truth: ArrayLike<number>, predicted: Int32Array
     ...scoreLabels(truth, predicted, numClasses + numUnseen),
     expectedCalibrationError: expectedCalibrationError(confidence, isRight),
     ...(hasBoth && {
-      macroF1OfSeen: scoreLabels(seen.map((i) => truth[i]!), seen.map((i) => predicted[i]!), numClasses).macroF1,
-      unknownAuroc: auroc(confidence.map((p) => -p), isUnseen),
+      macroF1OfSeen: scoreLabels(
+        seen.map((i) => truth[i]!),
+        seen.map((i) => predicted[i]!),
+        numClasses,
+      ).macroF1,
+      unknownAuroc: auroc(
+        confidence.map((p) => -p),
+        isUnseen,
+      ),
     }),
   };
 }
@@ -53,7 +60,12 @@ export function scoreConfidently(truth: ArrayLike<number>, predicted: Int32Array
  * @param truth [n] class codes; codes of numClasses and above are labels unseen in training, always wrong
  * @param numUnseen how many such labels there are
  */
-export function scorePredictions(truth: ArrayLike<number>, { predicted, confidence, isUnknown }: Pick<LabelPredictions, 'predicted' | 'confidence' | 'isUnknown'>, numClasses: number, numUnseen: number): Metrics {
+export function scorePredictions(
+  truth: ArrayLike<number>,
+  { predicted, confidence, isUnknown }: Pick<LabelPredictions, 'predicted' | 'confidence' | 'isUnknown'>,
+  numClasses: number,
+  numUnseen: number,
+): Metrics {
   const isRight = predicted.map((code, i) => (code === truth[i] ? 1 : 0));
   const numUnknown = isUnknown.reduce((sum, flag) => sum + flag, 0);
   const numRightKnown = isRight.reduce((sum, right, i) => sum + (isUnknown[i] ? 0 : right), 0);

@@ -48,13 +48,22 @@ export function classResults(truth: Int32Array, predicted: Int32Array, labels: r
   const n = labels.length;
   const matrix = confusionMatrix(truth, predicted, n);
   return {
-    classes: classScores(matrix).map(({ classCode, support, precision, recall, f1 }) => ({ name: labels[classCode]!, numCells: support, precision, recall, f1 })),
+    classes: classScores(matrix).map(({ classCode, support, precision, recall, f1 }) => ({
+      name: labels[classCode]!,
+      numCells: support,
+      precision,
+      recall,
+      f1,
+    })),
     confusion: labels.map((_, c) => [...matrix.counts.subarray(c * n, (c + 1) * n)]),
   };
 }
 
 export function reliability({ predicted, confidence }: LabelPredictions, truth: Int32Array): ReliabilityBin[] {
-  return reliabilityBins(confidence, predicted.map((code, i) => (code === truth[i] ? 1 : 0)));
+  return reliabilityBins(
+    confidence,
+    predicted.map((code, i) => (code === truth[i] ? 1 : 0)),
+  );
 }
 
 /** `annotation.json`: the result without its per-cell part, for people and programs. */
@@ -64,6 +73,8 @@ export function resultsJson(result: AnnotationResult): TaskResult & Record<strin
 
 /** `predictions.tsv`: the per-cell part. */
 export function predictionsTsv({ predictions: p, labels, labelKey }: AnnotationResult): string {
-  const lines = p.cellIds.map((id, i) => [id, labels[p.truth[i]!], labels[p.predicted[i]!], p.confidence[i]!.toFixed(6), p.isUnknown[i] ? 'true' : 'false'].join('\t'));
+  const lines = p.cellIds.map((id, i) =>
+    [id, labels[p.truth[i]!], labels[p.predicted[i]!], p.confidence[i]!.toFixed(6), p.isUnknown[i] ? 'true' : 'false'].join('\t'),
+  );
   return `cell_id\t${labelKey}\tpredicted\tconfidence\tis_unknown\n${lines.map((line) => `${line}\n`).join('')}`;
 }

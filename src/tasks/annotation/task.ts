@@ -52,7 +52,9 @@ export function createAnnotationTask(setup: AnnotationSetup): Task {
   const weightOfClass = classWeights(labels.classSizes, config.classWeights);
 
   const logits = (state: Tensors, inputs: Tensors, dropoutSeed?: tf.Tensor1D): tf.Tensor2D => {
-    const embedding = (inputs['embedding'] as tf.Tensor2D | undefined) ?? embedCells(state, inputs, modelConfig, vocabulary, { dropoutSeed, recomputesBlocks: config.train.gradientCheckpointing }); // [B, D]
+    const embedding =
+      (inputs['embedding'] as tf.Tensor2D | undefined) ??
+      embedCells(state, inputs, modelConfig, vocabulary, { dropoutSeed, recomputesBlocks: config.train.gradientCheckpointing }); // [B, D]
     return headLogits(state, embedding, dropoutSeed && { rate: config.head.dropout, seed: dropoutSeed, index: HEAD_DROPOUT_INDEX });
   };
   /** Labels unseen in training have no logit: they weigh nothing in the loss, and are scored as wrong. */
@@ -60,8 +62,10 @@ export function createAnnotationTask(setup: AnnotationSetup): Task {
     const codes = cellIndex.map((row) => labels.codes[row]!);
     return { labels: codes.map((code) => (code < numClasses ? code : 0)), weights: Float32Array.from(codes, (code) => weightOfClass[code] ?? 0) };
   };
-  const cells = (batch: CellBatch): HostTensors => 
-    embeddings ? { embedding: { dtype: 'float32', shape: [batch.numCells, embeddings.embeddingDim], data: embeddings.gather(batch.cellIndex) } } : cellInputs(batch);
+  const cells = (batch: CellBatch): HostTensors =>
+    embeddings
+      ? { embedding: { dtype: 'float32', shape: [batch.numCells, embeddings.embeddingDim], data: embeddings.gather(batch.cellIndex) } }
+      : cellInputs(batch);
 
   return {
     name: 'annotation',
@@ -92,7 +96,12 @@ export function createAnnotationTask(setup: AnnotationSetup): Task {
 
     loss(state, inputs, { isTraining }) {
       const seed = isTraining ? (inputs['dropoutSeed'] as tf.Tensor1D) : undefined;
-      const { loss, accuracy } = classificationLoss(logits(state, inputs, seed), inputs['labels'] as tf.Tensor1D, inputs['weights'] as tf.Tensor1D, config.labelSmoothing);
+      const { loss, accuracy } = classificationLoss(
+        logits(state, inputs, seed),
+        inputs['labels'] as tf.Tensor1D,
+        inputs['weights'] as tf.Tensor1D,
+        config.labelSmoothing,
+      );
       return { loss, aux: { accuracy } };
     },
 
@@ -112,7 +121,10 @@ export function createAnnotationTask(setup: AnnotationSetup): Task {
       const { labels: codes, weights } = targets(Int32Array.from(rows));
       const truth = rows.map((row) => labels.codes[row]!);
       const { predicted } = mostLikely(all, numClasses);
-      return { loss: classificationLossOf(all, codes, weights, numClasses, config.labelSmoothing), ...scoreLabels(truth, predicted, numClasses + labels.unseen.length) };
+      return {
+        loss: classificationLossOf(all, codes, weights, numClasses, config.labelSmoothing),
+        ...scoreLabels(truth, predicted, numClasses + labels.unseen.length),
+      };
     },
   };
 }

@@ -58,9 +58,19 @@ export async function trainSeed(setup: SeedSetup): Promise<SeedRun> {
 }
 
 /** Logits of the validation and test cells under a trained checkpoint. */
-async function splitLogits({ config, corpus, labels, embeddings, context }: SeedSetup, trained: Checkpoint, executor: Executor): Promise<{ validation: Float32Array; test: Float32Array }> {
+async function splitLogits(
+  { config, corpus, labels, embeddings, context }: SeedSetup,
+  trained: Checkpoint,
+  executor: Executor,
+): Promise<{ validation: Float32Array; test: Float32Array }> {
   const { validation, test } = labels.rows;
-  const table = embeddings ?? (await EmbeddingTable.compute(corpus, Int32Array.from([...validation, ...test]), embeddingOptions(config, trained, executor, context, 'the training is done and saved: --resume does the rest')));
+  const table =
+    embeddings ??
+    (await EmbeddingTable.compute(
+      corpus,
+      Int32Array.from([...validation, ...test]),
+      embeddingOptions(config, trained, executor, context, 'the training is done and saved: --resume does the rest'),
+    ));
   const classifier = await createHeadClassifier(executor, readHead(trained));
   try {
     return { validation: await classifier.logits(table.gather(validation)), test: await classifier.logits(table.gather(test)) };

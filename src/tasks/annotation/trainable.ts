@@ -22,8 +22,14 @@ export function isTuned(tune: TuneConfig, config: ModelConfig): (name: string) =
       return (name) => isOfEmbedding(name, config);
     case 'lastLayers': {
       const { numLayers, cellState } = config;
-      if (cellState === 'genes') throw new ConfigError({ key: 'tune.kind', found: 'lastLayers, but with cellState: genes no layer has a say', hint: 'set it to head or whole' });
-      if (tune.numLayers > numLayers) throw new ConfigError({ key: 'tune.numLayers', found: `${tune.numLayers}, but the checkpoint has ${numLayers} layers`, hint: `set at most ${numLayers}, or tune.kind: whole` });
+      if (cellState === 'genes')
+        throw new ConfigError({ key: 'tune.kind', found: 'lastLayers, but with cellState: genes no layer has a say', hint: 'set it to head or whole' });
+      if (tune.numLayers > numLayers)
+        throw new ConfigError({
+          key: 'tune.numLayers',
+          found: `${tune.numLayers}, but the checkpoint has ${numLayers} layers`,
+          hint: `set at most ${numLayers}, or tune.kind: whole`,
+        });
       const first = numLayers - tune.numLayers;
       return (name) => name.startsWith('final_norm.') || Number(/^layers\.(\d+)\./.exec(name)?.[1] ?? -1) >= first;
     }

@@ -8,9 +8,19 @@ export const finetuneFields = {
   depth: DepthCorruption.default({ kind: 'none' }).describe('training cells as if sequenced less deeply'),
   loader: LoaderConfig.prefault({}),
   checkpoint: z.string().min(1).describe('pretrained checkpoint or run folder to start from'),
-  start: z.enum(['pretrained', 'scratch']).default('pretrained').describe('scratch: a model of the checkpoint’s sizes and genes with fresh weights, to see what pretraining is worth'),
+  start: z
+    .enum(['pretrained', 'scratch'])
+    .default('pretrained')
+    .describe('scratch: a model of the checkpoint’s sizes and genes with fresh weights, to see what pretraining is worth'),
   cellState: z.enum(['latent', 'genes']).nullable().default(null).describe('what the cell embedding is, see model.cellState; null = what the checkpoint says'),
-  maxGenes: z.int().positive().nullable().default(null).describe('best-ranked genes read of a cell; more than the checkpoint was trained on only with cellState: genes, which costs no block; null = what the checkpoint says'),
+  maxGenes: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe(
+      'best-ranked genes read of a cell; more than the checkpoint was trained on only with cellState: genes, which costs no block; null = what the checkpoint says',
+    ),
   lora: LoraConfig.nullable().default(null).describe('low-rank adapters learn in the place of the weights; null = the weights themselves'),
   baselines: z.boolean().default(true).describe('score simple methods on the same cells'),
   train: TrainConfig,

@@ -68,8 +68,18 @@ export interface SeedRoom<C extends FinetuneConfig> extends Finetuning<C> {
 export async function openFinetuning<C extends FinetuneConfig, R>(request: FinetuneRequest<C>, work: (room: Finetuning<C>) => Promise<R>): Promise<R> {
   const { config, out, isResumed = false, numSeeds = 1 } = request;
   const context: TrainContext = { log: silentLogger, progress: silentProgress, say() {}, signal: new AbortController().signal, ...request.context };
-  if (config.lora && config.start === 'scratch') throw new ConfigError({ key: 'lora', found: 'given, but start is scratch', hint: 'adapters need weights to adapt: set start to pretrained, or lora to null' });
-  if (context.cluster && numSeeds > 1) throw new ConfigError({ key: '--seeds', found: `${numSeeds} trainings, and ${context.cluster.worldSize} workers for one`, hint: 'start a run of its own for each: --set train.seed=1' });
+  if (config.lora && config.start === 'scratch')
+    throw new ConfigError({
+      key: 'lora',
+      found: 'given, but start is scratch',
+      hint: 'adapters need weights to adapt: set start to pretrained, or lora to null',
+    });
+  if (context.cluster && numSeeds > 1)
+    throw new ConfigError({
+      key: '--seeds',
+      found: `${numSeeds} trainings, and ${context.cluster.worldSize} workers for one`,
+      hint: 'start a run of its own for each: --set train.seed=1',
+    });
   const corpus = await openCorpus(config.data.corpus);
   try {
     // Made first: an output that cannot be written is told before the work, not after it.
@@ -94,7 +104,11 @@ function readAs({ cellState, maxGenes }: FinetuneConfig, checkpoint: Checkpoint)
   const { modelConfig, preprocessing } = checkpoint;
   const read = { cellState: cellState ?? modelConfig.cellState, maxGenes: maxGenes ?? modelConfig.maxGenes };
   if (read.cellState === 'latent' && read.maxGenes > modelConfig.maxGenes)
-    throw new ConfigError({ key: 'maxGenes', found: `${read.maxGenes}, but the checkpoint was trained on ${modelConfig.maxGenes} genes a cell`, hint: `set at most ${modelConfig.maxGenes}, or cellState: genes` });
+    throw new ConfigError({
+      key: 'maxGenes',
+      found: `${read.maxGenes}, but the checkpoint was trained on ${modelConfig.maxGenes} genes a cell`,
+      hint: `set at most ${modelConfig.maxGenes}, or cellState: genes`,
+    });
   return { ...checkpoint, modelConfig: { ...modelConfig, ...read }, preprocessing: { ...preprocessing, maxGenes: maxGenes ?? preprocessing.maxGenes } };
 }
 
@@ -104,7 +118,17 @@ export async function forEachSeed<C extends FinetuneConfig, R>(room: Finetuning<
   for (const [i, seed] of room.seeds.entries()) {
     const out = i === 0 ? room.out : join(room.out, 'seeds', String(seed));
     const config = { ...room.config, train: { ...room.config.train, seed } };
-    results.push(await train({ ...room, config, seed, out, isResumed: room.isResumed && existsSync(out), profileSteps: i === 0 ? room.profileSteps : undefined, model: startingModel(room, seed) }));
+    results.push(
+      await train({
+        ...room,
+        config,
+        seed,
+        out,
+        isResumed: room.isResumed && existsSync(out),
+        profileSteps: i === 0 ? room.profileSteps : undefined,
+        model: startingModel(room, seed),
+      }),
+    );
   }
   return results;
 }
@@ -165,7 +189,13 @@ export async function withExecutor<R>({ train }: FinetuneConfig, work: (executor
 }
 
 /** How cells are embedded beside a training. @param afterInterrupt what to do after an interruption at this point */
-export function embeddingOptions(config: FinetuneConfig, model: Checkpoint, executor: Executor, { progress, signal }: TrainContext, afterInterrupt: string): EmbeddingOptions {
+export function embeddingOptions(
+  config: FinetuneConfig,
+  model: Checkpoint,
+  executor: Executor,
+  { progress, signal }: TrainContext,
+  afterInterrupt: string,
+): EmbeddingOptions {
   const { train, loader } = config;
   return { model, executor, precision: train.precision, batchSize: Math.ceil(train.batchSize / train.accumulation), loader, progress, signal, afterInterrupt };
 }

@@ -11,18 +11,28 @@ import type { Task } from '../../train/task.js';
  * config names and the task would have trained; what the task added to the model (its head) learns as before.
  * @throws ConfigError when the task would train none of the targets
  */
-export function withLora(task: Task, config: LoraConfig, model: { readonly modelConfig: ModelConfig; readonly vocabulary: { readonly size: number } }, rng: Rng): Task {
+export function withLora(
+  task: Task,
+  config: LoraConfig,
+  model: { readonly modelConfig: ModelConfig; readonly vocabulary: { readonly size: number } },
+  rng: Rng,
+): Task {
   const ofModel = new Set(parameterSpecs(model.modelConfig, model.vocabulary.size).map(({ name }) => name));
   const wouldLearn = task.trainable.filter((name) => ofModel.has(name));
   const adapter: LoraAdapters = { config, targets: adaptedNames(wouldLearn, config) };
   if (adapter.targets.length === 0)
-    throw new ConfigError({ key: 'lora.targets', found: `${config.targets.join(', ')}: ${wouldLearn.length === 0 ? 'no parameter of the model would learn' : 'none of them would learn'}`, hint: 'tune more of the model, or leave lora out' });
+    throw new ConfigError({
+      key: 'lora.targets',
+      found: `${config.targets.join(', ')}: ${wouldLearn.length === 0 ? 'no parameter of the model would learn' : 'none of them would learn'}`,
+      hint: 'tune more of the model, or leave lora out',
+    });
   return {
     ...task,
     adapter,
     parameters: { ...task.parameters, ...initialAdapters(adapter, task.parameters, rng) },
     trainable: [...task.trainable.filter((name) => !ofModel.has(name)), ...adapterNames(adapter)],
     loss: (state, inputs, mode) => task.loss(joinAdapters(adapter, state), inputs, mode),
-    evaluate: (split, context) => task.evaluate(split, { ...context, run: (name, fn, inputs) => context.run(name, (state, given) => fn(joinAdapters(adapter, state), given), inputs) }),
+    evaluate: (split, context) =>
+      task.evaluate(split, { ...context, run: (name, fn, inputs) => context.run(name, (state, given) => fn(joinAdapters(adapter, state), given), inputs) }),
   };
 }

@@ -44,13 +44,21 @@ export function methodLines(methods: readonly Pick<MethodResult, 'title' | 'runs
     const { mean, sd } = overSeeds(runs, metric);
     return Number.isNaN(mean) ? '–' : `${mean.toFixed(3)}${sd === undefined ? '' : ` ± ${sd.toFixed(3)}`}`;
   };
-  return alignColumns([['', ...columns.map(([, title]) => title)], ...methods.map(({ title, runs }) => [title, ...columns.map(([metric]) => score(runs, metric))])]);
+  return alignColumns([
+    ['', ...columns.map(([, title]) => title)],
+    ...methods.map(({ title, runs }) => [title, ...columns.map(([metric]) => score(runs, metric))]),
+  ]);
 }
 
 /** Rows of one table, the first column to the left and the others to the right. */
 export function alignColumns(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, c) => Math.max(...rows.map((row) => row[c]!.length)));
-  return rows.map((row) => row.map((cell, c) => (c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!))).join('  ').trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, c) => (c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)))
+      .join('  ')
+      .trimEnd(),
+  );
 }
 
 /** First line over such a table. */

@@ -24,11 +24,19 @@ export interface BaselineEmbedding {
  * cells at once, the test cells among them, which is how it is used and to its advantage.
  * @returns the embeddings, and the test cells' expression that they come from
  */
-export function baselineEmbeddings(corpus: Corpus, { rows, techBatches }: IntegrationCells, preprocessing: Preprocessing, rng: Rng): { embeddings: BaselineEmbedding[]; test: SparseMatrix } {
+export function baselineEmbeddings(
+  corpus: Corpus,
+  { rows, techBatches }: IntegrationCells,
+  preprocessing: Preprocessing,
+  rng: Rng,
+): { embeddings: BaselineEmbedding[]; test: SparseMatrix } {
   const all = Int32Array.from([...rows.train, ...rows.validation, ...rows.test]);
   const testAt = Int32Array.from(rows.test, (_, i) => all.length - rows.test.length + i);
   const expression = expressionMatrix(corpus, all, preprocessing);
-  const train = takeRows(expression, rows.train.map((_, i) => i));
+  const train = takeRows(
+    expression,
+    rows.train.map((_, i) => i),
+  );
   const test = takeRows(expression, testAt);
   const pca = fitPca(train, NUM_COMPONENTS, rng.fork('pca'));
   const components = applyPca(pca, expression);
@@ -53,7 +61,9 @@ function variableGenes(train: SparseMatrix, test: SparseMatrix): Points {
     squares[train.indices[k]!]! += train.values[k]! ** 2;
   }
   const variance = (g: number) => squares[g]! / n - (sums[g]! / n) ** 2;
-  const chosen = Array.from({ length: G }, (_, g) => g).sort((a, b) => variance(b) - variance(a)).slice(0, NUM_VARIABLE_GENES);
+  const chosen = Array.from({ length: G }, (_, g) => g)
+    .sort((a, b) => variance(b) - variance(a))
+    .slice(0, NUM_VARIABLE_GENES);
   const columnOf = new Int32Array(G).fill(-1);
   chosen.forEach((g, j) => (columnOf[g] = j));
   const data = new Float32Array(test.numRows * chosen.length);

@@ -22,15 +22,27 @@ export interface IntegrationCells {
 const SPLITS = ['train', 'validation', 'test'] as const;
 
 /** @throws DataError when a field is missing, fewer than two batches have training cells, or a split has no cell with a batch */
-export function integrationCells(corpus: Pick<Corpus, 'path' | 'labelNames' | 'labelCodes' | 'splitRows' | 'numCells'>, batchKey: string, labelKey: string | null): IntegrationCells {
+export function integrationCells(
+  corpus: Pick<Corpus, 'path' | 'labelNames' | 'labelCodes' | 'splitRows' | 'numCells'>,
+  batchKey: string,
+  labelKey: string | null,
+): IntegrationCells {
   const names = corpus.labelNames(batchKey);
   const stored = corpus.labelCodes(batchKey);
   const rows = Object.fromEntries(SPLITS.map((split) => [split, corpus.splitRows(split).filter((row) => stored[row]! >= 0)])) as Record<Split, Int32Array>;
   const place = { file: corpus.path, key: `obs['${batchKey}']` };
-  for (const split of SPLITS) if (rows[split].length === 0) throw new DataError({ ...place, found: `no cell of the ${split} split has a batch`, hint: 'build the corpus with other --split fractions' });
+  for (const split of SPLITS)
+    if (rows[split].length === 0)
+      throw new DataError({ ...place, found: `no cell of the ${split} split has a batch`, hint: 'build the corpus with other --split fractions' });
   const hasTraining = new Set(Array.from(rows.train, (row) => stored[row]!));
   const order = [...hasTraining].sort((a, b) => a - b);
-  if (order.length < 2) throw new DataError({ ...place, found: `every training cell is of '${names[order[0]!]}'`, expected: 'at least 2 batches', hint: 'choose another data.batchKey' });
+  if (order.length < 2)
+    throw new DataError({
+      ...place,
+      found: `every training cell is of '${names[order[0]!]}'`,
+      expected: 'at least 2 batches',
+      hint: 'choose another data.batchKey',
+    });
   const others = names.flatMap((_, code) => (hasTraining.has(code) ? [] : [code]));
   const recode = new Int32Array(names.length);
   [...order, ...others].forEach((code, i) => (recode[code] = i));

@@ -4,7 +4,17 @@ import type { Checkpoint } from '../../train/checkpoint.js';
 import type { Metrics } from '../../train/task.js';
 import { expressionMatrix } from '../expression-matrix.js';
 import { EmbeddingTable } from '../embedding-table.js';
-import { embeddingOptions, forEachSeed, openFinetuning, trainTask, withExecutor, writeResult, type Finetuning, type FinetuneRequest, type SeedRoom } from '../finetune/finetune.js';
+import {
+  embeddingOptions,
+  forEachSeed,
+  openFinetuning,
+  trainTask,
+  withExecutor,
+  writeResult,
+  type Finetuning,
+  type FinetuneRequest,
+  type SeedRoom,
+} from '../finetune/finetune.js';
 import type { MethodResult, TaskResult } from '../finetune/methods.js';
 import { baselineEmbeddings } from './baselines.js';
 import { codesOf, integrationCells, type IntegrationCells } from './cells.js';
@@ -63,7 +73,10 @@ export function finetuneIntegration(request: FinetuneIntegration): Promise<Integ
 }
 
 /** [numCells] what the contrast takes for one kind; test cells have none. */
-async function kindsOf({ config, corpus, pretrained, context }: Finetuning<IntegrationConfig>, cells: IntegrationCells): Promise<{ kinds: Int32Array; numClusters?: number }> {
+async function kindsOf(
+  { config, corpus, pretrained, context }: Finetuning<IntegrationConfig>,
+  cells: IntegrationCells,
+): Promise<{ kinds: Int32Array; numClusters?: number }> {
   const rows = Int32Array.from([...cells.rows.train, ...cells.rows.validation]);
   const kinds = new Int32Array(corpus.numCells).fill(-1);
   if (config.contrastive.kind === 'labels') {
@@ -72,7 +85,12 @@ async function kindsOf({ config, corpus, pretrained, context }: Finetuning<Integ
   }
   const bar = context.progress.start('Cluster cells', rows.length, 'cells');
   try {
-    const clusters = await clusterKinds(expressionMatrix(corpus, rows, pretrained.preprocessing), codesOf(cells.techBatches, rows), config.contrastive.resolution, Rng.fromSeed(config.train.seed).fork('clusters'));
+    const clusters = await clusterKinds(
+      expressionMatrix(corpus, rows, pretrained.preprocessing),
+      codesOf(cells.techBatches, rows),
+      config.contrastive.resolution,
+      Rng.fromSeed(config.train.seed).fork('clusters'),
+    );
     rows.forEach((row, i) => (kinds[row] = clusters[i]!));
     bar.update(rows.length);
     return { kinds, numClusters: new Set(clusters).size };
@@ -98,7 +116,11 @@ async function trainSeed(room: SeedRoom<IntegrationConfig>, cells: IntegrationCe
   const rng = Rng.fromSeed(seed);
   const sample = await embedRows(room, model, sampleRows(cells, rng), 'nothing was trained yet: start again');
   const task = createIntegrationTask({ config, corpus, cells, kinds, model, head, sample, rng });
-  const trained = await trainTask(room, { task, head, data: { batchKey: cells.batchKey, labelKey: head.labelKey ?? 'none', numTrainCells: cells.rows.train.length } });
+  const trained = await trainTask(room, {
+    task,
+    head,
+    data: { batchKey: cells.batchKey, labelKey: head.labelKey ?? 'none', numTrainCells: cells.rows.train.length },
+  });
   const embedded = await embedRows(room, trained, cells.rows.test, 'the training is done and saved: --resume does the rest');
   const points = await withExecutor(config, async (executor): Promise<Points> => {
     const integrator = await createIntegrator(executor, readHead(trained));
@@ -114,18 +136,37 @@ async function trainSeed(room: SeedRoom<IntegrationConfig>, cells: IntegrationCe
 /** Training cells that the head's input is scaled by. */
 const MAX_SAMPLE = 256;
 
-const sampleRows = ({ rows: { train } }: IntegrationCells, rng: Rng): Int32Array => rng.fork('sample').permutation(train.length).slice(0, MAX_SAMPLE).map((i) => train[i]!);
+const sampleRows = ({ rows: { train } }: IntegrationCells, rng: Rng): Int32Array =>
+  rng
+    .fork('sample')
+    .permutation(train.length)
+    .slice(0, MAX_SAMPLE)
+    .map((i) => train[i]!);
 
 /** [n, D] */
-async function embedRows({ config, corpus, context }: Finetuning<IntegrationConfig>, model: Checkpoint, rows: Int32Array, afterInterrupt: string): Promise<Float32Array> {
-  return withExecutor(config, async (executor) => (await EmbeddingTable.compute(corpus, rows, embeddingOptions(config, model, executor, context, afterInterrupt))).gather(rows));
+async function embedRows(
+  { config, corpus, context }: Finetuning<IntegrationConfig>,
+  model: Checkpoint,
+  rows: Int32Array,
+  afterInterrupt: string,
+): Promise<Float32Array> {
+  return withExecutor(config, async (executor) =>
+    (await EmbeddingTable.compute(corpus, rows, embeddingOptions(config, model, executor, context, afterInterrupt))).gather(rows),
+  );
 }
 
 async function scoreBaselines(room: Finetuning<IntegrationConfig>, cells: IntegrationCells): Promise<MethodResult[]> {
   const { config, corpus, pretrained, context } = room;
   const { embeddings } = baselineEmbeddings(corpus, cells, pretrained.preprocessing, Rng.fromSeed(config.train.seed).fork('baselines'));
   const before = await embedRows(room, pretrained, cells.rows.test, 'the training is done and saved: --resume does the rest');
-  const all = [...embeddings, { name: 'pretrained', title: 'ScDiVa as pretrained, not fine-tuned', points: { numRows: cells.rows.test.length, numColumns: pretrained.modelConfig.hiddenDim, data: before } }];
+  const all = [
+    ...embeddings,
+    {
+      name: 'pretrained',
+      title: 'ScDiVa as pretrained, not fine-tuned',
+      points: { numRows: cells.rows.test.length, numColumns: pretrained.modelConfig.hiddenDim, data: before },
+    },
+  ];
   const bar = context.progress.start('Score baselines', all.length, 'methods');
   const results: MethodResult[] = [];
   try {
@@ -149,6 +190,8 @@ function describeCells({ batchKey, labelKey, techBatchNames, numKnownBatches, ro
   return [
     `${batchKey}: ${numKnownBatches} batches, ${rows.train.length} training, ${rows.validation.length} validation and ${rows.test.length} test cells`,
     ...(others.length > 0 ? [`no training cell is of ${others.join(', ')}`] : []),
-    numClusters === undefined ? `contrast by ${labelKey} of training cells, ${numLabels} types` : `contrast by ${numClusters} clusters after Harmony, no label is used`,
+    numClusters === undefined
+      ? `contrast by ${labelKey} of training cells, ${numLabels} types`
+      : `contrast by ${numClusters} clusters after Harmony, no label is used`,
   ].join('; ');
 }

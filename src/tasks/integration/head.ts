@@ -29,16 +29,28 @@ export type IntegrationHeadInfo = z.infer<typeof IntegrationHeadInfo>;
 type HeadSizes = Pick<IntegrationHeadInfo, 'embeddingDim' | 'hiddenDim' | 'outputDim' | 'adversaryDim' | 'techBatches'>;
 
 const projectionSizes = ({ embeddingDim, hiddenDim, outputDim }: HeadSizes) => ({ inputDim: embeddingDim, hiddenDim, outputDim });
-const adversarySizes = ({ outputDim, adversaryDim, techBatches }: HeadSizes) => ({ inputDim: outputDim, hiddenDim: adversaryDim, outputDim: techBatches.length });
+const adversarySizes = ({ outputDim, adversaryDim, techBatches }: HeadSizes) => ({
+  inputDim: outputDim,
+  hiddenDim: adversaryDim,
+  outputDim: techBatches.length,
+});
 
 /** A fresh head. @param embeddings [n, D] of training cells: what its input is scaled by */
 export function initialHead(sizes: HeadSizes, embeddings: Float32Array, rng: Rng): HostTensors {
-  return { ...initialScaling(PREFIX, embeddings, sizes.embeddingDim), ...initialMlp(PROJECTION, projectionSizes(sizes), rng), ...initialMlp(ADVERSARY, adversarySizes(sizes), rng) };
+  return {
+    ...initialScaling(PREFIX, embeddings, sizes.embeddingDim),
+    ...initialMlp(PROJECTION, projectionSizes(sizes), rng),
+    ...initialMlp(ADVERSARY, adversarySizes(sizes), rng),
+  };
 }
 
 /** @throws CheckpointError when the checkpoint has no integration head, or one that is damaged or of other sizes */
 export function readHead(source: HeadSource): { info: IntegrationHeadInfo; parameters: HostTensors } {
-  const specs = (info: IntegrationHeadInfo) => [...scalingSpecs(PREFIX, info.embeddingDim), ...mlpSpecs(PROJECTION, projectionSizes(info)), ...mlpSpecs(ADVERSARY, adversarySizes(info))];
+  const specs = (info: IntegrationHeadInfo) => [
+    ...scalingSpecs(PREFIX, info.embeddingDim),
+    ...mlpSpecs(PROJECTION, projectionSizes(info)),
+    ...mlpSpecs(ADVERSARY, adversarySizes(info)),
+  ];
   return readTaskHead(source, { task: 'integration', schema: IntegrationHeadInfo, wrong: (info) => wrongWidth(info, source), specs });
 }
 
@@ -60,7 +72,12 @@ export function directions(places: tf.Tensor2D): tf.Tensor2D {
 }
 
 /** Negative log-likelihood of the right batch and the share that is right: the adversary learns, all before it unlearns. */
-export function adversaryLoss(parameters: Tensors, directions: tf.Tensor2D, techBatches: tf.Tensor1D, strength: tf.Scalar): { loss: tf.Scalar; accuracy: tf.Scalar } {
+export function adversaryLoss(
+  parameters: Tensors,
+  directions: tf.Tensor2D,
+  techBatches: tf.Tensor1D,
+  strength: tf.Scalar,
+): { loss: tf.Scalar; accuracy: tf.Scalar } {
   const logits = mlp(parameters, ADVERSARY, reverseGradient(directions, strength)); // [B, N]
   const isBatch = tf.cast(tf.oneHot(techBatches, logits.shape[1]), 'float32'); // [B, N]
   const nll = tf.sub(tf.logSumExp(logits, 1), tf.sum(tf.mul(isBatch, logits), 1)); // [B]

@@ -17,7 +17,10 @@ export interface Integrator {
 export async function createIntegrator(executor: Executor, { info, parameters }: { info: IntegrationHeadInfo; parameters: HostTensors }): Promise<Integrator> {
   const { embeddingDim: D, outputDim: P } = info;
   const variables = await executor.createVariables(parameters);
-  const program = executor.compile((state, inputs) => ({ outputs: { places: integratedCells(state, inputs['embedding'] as tf.Tensor2D) } }), { variables, name: 'integration head' });
+  const program = executor.compile((state, inputs) => ({ outputs: { places: integratedCells(state, inputs['embedding'] as tf.Tensor2D) } }), {
+    variables,
+    name: 'integration head',
+  });
   return {
     outputDim: P,
     place: (embeddings) => inRowChunks(embeddings, D, P, async (embedding) => (await program.run({ embedding }))['places']!.data),

@@ -60,12 +60,24 @@ export function createIntegrationTask(setup: IntegrationSetup): Task {
   return {
     name: 'integration',
     parameters,
-    trainable: Object.keys(parameters).filter((name) => !isFixedScaling(name) && (reconstruction.weight > 0 || !(name in model.parameters) || isOfEmbedding(name, modelConfig))),
+    trainable: Object.keys(parameters).filter(
+      (name) => !isFixedScaling(name) && (reconstruction.weight > 0 || !(name in model.parameters) || isOfEmbedding(name, modelConfig)),
+    ),
 
     batches(split, { rng: passRng, batchSize, skipBatches = 0, part }) {
       const isTraining = split === 'train';
       const depth = isTraining ? config.depth : { kind: 'none' as const };
-      return createLoader(corpus, { rows: cells.rows[split], batchSize, preprocessing, rng: isTraining ? passRng : null, skipBatches, part: isTraining ? part : undefined, depth, entropy, loader: config.loader });
+      return createLoader(corpus, {
+        rows: cells.rows[split],
+        batchSize,
+        preprocessing,
+        rng: isTraining ? passRng : null,
+        skipBatches,
+        part: isTraining ? part : undefined,
+        depth,
+        entropy,
+        loader: config.loader,
+      });
     },
 
     inputs(batch, batchRng, split) {
@@ -84,15 +96,33 @@ export function createIntegrationTask(setup: IntegrationSetup): Task {
       const dropoutSeed = isTraining ? (inputs['dropoutSeed'] as tf.Tensor1D) : undefined;
       const seen = { geneIds: inputs['geneIds'] as tf.Tensor2D, values: inputs['values'] as tf.Tensor2D, isReplaced: inputs['isReplaced'] as tf.Tensor2D };
       const options = { dropoutSeed, recomputesBlocks: config.train.gradientCheckpointing };
-      const reconstructed = reconstruction.weight > 0 ? latentAndSlotStates(state, seen, inputs['lossPositions'] as tf.Tensor1D, modelConfig, vocabulary, options) : undefined; // [B, D], [M, D]
+      const reconstructed =
+        reconstruction.weight > 0 ? latentAndSlotStates(state, seen, inputs['lossPositions'] as tf.Tensor1D, modelConfig, vocabulary, options) : undefined; // [B, D], [M, D]
       const latent = reconstructed?.latent ?? embedCells(state, inputs, modelConfig, vocabulary, options);
-      const genes = reconstructed && dualLoss(state, reconstructed.slots, inputs['targetIds'] as tf.Tensor1D, inputs['targetValues'] as tf.Tensor1D, inputs['lossWeights'] as tf.Tensor1D, reconstruction.valueWeight);
+      const genes =
+        reconstructed &&
+        dualLoss(
+          state,
+          reconstructed.slots,
+          inputs['targetIds'] as tf.Tensor1D,
+          inputs['targetValues'] as tf.Tensor1D,
+          inputs['lossWeights'] as tf.Tensor1D,
+          reconstruction.valueWeight,
+        );
       const seenPlaces = directions(integratedCells(state, latent, dropoutSeed && { rate: projection.dropout, seed: dropoutSeed, index: HEAD_DROPOUT_INDEX })); // [B, P]
       const contrast = contrastiveLoss(seenPlaces, inputs['kinds'] as tf.Tensor1D, contrastive.temperature);
       const strength = isTraining ? (tf.mul(adversarialRamp(inputs[PROGRESS] as tf.Scalar, adversary.steepness), adversary.weight) as tf.Scalar) : tf.scalar(0);
       const batchGuess = adversaryLoss(state, seenPlaces, inputs['techBatches'] as tf.Tensor1D, strength);
       const loss = tf.addN([...(genes ? [tf.mul(genes.loss, reconstruction.weight)] : []), tf.mul(contrast, contrastive.weight), batchGuess.loss]) as tf.Scalar;
-      return { loss, aux: { ...(genes && { reconstructionLoss: genes.loss, identityLoss: genes.identityLoss, valueLoss: genes.valueLoss }), contrastiveLoss: contrast, adversaryLoss: batchGuess.loss, adversaryAccuracy: batchGuess.accuracy } };
+      return {
+        loss,
+        aux: {
+          ...(genes && { reconstructionLoss: genes.loss, identityLoss: genes.identityLoss, valueLoss: genes.valueLoss }),
+          contrastiveLoss: contrast,
+          adversaryLoss: batchGuess.loss,
+          adversaryAccuracy: batchGuess.accuracy,
+        },
+      };
     },
 
     async evaluate(split, context) {
@@ -102,7 +132,11 @@ export function createIntegrationTask(setup: IntegrationSetup): Task {
       const rows: number[] = [];
       try {
         for await (const batch of batches) {
-          const { places } = await context.run('places', (state, inputs: Tensors) => ({ places: integratedCells(state, embedCells(state, inputs, modelConfig, vocabulary)) }), cellInputs(batch));
+          const { places } = await context.run(
+            'places',
+            (state, inputs: Tensors) => ({ places: integratedCells(state, embedCells(state, inputs, modelConfig, vocabulary)) }),
+            cellInputs(batch),
+          );
           points.push(...(places!.data as Float32Array));
           rows.push(...batch.cellIndex);
         }

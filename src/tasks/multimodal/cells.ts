@@ -28,20 +28,39 @@ export async function multimodalCells(corpus: Corpus, { proteins: file, proteinK
   const P = table.names.length;
   const scale = asked === 'auto' ? (table.isCounts ? 'clr' : 'none') : asked;
   const place = { file, key: table.where };
-  if (scale !== 'none' && table.values.some((value) => value < 0)) throw new DataError({ ...place, found: 'values below 0', expected: `counts, for the scale ${scale}`, hint: 'set data.scale to none for values that were normalised before' });
+  if (scale !== 'none' && table.values.some((value) => value < 0))
+    throw new DataError({
+      ...place,
+      found: 'values below 0',
+      expected: `counts, for the scale ${scale}`,
+      hint: 'set data.scale to none for values that were normalised before',
+    });
   const values = scaleProteins(table.values, P, scale);
   const proteinRow = new Map(table.cellIds.map((id, row) => [id, row]));
   const ids = corpus.cellIds();
   const seen = new Set<string>();
   for (const id of ids) {
-    if (seen.has(id) && proteinRow.has(id)) throw new DataError({ file: corpus.path, found: `two cells named '${id}'`, expected: 'names that tell cells apart: by them proteins are matched', hint: 'build the corpus of one file, or of files whose cells have names of their own' });
+    if (seen.has(id) && proteinRow.has(id))
+      throw new DataError({
+        file: corpus.path,
+        found: `two cells named '${id}'`,
+        expected: 'names that tell cells apart: by them proteins are matched',
+        hint: 'build the corpus of one file, or of files whose cells have names of their own',
+      });
     seen.add(id);
   }
   const rowOf = Int32Array.from(ids, (id) => proteinRow.get(id) ?? -1);
   const numWith = rowOf.filter((row) => row >= 0).length;
-  if (numWith === 0) throw new DataError({ ...place, found: `no cell of ${corpus.path} is in it (there: '${ids[0]}', here: '${table.cellIds[0]}')`, expected: 'the same names of cells' });
+  if (numWith === 0)
+    throw new DataError({
+      ...place,
+      found: `no cell of ${corpus.path} is in it (there: '${ids[0]}', here: '${table.cellIds[0]}')`,
+      expected: 'the same names of cells',
+    });
   const rows = Object.fromEntries(SPLITS.map((split) => [split, corpus.splitRows(split).filter((row) => rowOf[row]! >= 0)])) as Record<Split, Int32Array>;
-  for (const split of SPLITS) if (rows[split].length === 0) throw new DataError({ ...place, found: `no cell of the ${split} split has proteins`, hint: 'build the corpus with other --split fractions' });
+  for (const split of SPLITS)
+    if (rows[split].length === 0)
+      throw new DataError({ ...place, found: `no cell of the ${split} split has proteins`, hint: 'build the corpus with other --split fractions' });
   return {
     proteins: table.names,
     scale,

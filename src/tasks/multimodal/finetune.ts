@@ -4,7 +4,16 @@ import { proteinBaselines } from '../../metrics/baselines/protein-baselines.js';
 import { scoreProteins, type ProteinScores } from '../../metrics/protein-prediction.js';
 import type { Metrics } from '../../train/task.js';
 import { expressionMatrix } from '../expression-matrix.js';
-import { forEachSeed, openFinetuning, trainTask, withExecutor, writeResult, type Finetuning, type FinetuneRequest, type SeedRoom } from '../finetune/finetune.js';
+import {
+  forEachSeed,
+  openFinetuning,
+  trainTask,
+  withExecutor,
+  writeResult,
+  type Finetuning,
+  type FinetuneRequest,
+  type SeedRoom,
+} from '../finetune/finetune.js';
 import type { MethodResult, TaskResult } from '../finetune/methods.js';
 import { multimodalCells, type MultimodalCells } from './cells.js';
 import type { MultimodalConfig } from './config.js';
@@ -23,7 +32,13 @@ export interface MultimodalResult extends TaskResult {
   /** Cells of the corpus without proteins. */
   readonly numWithout: number;
   /** Of the first seed, and of the best simple method beside it; null where nothing is defined. */
-  readonly proteins: readonly { readonly name: string; readonly pearson: number | null; readonly rmse: number; readonly ridgePearson?: number | null; readonly ridgeRmse?: number }[];
+  readonly proteins: readonly {
+    readonly name: string;
+    readonly pearson: number | null;
+    readonly rmse: number;
+    readonly ridgePearson?: number | null;
+    readonly ridgeRmse?: number;
+  }[];
 }
 
 /**
@@ -36,7 +51,9 @@ export function finetuneMultimodal(request: FinetuneMultimodal): Promise<Multimo
     const { config, corpus, context, out, seeds } = room;
     const cells = await multimodalCells(corpus, config.data);
     const { proteins: names, scale, source, numWithout, rows } = cells;
-    context.say(`${names.length} proteins (${source}, ${scale === 'none' ? 'as stored' : scale}); ${rows.train.length} training, ${rows.validation.length} validation and ${rows.test.length} test cells${numWithout > 0 ? `; ${numWithout} cells without proteins left out` : ''}`);
+    context.say(
+      `${names.length} proteins (${source}, ${scale === 'none' ? 'as stored' : scale}); ${rows.train.length} training, ${rows.validation.length} validation and ${rows.test.length} test cells${numWithout > 0 ? `; ${numWithout} cells without proteins left out` : ''}`,
+    );
     const runs = await forEachSeed(room, (seedRoom) => trainSeed(seedRoom, cells));
     const baselines = config.baselines ? scoreBaselines(room, cells) : [];
     const ridge = baselines.find(({ name }) => name === 'ridge')?.scores;
@@ -52,7 +69,12 @@ export function finetuneMultimodal(request: FinetuneMultimodal): Promise<Multimo
       numWithout,
       numCells: { train: rows.train.length, validation: rows.validation.length, test: rows.test.length },
       seeds,
-      proteins: names.map((name, p) => ({ name, pearson: orNull(first.pearson[p]!), rmse: first.rmse[p]!, ...(ridge && { ridgePearson: orNull(ridge.pearson[p]!), ridgeRmse: ridge.rmse[p]! }) })),
+      proteins: names.map((name, p) => ({
+        name,
+        pearson: orNull(first.pearson[p]!),
+        rmse: first.rmse[p]!,
+        ...(ridge && { ridgePearson: orNull(ridge.pearson[p]!), ridgeRmse: ridge.rmse[p]! }),
+      })),
       methods: [
         { name: 'scdiva', title: `ScDiVa, RNA and proteins${config.start === 'scratch' ? ', from scratch' : ''}`, kind: 'model', runs: runs.map(means) },
         ...baselines.map(({ name, title, scores }): MethodResult => ({ name, title, kind: 'baseline', runs: [means(scores)] })),
@@ -71,7 +93,11 @@ async function trainSeed(room: SeedRoom<MultimodalConfig>, cells: MultimodalCell
   const head: MultimodalHeadInfo = { task: 'multimodal', embeddingDim: model.modelConfig.hiddenDim, proteins: [...cells.proteins], scale: cells.scale };
   const rng = Rng.fromSeed(seed);
   const fresh = initialHead(head, cells.gather(cells.rows.train), model.parameters, rng.fork('head'));
-  const sample = rng.fork('sample').permutation(cells.rows.train.length).slice(0, MAX_SAMPLE).map((i) => cells.rows.train[i]!);
+  const sample = rng
+    .fork('sample')
+    .permutation(cells.rows.train.length)
+    .slice(0, MAX_SAMPLE)
+    .map((i) => cells.rows.train[i]!);
   const states = await withExecutor(config, async (executor) => {
     const reader = await createStateReader(executor, model, { info: head, parameters: fresh }, config.train.precision);
     try {
@@ -81,7 +107,11 @@ async function trainSeed(room: SeedRoom<MultimodalConfig>, cells: MultimodalCell
     }
   });
   const task = createMultimodalTask({ config, corpus, cells, model, head, headParameters: { ...fresh, ...initialStateScaling(states, head) } });
-  const trained = await trainTask(room, { task, head, data: { proteins: cells.source, numProteins: cells.proteins.length, numTrainCells: cells.rows.train.length } });
+  const trained = await trainTask(room, {
+    task,
+    head,
+    data: { proteins: cells.source, numProteins: cells.proteins.length, numTrainCells: cells.rows.train.length },
+  });
   return withExecutor(config, async (executor) => {
     const predictor = await createProteinPredictor(executor, trained, readHead(trained), config.train.precision);
     try {
@@ -94,13 +124,24 @@ async function trainSeed(room: SeedRoom<MultimodalConfig>, cells: MultimodalCell
 
 const means = ({ proteinPearson, proteinRmse }: ProteinScores): Metrics => ({ ...(Number.isFinite(proteinPearson) && { proteinPearson }), proteinRmse });
 
-function scoreBaselines({ config, corpus, pretrained, context }: Finetuning<MultimodalConfig>, cells: MultimodalCells): { name: string; title: string; scores: ProteinScores }[] {
+function scoreBaselines(
+  { config, corpus, pretrained, context }: Finetuning<MultimodalConfig>,
+  cells: MultimodalCells,
+): { name: string; title: string; scores: ProteinScores }[] {
   const { train, validation, test } = cells.rows;
   const bar = context.progress.start('Fit baselines', train.length, 'cells');
   try {
     const of = (rows: Int32Array) => expressionMatrix(corpus, rows, pretrained.preprocessing);
     const numProteins = cells.proteins.length;
-    const fitted = proteinBaselines({ train: of(train), validation: of(validation), test: of(test), trainProteins: cells.gather(train), validationProteins: cells.gather(validation), numProteins, rng: Rng.fromSeed(config.train.seed).fork('baselines') });
+    const fitted = proteinBaselines({
+      train: of(train),
+      validation: of(validation),
+      test: of(test),
+      trainProteins: cells.gather(train),
+      validationProteins: cells.gather(validation),
+      numProteins,
+      rng: Rng.fromSeed(config.train.seed).fork('baselines'),
+    });
     bar.update(train.length);
     return fitted.map(({ name, title, predicted }) => ({ name, title, scores: scoreProteins(cells.gather(test), predicted, numProteins) }));
   } finally {

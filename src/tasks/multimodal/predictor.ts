@@ -35,10 +35,24 @@ export function createProteinPredictor(executor: Executor, model: EncoderModel, 
 /** What levels are told from, [B, (P + 1) · D]. @param head may lack the scaling of states */
 export function createStateReader(executor: Executor, model: EncoderModel, head: Head, precision?: Precision): Promise<ProteinPredictor> {
   const P = head.info.proteins.length;
-  return createTold(executor, model, head, (P + 1) * model.modelConfig.hiddenDim, (state, inputs) => hiddenProteinStates(state, inputs, model.modelConfig, model.vocabulary, P), precision);
+  return createTold(
+    executor,
+    model,
+    head,
+    (P + 1) * model.modelConfig.hiddenDim,
+    (state, inputs) => hiddenProteinStates(state, inputs, model.modelConfig, model.vocabulary, P),
+    precision,
+  );
 }
 
-async function createTold(executor: Executor, model: EncoderModel, head: Head, width: number, tell: (state: Tensors, inputs: Tensors) => tf.Tensor, precision: Precision = 'f32'): Promise<ProteinPredictor> {
+async function createTold(
+  executor: Executor,
+  model: EncoderModel,
+  head: Head,
+  width: number,
+  tell: (state: Tensors, inputs: Tensors) => tf.Tensor,
+  precision: Precision = 'f32',
+): Promise<ProteinPredictor> {
   const variables = await executor.createVariables({ ...model.parameters, ...head.parameters });
   const program = executor.compile((state, inputs) => ({ outputs: { told: tell(state, inputs) } }), { variables, precision, name: 'proteins' });
   return {
@@ -52,7 +66,13 @@ async function createTold(executor: Executor, model: EncoderModel, head: Head, w
 }
 
 /** What is told of cells of a corpus. [n, width] */
-export async function ofCorpus({ width, predict }: ProteinPredictor, corpus: Corpus, rows: Int32Array, { preprocessing, entropy }: ModelDescription, { loader, train }: Pick<FinetuneConfig, 'loader' | 'train'>): Promise<Float32Array> {
+export async function ofCorpus(
+  { width, predict }: ProteinPredictor,
+  corpus: Corpus,
+  rows: Int32Array,
+  { preprocessing, entropy }: ModelDescription,
+  { loader, train }: Pick<FinetuneConfig, 'loader' | 'train'>,
+): Promise<Float32Array> {
   const at = new Map(Array.from(rows, (row, i) => [row, i]));
   const out = new Float32Array(rows.length * width);
   const batches = createLoader(corpus, { rows, batchSize: Math.ceil(train.batchSize / train.accumulation), preprocessing, entropy, rng: null, loader });

@@ -62,7 +62,16 @@ export function createMultimodalTask(setup: MultimodalSetup): Task {
     batches(split, { rng: passRng, batchSize, skipBatches = 0 }) {
       const isTraining = split === 'train';
       const depth = isTraining ? config.depth : { kind: 'none' as const };
-      return createLoader(corpus, { rows: cells.rows[split], batchSize, preprocessing, rng: isTraining ? passRng : null, skipBatches, depth, entropy, loader: config.loader });
+      return createLoader(corpus, {
+        rows: cells.rows[split],
+        batchSize,
+        preprocessing,
+        rng: isTraining ? passRng : null,
+        skipBatches,
+        depth,
+        entropy,
+        loader: config.loader,
+      });
     },
 
     inputs(batch, batchRng, split) {
@@ -81,13 +90,28 @@ export function createMultimodalTask(setup: MultimodalSetup): Task {
       const given = (name: string) => inputs[name]!;
       const truth = standardised(state, given('proteins') as tf.Tensor2D); // [B, P]
       const isHidden = given('isHidden') as tf.Tensor2D;
-      const { latent, slots, further } = jointStates(state, { geneIds: given('geneIds') as tf.Tensor2D, values: given('values') as tf.Tensor2D, isReplaced: given('isReplaced') as tf.Tensor2D }, proteinTokens(state, truth, isHidden), given('lossPositions') as tf.Tensor1D, modelConfig, vocabulary, {
-        dropoutSeed: isTraining ? (given('dropoutSeed') as tf.Tensor1D) : undefined,
-        recomputesBlocks: config.train.gradientCheckpointing,
-      });
+      const { latent, slots, further } = jointStates(
+        state,
+        { geneIds: given('geneIds') as tf.Tensor2D, values: given('values') as tf.Tensor2D, isReplaced: given('isReplaced') as tf.Tensor2D },
+        proteinTokens(state, truth, isHidden),
+        given('lossPositions') as tf.Tensor1D,
+        modelConfig,
+        vocabulary,
+        {
+          dropoutSeed: isTraining ? (given('dropoutSeed') as tf.Tensor1D) : undefined,
+          recomputesBlocks: config.train.gradientCheckpointing,
+        },
+      );
       const squared = tf.mul(tf.square(tf.sub(readProteinLevels(state, readStates(further, latent)), truth)), isHidden);
       const proteinLoss = tf.div(tf.sum(squared), tf.maximum(tf.sum(isHidden), 1)) as tf.Scalar;
-      const genes = dualLoss(state, slots, given('targetIds') as tf.Tensor1D, given('targetValues') as tf.Tensor1D, given('lossWeights') as tf.Tensor1D, reconstruction.valueWeight);
+      const genes = dualLoss(
+        state,
+        slots,
+        given('targetIds') as tf.Tensor1D,
+        given('targetValues') as tf.Tensor1D,
+        given('lossWeights') as tf.Tensor1D,
+        reconstruction.valueWeight,
+      );
       const loss = tf.add(tf.mul(proteinLoss, config.proteins.weight), tf.mul(genes.loss, reconstruction.weight)) as tf.Scalar;
       return { loss, aux: { proteinLoss, reconstructionLoss: genes.loss, identityLoss: genes.identityLoss, valueLoss: genes.valueLoss } };
     },
@@ -99,7 +123,11 @@ export function createMultimodalTask(setup: MultimodalSetup): Task {
       const batches = this.batches(split, { rng: context.rng, batchSize: context.batchSize });
       try {
         for await (const batch of batches) {
-          const { levels } = await context.run('proteins', (state, inputs) => ({ levels: proteinsFromGenes(state, inputs, modelConfig, vocabulary, P) }), cellInputs(batch));
+          const { levels } = await context.run(
+            'proteins',
+            (state, inputs) => ({ levels: proteinsFromGenes(state, inputs, modelConfig, vocabulary, P) }),
+            cellInputs(batch),
+          );
           predicted.push(...(levels!.data as Float32Array));
           rows.push(...batch.cellIndex);
         }
@@ -127,7 +155,14 @@ export function hiddenProteinStates(state: Tensors, inputs: Tensors, modelConfig
   const values = inputs['values'] as tf.Tensor2D;
   const [B] = geneIds.shape;
   const tokens = proteinTokens(state, tf.zeros([B, P]), tf.ones([B, P]));
-  const { further, latent } = jointStates(state, { geneIds, values, isReplaced: tf.zerosLike(values) }, tokens, tf.tensor1d([], 'int32'), modelConfig, vocabulary);
+  const { further, latent } = jointStates(
+    state,
+    { geneIds, values, isReplaced: tf.zerosLike(values) },
+    tokens,
+    tf.tensor1d([], 'int32'),
+    modelConfig,
+    vocabulary,
+  );
   return readStates(further, latent);
 }
 

@@ -5,7 +5,17 @@ import { createEvaluator } from '../../train/evaluation.js';
 import type { Metrics } from '../../train/task.js';
 import { scoreBaselines } from '../annotation/baselines.js';
 import { EmbeddingTable } from '../embedding-table.js';
-import { embeddingOptions, forEachSeed, openFinetuning, trainTask, withExecutor, writeResult, type Finetuning, type FinetuneRequest, type SeedRoom } from '../finetune/finetune.js';
+import {
+  embeddingOptions,
+  forEachSeed,
+  openFinetuning,
+  trainTask,
+  withExecutor,
+  writeResult,
+  type Finetuning,
+  type FinetuneRequest,
+  type SeedRoom,
+} from '../finetune/finetune.js';
 import { overSeeds, type MethodResult, type TaskResult } from '../finetune/methods.js';
 import type { MultitaskConfig } from './config.js';
 import { MAIN_METRIC, readSubtask, usedRows, type Subtask } from './subtask.js';
@@ -32,7 +42,13 @@ export interface MultitaskResult extends TaskResult {
 /** head.json of a multi-task checkpoint. */
 export interface MultitaskHeadInfo {
   readonly task: 'multitask';
-  readonly tasks: readonly { readonly name: string; readonly kind: Subtask['kind']; readonly classes?: readonly string[]; readonly mean?: number; readonly std?: number }[];
+  readonly tasks: readonly {
+    readonly name: string;
+    readonly kind: Subtask['kind'];
+    readonly classes?: readonly string[];
+    readonly mean?: number;
+    readonly std?: number;
+  }[];
   readonly [key: string]: unknown;
 }
 
@@ -60,10 +76,34 @@ export async function finetuneMultitask(request: FinetuneRequest<MultitaskConfig
   });
   const methods: MethodResult[] = [
     { name: 'scdiva', title: `ScDiVa, ${tasks.length} tasks at once`, kind: 'model', runs: together.runs },
-    ...(alone.length > 0 ? [{ name: 'alone', title: 'ScDiVa, one task at a time', kind: 'model' as const, runs: together.runs.map((_, i) => joinScores(alone.map(({ runs }) => runs[i]!), tasks)) }] : []),
+    ...(alone.length > 0
+      ? [
+          {
+            name: 'alone',
+            title: 'ScDiVa, one task at a time',
+            kind: 'model' as const,
+            runs: together.runs.map((_, i) =>
+              joinScores(
+                alone.map(({ runs }) => runs[i]!),
+                tasks,
+              ),
+            ),
+          },
+        ]
+      : []),
     ...together.baselines,
   ];
-  const result: MultitaskResult = { task: 'multitask', out, split: 'test', headline: 'score', numCells: together.numCells, seeds: together.seeds, methods, tasks, drops };
+  const result: MultitaskResult = {
+    task: 'multitask',
+    out,
+    split: 'test',
+    headline: 'score',
+    numCells: together.numCells,
+    seeds: together.seeds,
+    methods,
+    tasks,
+    drops,
+  };
   await writeResult(out, result);
   return result;
 }
@@ -89,7 +129,11 @@ function train(request: FinetuneRequest<MultitaskConfig>, tasks: MultitaskConfig
     const { corpus, seeds } = room;
     const subtasks = tasks.map((one) => readSubtask(corpus, one));
     const runs = await forEachSeed(room, (seedRoom) => trainSeed(seedRoom, subtasks));
-    const numCells = { train: usedRows(corpus, subtasks, 'train').length, validation: usedRows(corpus, subtasks, 'validation').length, test: usedRows(corpus, subtasks, 'test').length };
+    const numCells = {
+      train: usedRows(corpus, subtasks, 'train').length,
+      validation: usedRows(corpus, subtasks, 'validation').length,
+      test: usedRows(corpus, subtasks, 'test').length,
+    };
     return { subtasks, runs, seeds, numCells, baselines: config.baselines && tasks === request.config.tasks ? scoreSimpleMethods(room, subtasks) : [] };
   });
 }
@@ -98,8 +142,14 @@ async function trainSeed(room: SeedRoom<MultitaskConfig>, subtasks: readonly Sub
   const { config, corpus, model, context } = room;
   const rng = Rng.fromSeed(config.train.seed);
   const train = usedRows(corpus, subtasks, 'train');
-  const rows = rng.fork('sample').permutation(train.length).slice(0, MAX_SAMPLE).map((i) => train[i]!);
-  const sample = await withExecutor(config, async (executor) => (await EmbeddingTable.compute(corpus, rows, embeddingOptions(config, model, executor, context, 'nothing was trained yet: start again'))).gather(rows));
+  const rows = rng
+    .fork('sample')
+    .permutation(train.length)
+    .slice(0, MAX_SAMPLE)
+    .map((i) => train[i]!);
+  const sample = await withExecutor(config, async (executor) =>
+    (await EmbeddingTable.compute(corpus, rows, embeddingOptions(config, model, executor, context, 'nothing was trained yet: start again'))).gather(rows),
+  );
   const task = createMultitask({ config, corpus, subtasks, model, sample, rng });
   const trained = await trainTask(room, { task, head: describeHeads(subtasks), data: { numTrainCells: train.length } });
   return withExecutor(config, async (executor) => {
@@ -133,7 +183,12 @@ function scoreSimpleMethods({ config, corpus, pretrained, context }: Finetuning<
     const merged = new Map<string, { title: string; scores: Record<string, number> }>();
     for (const [k, subtask] of subtasks.entries()) {
       if (subtask.kind === 'classification') {
-        for (const { name, title, runs } of scoreBaselines(corpus, subtask.labels, pretrained.preprocessing, Rng.fromSeed(config.train.seed).fork(`baselines/${subtask.config.name}`))) {
+        for (const { name, title, runs } of scoreBaselines(
+          corpus,
+          subtask.labels,
+          pretrained.preprocessing,
+          Rng.fromSeed(config.train.seed).fork(`baselines/${subtask.config.name}`),
+        )) {
           const entry = merged.get(name) ?? { title, scores: {} };
           for (const metric of ['accuracy', 'macroF1']) entry.scores[`${subtask.config.name}/${metric}`] = runs[0]![metric]!;
           merged.set(name, entry);

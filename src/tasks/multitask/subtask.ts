@@ -40,11 +40,18 @@ export function readSubtask(corpus: Corpus, config: SubtaskConfig): Subtask {
 
 function readTarget(corpus: Corpus, { name, target }: Extract<SubtaskConfig, { kind: 'regression' }>, train: Int32Array): Target {
   const numGenes = corpus.numGenesPerCell();
-  const values = Float64Array.from({ length: corpus.numCells }, (_, row) => Math.log10(1 + (target === 'logGenes' ? numGenes[row]! : corpus.readCell(row).total)));
+  const values = Float64Array.from({ length: corpus.numCells }, (_, row) =>
+    Math.log10(1 + (target === 'logGenes' ? numGenes[row]! : corpus.readCell(row).total)),
+  );
   const own = Array.from(train, (row) => values[row]!);
   const mean = own.reduce((sum, v) => sum + v, 0) / own.length;
   const std = Math.sqrt(own.reduce((sum, v) => sum + (v - mean) ** 2, 0) / own.length);
-  if (!(std > 1e-6)) throw new ConfigError({ key: `tasks: ${name}`, found: `${target} is the same in every training cell`, hint: 'the values were scaled to one sum: choose another task' });
+  if (!(std > 1e-6))
+    throw new ConfigError({
+      key: `tasks: ${name}`,
+      found: `${target} is the same in every training cell`,
+      hint: 'the values were scaled to one sum: choose another task',
+    });
   return { values, mean, std };
 }
 

@@ -52,35 +52,61 @@ export function createMultitask({ config, corpus, subtasks, model, sample, rng }
   const hasReconstruction = subtasks.some(({ kind }) => kind === 'reconstruction');
   const diffusion = DiffusionConfig.parse({});
   const headDim = config.head.hiddenDim ?? D;
-  const heads = subtasks.flatMap((subtask) => (subtask.kind === 'reconstruction' ? [] : [initialHead({ embeddingDim: D, hiddenDim: headDim, numClasses: numOutputs(subtask) }, sample, rng.fork('head'), subtask.prefix)]));
+  const heads = subtasks.flatMap((subtask) =>
+    subtask.kind === 'reconstruction'
+      ? []
+      : [initialHead({ embeddingDim: D, hiddenDim: headDim, numClasses: numOutputs(subtask) }, sample, rng.fork('head'), subtask.prefix)],
+  );
   const isBalanced = config.balance === 'uncertainty' && subtasks.length > 1;
   const parameters: HostTensors = {
     ...model.parameters,
     ...Object.assign({}, ...heads),
     ...(isBalanced && { [LOG_VARIANCE]: { dtype: 'float32', shape: [subtasks.length], data: new Float32Array(subtasks.length) } satisfies HostTensor }),
   };
-  const learns = (name: string): boolean => (name in model.parameters ? hasReconstruction || isOfEmbedding(name, modelConfig) : !/\.input_(mean|std)$/.test(name));
+  const learns = (name: string): boolean =>
+    name in model.parameters ? hasReconstruction || isOfEmbedding(name, modelConfig) : !/\.input_(mean|std)$/.test(name);
 
   const outputs = (state: Tensors, inputs: Tensors, dropoutSeed?: tf.Tensor1D): Record<string, tf.Tensor2D> => {
     const embedding = embedCells(state, inputs, modelConfig, vocabulary, { dropoutSeed, recomputesBlocks: config.train.gradientCheckpointing }); // [B, D]
     return Object.fromEntries(
       subtasks.flatMap(({ kind, prefix, config: { name } }, k) =>
-        kind === 'reconstruction' ? [] : [[name, headLogits(state, embedding, dropoutSeed && { rate: config.head.dropout, seed: dropoutSeed, index: HEAD_DROPOUT_INDEX + k }, prefix)]],
+        kind === 'reconstruction'
+          ? []
+          : [[name, headLogits(state, embedding, dropoutSeed && { rate: config.head.dropout, seed: dropoutSeed, index: HEAD_DROPOUT_INDEX + k }, prefix)]],
       ),
     );
   };
 
-  const subtaskLoss = (subtask: Subtask, state: Tensors, inputs: Tensors, out: Record<string, tf.Tensor2D>, dropoutSeed?: tf.Tensor1D): { loss: tf.Scalar; aux: Record<string, tf.Scalar> } => {
+  const subtaskLoss = (
+    subtask: Subtask,
+    state: Tensors,
+    inputs: Tensors,
+    out: Record<string, tf.Tensor2D>,
+    dropoutSeed?: tf.Tensor1D,
+  ): { loss: tf.Scalar; aux: Record<string, tf.Scalar> } => {
     const { name } = subtask.config;
-    if (subtask.kind === 'classification') return { loss: classificationLoss(out[name]!, inputs[`${name}/labels`] as tf.Tensor1D, inputs[`${name}/weights`] as tf.Tensor1D, 0).loss, aux: {} };
-    if (subtask.kind === 'regression') return { loss: tf.mean(tf.square(tf.sub(tf.squeeze(out[name]!, [1]), inputs[`${name}/target`]!))) as tf.Scalar, aux: {} };
+    if (subtask.kind === 'classification')
+      return { loss: classificationLoss(out[name]!, inputs[`${name}/labels`] as tf.Tensor1D, inputs[`${name}/weights`] as tf.Tensor1D, 0).loss, aux: {} };
+    if (subtask.kind === 'regression')
+      return { loss: tf.mean(tf.square(tf.sub(tf.squeeze(out[name]!, [1]), inputs[`${name}/target`]!))) as tf.Scalar, aux: {} };
     const given = (key: string) => inputs[MASKED + key]!;
     const cells = { geneIds: given('geneIds') as tf.Tensor2D, values: given('values') as tf.Tensor2D, isReplaced: given('isReplaced') as tf.Tensor2D };
-    const rows = slotStates(state, cells, given('lossPositions') as tf.Tensor1D, modelConfig, vocabulary, { dropoutSeed, recomputesBlocks: config.train.gradientCheckpointing }); // [M, D]
+    const rows = slotStates(state, cells, given('lossPositions') as tf.Tensor1D, modelConfig, vocabulary, {
+      dropoutSeed,
+      recomputesBlocks: config.train.gradientCheckpointing,
+    }); // [M, D]
     const values = given('targetValues') as tf.Tensor1D;
     const weights = given('lossWeights') as tf.Tensor1D;
     const { loss, identityLoss, valueLoss } = dualLoss(state, rows, given('targetIds') as tf.Tensor1D, values, weights, subtask.config.valueWeight);
-    return { loss, aux: { [`${name}/identityLoss`]: identityLoss, [`${name}/valueLoss`]: valueLoss, [`${name}/meanValue`]: weightedMean(values, weights), [`${name}/meanSquare`]: weightedMean(tf.square(values), weights) } };
+    return {
+      loss,
+      aux: {
+        [`${name}/identityLoss`]: identityLoss,
+        [`${name}/valueLoss`]: valueLoss,
+        [`${name}/meanValue`]: weightedMean(values, weights),
+        [`${name}/meanSquare`]: weightedMean(tf.square(values), weights),
+      },
+    };
   };
 
   return {
@@ -91,12 +117,25 @@ export function createMultitask({ config, corpus, subtasks, model, sample, rng }
     batches(split, { rng: passRng, batchSize, skipBatches = 0, part }) {
       const isTraining = split === 'train';
       const depth = isTraining ? config.depth : { kind: 'none' as const };
-      return createLoader(corpus, { rows: usedRows(corpus, subtasks, split), batchSize, skipBatches, part: isTraining ? part : undefined, preprocessing, entropy, depth, rng: isTraining ? passRng : null, loader: config.loader });
+      return createLoader(corpus, {
+        rows: usedRows(corpus, subtasks, split),
+        batchSize,
+        skipBatches,
+        part: isTraining ? part : undefined,
+        preprocessing,
+        entropy,
+        depth,
+        rng: isTraining ? passRng : null,
+        loader: config.loader,
+      });
     },
 
     inputs(batch, batchRng, split) {
       const active = split === 'train' ? drawTasks(config.sampling, subtasks, batchRng.fork('tasks')) : subtasks.map(() => 1);
-      const inputs: Record<string, HostTensor> = { ...cellInputs(batch), active: { dtype: 'float32', shape: [subtasks.length], data: Float32Array.from(active) } };
+      const inputs: Record<string, HostTensor> = {
+        ...cellInputs(batch),
+        active: { dtype: 'float32', shape: [subtasks.length], data: Float32Array.from(active) },
+      };
       for (const subtask of subtasks) Object.assign(inputs, targetsOf(subtask, batch));
       if (hasReconstruction) {
         const masked = maskGenes(batch, drawTimes(batch, diffusion, batchRng.fork('times')), vocabulary, diffusion, batchRng.fork('mask'));
@@ -117,7 +156,10 @@ export function createMultitask({ config, corpus, subtasks, model, sample, rng }
         const term = variance ? tf.add(tf.mul(tf.exp(tf.neg(variance)), own), tf.div(variance, 2)) : own;
         return tf.mul(term, tf.squeeze(tf.slice(inputs['active']!, k, 1))) as tf.Scalar;
       });
-      return { loss: tf.addN(weighted) as tf.Scalar, aux: Object.assign({}, ...terms.map(({ subtask, loss, aux }) => ({ [`${subtask.config.name}/loss`]: loss, ...aux }))) as Record<string, tf.Scalar> };
+      return {
+        loss: tf.addN(weighted) as tf.Scalar,
+        aux: Object.assign({}, ...terms.map(({ subtask, loss, aux }) => ({ [`${subtask.config.name}/loss`]: loss, ...aux }))) as Record<string, tf.Scalar>,
+      };
     },
 
     evaluate(split, context) {
@@ -153,7 +195,13 @@ function targetsOf(subtask: Subtask, { numCells, cellIndex }: CellBatch): HostTe
 }
 
 /** Scores of every task on its own cells, named `<task>/<metric>`, and their mean `score`. */
-async function evaluateMultitask(task: Task, subtasks: readonly Subtask[], split: Split, context: EvaluationContext, outputs: (state: Tensors, inputs: Tensors) => Tensors): Promise<Metrics> {
+async function evaluateMultitask(
+  task: Task,
+  subtasks: readonly Subtask[],
+  split: Split,
+  context: EvaluationContext,
+  outputs: (state: Tensors, inputs: Tensors) => Tensors,
+): Promise<Metrics> {
   const losses = await context.meanLoss(split);
   const rows: number[] = [];
   const given = new Map<string, number[]>(subtasks.map(({ config }) => [config.name, []]));
@@ -162,14 +210,17 @@ async function evaluateMultitask(task: Task, subtasks: readonly Subtask[], split
     try {
       for await (const batch of batches) {
         rows.push(...batch.cellIndex);
-        for (const [name, { data }] of Object.entries(await context.run('outputs', outputs, cellInputs(batch)))) given.get(name)!.push(...(data as Float32Array));
+        for (const [name, { data }] of Object.entries(await context.run('outputs', outputs, cellInputs(batch))))
+          given.get(name)!.push(...(data as Float32Array));
       }
     } finally {
       await batches.close();
     }
   }
   const scores: Record<string, number> = { loss: losses['loss']! };
-  for (const subtask of subtasks) for (const [metric, value] of Object.entries(scoreSubtask(subtask, rows, given.get(subtask.config.name)!, losses))) scores[`${subtask.config.name}/${metric}`] = value;
+  for (const subtask of subtasks)
+    for (const [metric, value] of Object.entries(scoreSubtask(subtask, rows, given.get(subtask.config.name)!, losses)))
+      scores[`${subtask.config.name}/${metric}`] = value;
   const main = subtasks.map(({ kind, config }) => scores[`${config.name}/${MAIN_METRIC[kind]}`]!);
   return { ...scores, score: main.reduce((sum, value) => sum + Math.max(0, value), 0) / main.length };
 }
@@ -184,13 +235,21 @@ function scoreSubtask(subtask: Subtask, rows: readonly number[], outputs: readon
   if (subtask.kind === 'regression') {
     const { values, mean, std } = subtask.target;
     const truth = rows.map((row) => values[row]!);
-    return { r2: rSquared(truth, outputs.map((y) => y * std + mean)) };
+    return {
+      r2: rSquared(
+        truth,
+        outputs.map((y) => y * std + mean),
+      ),
+    };
   }
   const { labels } = subtask;
   const C = labels.classes.length;
   const labelled = [...rows.keys()].filter((i) => labels.codes[rows[i]!]! >= 0);
   const { predicted } = mostLikely(Float64Array.from(labelled.flatMap((i) => outputs.slice(i * C, (i + 1) * C))), C);
-  const { accuracy, macroF1 } = scoreLabels(labelled.map((i) => labels.codes[rows[i]!]!), predicted, C + labels.unseen.length);
+  const { accuracy, macroF1 } = scoreLabels(
+    labelled.map((i) => labels.codes[rows[i]!]!),
+    predicted,
+    C + labels.unseen.length,
+  );
   return { accuracy, macroF1 };
 }
-

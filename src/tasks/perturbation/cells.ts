@@ -8,7 +8,15 @@ import { applyPca, fitPca } from '../../metrics/baselines/pca.js';
 import type { SparseMatrix } from '../../metrics/baselines/sparse-matrix.js';
 import { meanProfile } from '../../metrics/perturbation/profiles.js';
 import type { PerturbationConfig } from './config.js';
-import { CONTROL_NAMES, parseDirection, parsePerturbation, perturbedGenes, type Direction, type Perturbation, type PerturbationNaming } from './perturbations.js';
+import {
+  CONTROL_NAMES,
+  parseDirection,
+  parsePerturbation,
+  perturbedGenes,
+  type Direction,
+  type Perturbation,
+  type PerturbationNaming,
+} from './perturbations.js';
 
 /** The genes that are predicted: those that some cell expresses. */
 export interface Panel {
@@ -55,7 +63,13 @@ export interface PerturbationCells {
  * @param rng of the matching
  * @throws DataError, ConfigError: a field that is not there, no control cell, a gene that the model does not know
  */
-export function readPerturbationCells(corpus: Corpus, { data, match }: Pick<PerturbationConfig, 'data' | 'match'>, preprocessing: Preprocessing, entropy: Float32Array, rng: Rng): PerturbationCells {
+export function readPerturbationCells(
+  corpus: Corpus,
+  { data, match }: Pick<PerturbationConfig, 'data' | 'match'>,
+  preprocessing: Preprocessing,
+  entropy: Float32Array,
+  rng: Rng,
+): PerturbationCells {
   const names = corpus.labelNames(data.perturbationKey);
   const controlName = findControl(names, data.control, corpus.path, data.perturbationKey);
   const naming: PerturbationNaming = { separator: data.separator, controlNames: [...CONTROL_NAMES, controlName] };
@@ -74,7 +88,8 @@ export function readPerturbationCells(corpus: Corpus, { data, match }: Pick<Pert
   });
   const perturbation = Int32Array.from(rows, (row) => indexOfCode[codes[row]!]!);
   const controls = Int32Array.from(perturbation.keys()).filter((i) => perturbation[i] === -1);
-  if (perturbations.length === 0) throw new DataError({ file: corpus.path, key: `obs['${data.perturbationKey}']`, found: `nothing but '${controlName}'`, expected: 'perturbed cells' });
+  if (perturbations.length === 0)
+    throw new DataError({ file: corpus.path, key: `obs['${data.perturbationKey}']`, found: `nothing but '${controlName}'`, expected: 'perturbed cells' });
 
   const serializer = new Serializer({ preprocessing, scale: corpus.scale, entropy });
   const { x, panel } = readPanel(corpus, rows, preprocessing);
@@ -82,7 +97,16 @@ export function readPerturbationCells(corpus: Corpus, { data, match }: Pick<Pert
   const matched = matchControls({ x, perturbation, group, controls, kind: match.kind, rng });
   const ranked = new Map<number, RankedCell>();
   return {
-    panel, x, perturbations, perturbation, group, groupMeans, matched, controls, controlName, naming,
+    panel,
+    x,
+    perturbations,
+    perturbation,
+    group,
+    groupMeans,
+    matched,
+    controls,
+    controlName,
+    naming,
     ranked(row) {
       let cell = ranked.get(row);
       if (!cell) ranked.set(row, (cell = rank(serializer, corpus, rows[row]!, preprocessing.maxGenes)));
@@ -95,11 +119,22 @@ export function readPerturbationCells(corpus: Corpus, { data, match }: Pick<Pert
 function findControl(names: readonly string[], given: string | null, file: string, key: string): string {
   const found = given === null ? names.find((name) => CONTROL_NAMES.includes(name)) : names.find((name) => name === given);
   if (found !== undefined) return found;
-  throw new DataError({ file, key: `obs['${key}']`, found: given === null ? `no value that means control (${CONTROL_NAMES.join(', ')})` : `no cell is '${given}'`, expected: `one of ${names.slice(0, 8).join(', ')}${names.length > 8 ? ' …' : ''}`, hint: 'set data.control' });
+  throw new DataError({
+    file,
+    key: `obs['${key}']`,
+    found: given === null ? `no value that means control (${CONTROL_NAMES.join(', ')})` : `no cell is '${given}'`,
+    expected: `one of ${names.slice(0, 8).join(', ')}${names.length > 8 ? ' …' : ''}`,
+    hint: 'set data.control',
+  });
 }
 
 /** Direction of each perturbation code. */
-function readDirections(corpus: Corpus, { directionKey, perturbationKey }: PerturbationConfig['data'], codes: Int32Array, rows: Int32Array): Map<number, Direction> {
+function readDirections(
+  corpus: Corpus,
+  { directionKey, perturbationKey }: PerturbationConfig['data'],
+  codes: Int32Array,
+  rows: Int32Array,
+): Map<number, Direction> {
   const found = new Map<number, Direction>();
   if (directionKey === null) return found;
   const words = corpus.labelNames(directionKey);
@@ -110,7 +145,12 @@ function readDirections(corpus: Corpus, { directionKey, perturbationKey }: Pertu
     if (word === undefined || CONTROL_NAMES.includes(corpus.labelNames(perturbationKey)[codes[row]!]!)) continue;
     const direction = parseDirection(word, `obs['${directionKey}']`);
     const before = found.get(codes[row]!) ?? direction;
-    if (before !== direction) throw new ConfigError({ key: 'data.directionKey', found: `${corpus.labelNames(perturbationKey)[codes[row]!]} is both knocked out and activated`, hint: 'build a corpus of each with data build --keep' });
+    if (before !== direction)
+      throw new ConfigError({
+        key: 'data.directionKey',
+        found: `${corpus.labelNames(perturbationKey)[codes[row]!]} is both knocked out and activated`,
+        hint: 'build a corpus of each with data build --keep',
+      });
     found.set(codes[row]!, direction);
   }
   return found;
@@ -128,7 +168,11 @@ function readPanel(corpus: Corpus, rows: Int32Array, preprocessing: Preprocessin
   const { vocabulary } = corpus;
   const numStored = corpus.numGenesPerCell();
   const numValues = rows.reduce((sum, row) => sum + numStored[row]!, 0);
-  const serializer = new Serializer({ preprocessing: { ...preprocessing, maxGenes: vocabulary.size, serialisation: 'expression' }, scale: corpus.scale, entropy: flatEntropy(vocabulary) });
+  const serializer = new Serializer({
+    preprocessing: { ...preprocessing, maxGenes: vocabulary.size, serialisation: 'expression' },
+    scale: corpus.scale,
+    entropy: flatEntropy(vocabulary),
+  });
   const indptr = new Int32Array(rows.length + 1);
   const indices = new Int32Array(numValues);
   const values = new Float32Array(numValues);
@@ -140,10 +184,19 @@ function readPanel(corpus: Corpus, rows: Int32Array, preprocessing: Preprocessin
   ids.forEach((id, position) => (at[id] = position));
   for (let k = 0; k < filled; k++) indices[k] = at[indices[k]!]!;
   const names = Array.from(ids, (id) => vocabulary.gene(id).symbol || vocabulary.gene(id).ensemblId);
-  return { x: { numRows: rows.length, numColumns: ids.length, indptr, indices: indices.subarray(0, filled), values: values.subarray(0, filled) }, panel: { ids, names, at } };
+  return {
+    x: { numRows: rows.length, numColumns: ids.length, indptr, indices: indices.subarray(0, filled), values: values.subarray(0, filled) },
+    panel: { ids, names, at },
+  };
 }
 
-function matchGroups(corpus: Corpus, keys: readonly string[], rows: Int32Array, x: SparseMatrix, controls: Int32Array): { group: Int32Array; groupMeans: Float64Array[]; numWithout: number } {
+function matchGroups(
+  corpus: Corpus,
+  keys: readonly string[],
+  rows: Int32Array,
+  x: SparseMatrix,
+  controls: Int32Array,
+): { group: Int32Array; groupMeans: Float64Array[]; numWithout: number } {
   const columns = keys.map((key) => corpus.labelCodes(key));
   const numbers = new Map<string, number>();
   const group = Int32Array.from(rows, (row) => {

@@ -3,7 +3,12 @@ import { finetuneFields, withProtocol } from '../finetune/config.js';
 
 /** What is held out, whole perturbations at a time: no cell of a test perturbation is trained on. */
 export const PerturbationSplitConfig = z.strictObject({
-  unseenGeneShare: z.number().min(0).lt(1).default(0.25).describe('share of the perturbed genes whose every perturbation, alone or combined, is held out; 0 = only combinations are'),
+  unseenGeneShare: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0.25)
+    .describe('share of the perturbed genes whose every perturbation, alone or combined, is held out; 0 = only combinations are'),
   unseenCombinationShare: z.number().min(0).lt(1).default(0.25).describe('share of the combinations of seen genes that are held out'),
   validationShare: z.number().gt(0).lt(1).default(0.12).describe('share of the remaining ones that early stopping watches'),
   test: z.array(z.string()).min(1).nullable().default(null).describe('exactly these are the test perturbations; null = drawn by the shares'),
@@ -29,11 +34,29 @@ const fields = z
       })
       .prefault({}),
     split: PerturbationSplitConfig.prefault({}),
-    contextGenes: z.int().positive().nullable().default(null).describe('genes a cell shows at once, those of a larger panel take turns; null = as many as the model takes'),
+    contextGenes: z
+      .int()
+      .positive()
+      .nullable()
+      .default(null)
+      .describe('genes a cell shows at once, those of a larger panel take turns; null = as many as the model takes'),
     cellsPerPerturbation: z.int().positive().nullable().default(null).describe('most cells of a perturbation shown in one pass; null = all'),
-    target: z.enum(['cell', 'mean']).default('cell').describe('what the change is learned from: the perturbed cell, or the mean of its perturbation and match group (less noise, same mean)'),
-    singleEffects: z.enum(['none', 'input']).default('none').describe('input: a combination is predicted from the trained effects of its single perturbations, whose sum the regressor corrects, seeing what each of them does to the gene'),
-    hideSingleEffect: z.number().min(0).max(1).default(0.2).describe('how often such an effect is hidden in training, so that genes without one are learned, too'),
+    target: z
+      .enum(['cell', 'mean'])
+      .default('cell')
+      .describe('what the change is learned from: the perturbed cell, or the mean of its perturbation and match group (less noise, same mean)'),
+    singleEffects: z
+      .enum(['none', 'input'])
+      .default('none')
+      .describe(
+        'input: a combination is predicted from the trained effects of its single perturbations, whose sum the regressor corrects, seeing what each of them does to the gene',
+      ),
+    hideSingleEffect: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.2)
+      .describe('how often such an effect is hidden in training, so that genes without one are learned, too'),
     head: z
       .strictObject({
         hiddenDim: z.int().positive().nullable().default(null).describe('inner width of the regressor; null = twice the cell embedding'),
@@ -58,5 +81,8 @@ const fields = z
  * batches of 128 cells, learning rate 1e-4, 40 epochs, early stopping on `deScore`, the mean of DE-AUPRC and LFC Spearman over
  * the validation perturbations.
  */
-export const PerturbationConfig = z.preprocess(withProtocol({ epochs: 40, batchSize: 128, lr: 1e-4, earlyStopping: { metric: 'deScore', mode: 'max', patience: 10 } }), fields);
+export const PerturbationConfig = z.preprocess(
+  withProtocol({ epochs: 40, batchSize: 128, lr: 1e-4, earlyStopping: { metric: 'deScore', mode: 'max', patience: 10 } }),
+  fields,
+);
 export type PerturbationConfig = z.infer<typeof fields>;

@@ -17,7 +17,16 @@ const CHANGED_Z = 3;
 
 /** @param trained perturbations whose cells may be looked at */
 export function trainedEffects(cells: PerturbationCells, trained: readonly Perturbation[]): TrainedEffects {
-  const { panel: { ids: { length: G } }, group, groupMeans, perturbations, x, controls } = cells;
+  const {
+    panel: {
+      ids: { length: G },
+    },
+    group,
+    groupMeans,
+    perturbations,
+    x,
+    controls,
+  } = cells;
   const rows = rowsOf(cells);
   const indexOf = new Map(perturbations.map(({ name }, i) => [name, i]));
   const controlVariance = residualVariance(cells, controls);
@@ -30,16 +39,22 @@ export function trainedEffects(cells: PerturbationCells, trained: readonly Pertu
     for (const g of new Set(own.map((row) => group[row]!))) {
       const ofGroup = own.filter((row) => group[row] === g);
       const sum = sumRows(x, ofGroup, G);
-      byGroup.set(`${name}/${g}`, sum.map((v, gene) => v / ofGroup.length - groupMeans[g]![gene]!));
+      byGroup.set(
+        `${name}/${g}`,
+        sum.map((v, gene) => v / ofGroup.length - groupMeans[g]![gene]!),
+      );
       sum.forEach((v, gene) => (total[gene]! += v - ofGroup.length * groupMeans[g]![gene]!));
     }
     const mean = total.map((v) => v / own.length);
     const variance = residualVariance(cells, own);
     change.set(name, mean);
-    isChanged.set(name, Float32Array.from(mean, (v, gene) => {
-      const error = Math.sqrt(variance[gene]! / own.length + controlVariance[gene]! / controls.length);
-      return error > 0 && Math.abs(v) > CHANGED_Z * error ? 1 : 0;
-    }));
+    isChanged.set(
+      name,
+      Float32Array.from(mean, (v, gene) => {
+        const error = Math.sqrt(variance[gene]! / own.length + controlVariance[gene]! / controls.length);
+        return error > 0 && Math.abs(v) > CHANGED_Z * error ? 1 : 0;
+      }),
+    );
   }
   return { change, isChanged, groupChange: (name, g) => byGroup.get(`${name}/${g}`)! };
 }
@@ -77,8 +92,19 @@ export interface PartEffects {
  * The trained changes of a combination's parts. A perturbation is never told its own change.
  * @param isHidden parts that are kept back
  */
-export function effectsOfParts({ parts }: Pick<Perturbation, 'parts'>, singles: ReadonlyMap<string, Float64Array>, G: number, isHidden: (part: string) => boolean = () => false): PartEffects {
+export function effectsOfParts(
+  { parts }: Pick<Perturbation, 'parts'>,
+  singles: ReadonlyMap<string, Float64Array>,
+  G: number,
+  isHidden: (part: string) => boolean = () => false,
+): PartEffects {
   const known = parts.length > 1 ? parts.flatMap((part) => (singles.has(part) && !isHidden(part) ? [singles.get(part)!] : [])) : [];
-  const over = (join: (a: number, b: number) => number): Float64Array => Float64Array.from({ length: G }, (_, gene) => known.reduce((found, change) => join(found, change[gene]!), known[0]?.[gene] ?? 0));
-  return { effects: Float64Array.from({ length: G }, (_, gene) => known.reduce((sum, change) => sum + change[gene]!, 0)), lowest: over(Math.min), highest: over(Math.max), knownShare: known.length / parts.length };
+  const over = (join: (a: number, b: number) => number): Float64Array =>
+    Float64Array.from({ length: G }, (_, gene) => known.reduce((found, change) => join(found, change[gene]!), known[0]?.[gene] ?? 0));
+  return {
+    effects: Float64Array.from({ length: G }, (_, gene) => known.reduce((sum, change) => sum + change[gene]!, 0)),
+    lowest: over(Math.min),
+    highest: over(Math.max),
+    knownShare: known.length / parts.length,
+  };
 }

@@ -58,7 +58,11 @@ export function sampleContext(order: Int32Array, size: number, perturbation: Per
 export function coverPanel(order: Int32Array, size: number, perturbation: Perturbation, panel: Panel): Int32Array[] {
   const always = new Set(perturbedPositions(perturbation, panel));
   const numParts = order.length <= size ? 1 : Math.ceil((order.length - always.size) / Math.max(1, size - always.size));
-  const others = new Map(Array.from(order).filter((position) => !always.has(position)).map((position, i) => [position, i]));
+  const others = new Map(
+    Array.from(order)
+      .filter((position) => !always.has(position))
+      .map((position, i) => [position, i]),
+  );
   return Array.from({ length: numParts }, (_, part) => order.filter((position) => always.has(position) || others.get(position)! % numParts === part));
 }
 
@@ -69,7 +73,13 @@ export function coverPanel(order: Int32Array, size: number, perturbation: Pertur
 export function exampleInputs(examples: readonly Example[], seqLen: number, numSlots: number, panel: Panel, padId: number): PerturbationInputs {
   const B = examples.length;
   const geneIds = new Int32Array(B * seqLen).fill(padId);
-  const [values, reference, effects, lowest, highest] = Array.from({ length: 5 }, () => new Float32Array(B * seqLen)) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
+  const [values, reference, effects, lowest, highest] = Array.from({ length: 5 }, () => new Float32Array(B * seqLen)) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
   const perturbedIds = new Int32Array(B * numSlots).fill(padId);
   const directions = new Int32Array(B * numSlots);
   const valueOf = new Float32Array(panel.ids.length);
@@ -89,7 +99,11 @@ export function exampleInputs(examples: readonly Example[], seqLen: number, numS
     directions.fill(DIRECTIONS.indexOf(perturbation.direction), b * numSlots, (b + 1) * numSlots);
     control.geneIds.forEach((id) => panel.at[id]! >= 0 && (valueOf[panel.at[id]!] = 0));
   });
-  const cells = (data: Float32Array | Int32Array, width: number): HostTensor => ({ dtype: data instanceof Int32Array ? 'int32' : 'float32', shape: [B, width], data });
+  const cells = (data: Float32Array | Int32Array, width: number): HostTensor => ({
+    dtype: data instanceof Int32Array ? 'int32' : 'float32',
+    shape: [B, width],
+    data,
+  });
   return {
     geneIds: cells(geneIds, seqLen),
     values: cells(values, seqLen),

@@ -25,7 +25,9 @@ export function finetunePerturbation(request: FinetuneRequest<PerturbationConfig
     const split = splitPerturbations(cells.perturbations, config.split, cells.naming, fixed.fork('split'), corpus.path);
     for (const line of [describe(cells, split), ...cells.notes]) context.say(line);
     const effects = trainedEffects(cells, split.train);
-    const singles = new Map(config.singleEffects === 'input' ? split.train.filter(({ parts }) => parts.length === 1).map(({ name }) => [name, effects.change.get(name)!]) : []);
+    const singles = new Map(
+      config.singleEffects === 'input' ? split.train.filter(({ parts }) => parts.length === 1).map(({ name }) => [name, effects.change.get(name)!]) : [],
+    );
     const sizes: HeadSizes = {
       contextGenes: Math.min(config.contextGenes ?? Infinity, pretrained.modelConfig.maxGenes),
       numSlots: Math.max(2, ...cells.perturbations.map(({ parts }) => parts.length)),
@@ -36,7 +38,10 @@ export function finetunePerturbation(request: FinetuneRequest<PerturbationConfig
       const setup = { config: seedRoom.config, cells, split, effects, singles, sizes, model: seedRoom.model, rng: Rng.fromSeed(seedRoom.seed) };
       const trained = await trainTask(seedRoom, { task: createPerturbationTask(setup), head, data: describeData(cells, split) });
       return withExecutor(config, async (executor) => {
-        const predictor = await createPredictor(executor, trained, { precision: config.train.precision, batchSize: Math.ceil(config.train.batchSize / config.train.accumulation) });
+        const predictor = await createPredictor(executor, trained, {
+          precision: config.train.precision,
+          batchSize: Math.ceil(config.train.batchSize / config.train.accumulation),
+        });
         try {
           return await predictTest(cells, split, config, predictor, room);
         } finally {
@@ -53,7 +58,14 @@ export function finetunePerturbation(request: FinetuneRequest<PerturbationConfig
       headline: 'pearsonDelta',
       perturbationKey: config.data.perturbationKey,
       numGenes: cells.panel.ids.length,
-      numCells: { train: numCells(cells, split.train), validation: numCells(cells, split.validation), test: numCells(cells, split.test.flatMap((group) => group.perturbations)) },
+      numCells: {
+        train: numCells(cells, split.train),
+        validation: numCells(cells, split.validation),
+        test: numCells(
+          cells,
+          split.test.flatMap((group) => group.perturbations),
+        ),
+      },
       seeds: room.seeds,
       // The ceiling is no method: it stands in the groups' tables.
       methods: groups[0]!.methods.filter(({ name }) => name !== 'ceiling'),
@@ -68,7 +80,13 @@ export function finetunePerturbation(request: FinetuneRequest<PerturbationConfig
 }
 
 /** Test perturbations, each predicted from the control cells matched to its real cells. */
-async function predictTest(cells: PerturbationCells, split: PerturbationSplit, config: PerturbationConfig, predictor: Awaited<ReturnType<typeof createPredictor>>, { context }: Room): Promise<PredictedCells> {
+async function predictTest(
+  cells: PerturbationCells,
+  split: PerturbationSplit,
+  config: PerturbationConfig,
+  predictor: Awaited<ReturnType<typeof createPredictor>>,
+  { context }: Room,
+): Promise<PredictedCells> {
   const rows = rowsOf(cells);
   const tested = split.test.flatMap(({ perturbations }) => perturbations);
   const bar = context.progress.start('Predict test perturbations', tested.length, 'perturbations');
@@ -76,7 +94,10 @@ async function predictTest(cells: PerturbationCells, split: PerturbationSplit, c
     const predicted = new Map<string, readonly Float32Array[]>();
     for (const perturbation of tested) {
       const own = rows[cells.perturbations.indexOf(perturbation)]!;
-      const controls = Array.from(evenly(own, config.evaluationCells), (row) => ({ cell: cells.ranked(cells.matched[row]!), reference: cells.groupMeans[cells.group[row]!]! }));
+      const controls = Array.from(evenly(own, config.evaluationCells), (row) => ({
+        cell: cells.ranked(cells.matched[row]!),
+        reference: cells.groupMeans[cells.group[row]!]!,
+      }));
       predicted.set(perturbation.name, (await predictor.predict(controls, perturbation)).cells);
       bar.update(predicted.size);
     }
@@ -86,7 +107,13 @@ async function predictTest(cells: PerturbationCells, split: PerturbationSplit, c
   }
 }
 
-function headInfo({ config }: Room, cells: PerturbationCells, split: PerturbationSplit, singles: ReadonlyMap<string, Float64Array>, sizes: HeadSizes): PerturbationHeadInfo {
+function headInfo(
+  { config }: Room,
+  cells: PerturbationCells,
+  split: PerturbationSplit,
+  singles: ReadonlyMap<string, Float64Array>,
+  sizes: HeadSizes,
+): PerturbationHeadInfo {
   const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => name);
   return {
     task: 'perturbation',

@@ -53,7 +53,10 @@ export function readPerturbationHead(source: PerturbationHeadSource): Perturbati
       const foreign = panel.find((id) => !vocabulary.isGene(id));
       return foreign === undefined ? undefined : { key: 'panel', found: `id ${foreign}`, expected: 'ids of genes.tsv' };
     },
-    specs: ({ hiddenDim, singles, panel }) => [...headSpecs(modelConfig.hiddenDim, hiddenDim), ...(singles.length > 0 ? [{ name: SINGLE_EFFECTS, shape: [singles.length, panel.length] }] : [])],
+    specs: ({ hiddenDim, singles, panel }) => [
+      ...headSpecs(modelConfig.hiddenDim, hiddenDim),
+      ...(singles.length > 0 ? [{ name: SINGLE_EFFECTS, shape: [singles.length, panel.length] }] : []),
+    ],
   });
   const G = info.panel.length;
   const effects = parameters[SINGLE_EFFECTS]?.data;

@@ -95,7 +95,14 @@ export interface PerturbationInputs extends HostTensors {
  * @param headDropout rate; needs options.dropoutSeed
  * @returns [B, L], log1p units; means nothing at padding
  */
-export function predictedChange(parameters: Tensors, inputs: Tensors, config: ModelConfig, ids: Pick<GeneIdLayout, 'padId' | 'padFillId'>, options: ForwardOptions = {}, headDropout = 0): tf.Tensor2D {
+export function predictedChange(
+  parameters: Tensors,
+  inputs: Tensors,
+  config: ModelConfig,
+  ids: Pick<GeneIdLayout, 'padId' | 'padFillId'>,
+  options: ForwardOptions = {},
+  headDropout = 0,
+): tf.Tensor2D {
   return tf.tidy(() => {
     const geneIds = inputs['geneIds'] as tf.Tensor2D;
     const perturbedIds = inputs['perturbedIds'] as tf.Tensor2D;
@@ -124,7 +131,14 @@ export function predictedChange(parameters: Tensors, inputs: Tensors, config: Mo
 }
 
 /** The model's own blocks over [LAT], the control cell's genes and the [PERT] tokens. [B, T, D] */
-function encodePerturbed(parameters: Tensors, inputs: Tensors, config: ModelConfig, ids: Pick<GeneIdLayout, 'padId' | 'padFillId'>, isPerturbed: tf.Tensor2D, { dropoutSeed, recomputesBlocks }: ForwardOptions): tf.Tensor3D {
+function encodePerturbed(
+  parameters: Tensors,
+  inputs: Tensors,
+  config: ModelConfig,
+  ids: Pick<GeneIdLayout, 'padId' | 'padFillId'>,
+  isPerturbed: tf.Tensor2D,
+  { dropoutSeed, recomputesBlocks }: ForwardOptions,
+): tf.Tensor3D {
   const geneIds = inputs['geneIds'] as tf.Tensor2D;
   const perturbedIds = inputs['perturbedIds'] as tf.Tensor2D;
   const [B, L] = geneIds.shape;

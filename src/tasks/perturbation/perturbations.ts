@@ -28,7 +28,10 @@ export const JOINT = '+';
 
 /** Genes of a perturbation's name, the control's name in it (GEARS writes `GENE+ctrl`) left out, each once and sorted. Empty for the control. */
 export function perturbedGenes(name: string, { separator, controlNames }: PerturbationNaming): string[] {
-  const parts = name.split(separator).map((part) => part.trim()).filter((part) => part !== '' && !controlNames.includes(part));
+  const parts = name
+    .split(separator)
+    .map((part) => part.trim())
+    .filter((part) => part !== '' && !controlNames.includes(part));
   return [...new Set(parts)].sort();
 }
 
@@ -36,12 +39,24 @@ export function perturbedGenes(name: string, { separator, controlNames }: Pertur
  * @param file whose name it is, for the message
  * @throws DataError when a gene is not in the vocabulary, or the name is the control's
  */
-export function parsePerturbation(name: string, naming: PerturbationNaming, direction: Direction, vocabulary: Vocabulary, file: string | undefined): Perturbation {
+export function parsePerturbation(
+  name: string,
+  naming: PerturbationNaming,
+  direction: Direction,
+  vocabulary: Vocabulary,
+  file: string | undefined,
+): Perturbation {
   const parts = perturbedGenes(name, naming);
   if (parts.length === 0) throw new DataError({ file, key: `perturbation '${name}'`, found: 'names no gene', expected: `GENE or GENE${naming.separator}GENE` });
   const geneIds = parts.map((part) => {
     const id = vocabulary.idOf(part);
-    if (id === undefined) throw new DataError({ file, key: `perturbation '${name}'`, found: `${part} is not among the ${vocabulary.genes.length} genes of the model`, hint: 'use another symbol of it, or a model whose vocabulary has it; cells of other perturbations can be kept with data build --drop' });
+    if (id === undefined)
+      throw new DataError({
+        file,
+        key: `perturbation '${name}'`,
+        found: `${part} is not among the ${vocabulary.genes.length} genes of the model`,
+        hint: 'use another symbol of it, or a model whose vocabulary has it; cells of other perturbations can be kept with data build --drop',
+      });
     return id;
   });
   return { name: parts.join(JOINT), parts, geneIds, direction };

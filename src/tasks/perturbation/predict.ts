@@ -32,7 +32,10 @@ export interface AskOptions {
  * predicted once from every cell; what is not in the panel is not predicted to change.
  * @returns [G] each
  */
-export async function predictChanges(questions: readonly Question[], { panel, contextGenes, numSlots, padId, batchSize, run, onCells }: AskOptions): Promise<Float32Array[]> {
+export async function predictChanges(
+  questions: readonly Question[],
+  { panel, contextGenes, numSlots, padId, batchSize, run, onCells }: AskOptions,
+): Promise<Float32Array[]> {
   const seqLen = Math.min(contextGenes, panel.ids.length);
   const changes = questions.map(() => new Float32Array(panel.ids.length));
   const orders = new Map<Float64Array, Int32Array>();

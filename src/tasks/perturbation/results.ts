@@ -26,14 +26,26 @@ export interface PerturbationResult extends TaskResult {
   readonly split: 'test';
   readonly held: { readonly train: readonly string[]; readonly validation: readonly string[] };
   /** Each test perturbation under the first seed. */
-  readonly perturbations: readonly { readonly name: string; readonly numCells: number; readonly pearsonDelta: number | null; readonly additive: number | null }[];
+  readonly perturbations: readonly {
+    readonly name: string;
+    readonly numCells: number;
+    readonly pearsonDelta: number | null;
+    readonly additive: number | null;
+  }[];
   readonly notes: readonly string[];
 }
 
 /** Predicted cells by perturbation name: [G] each. */
 export type PredictedCells = ReadonlyMap<string, readonly Float32Array[]>;
 
-const TITLES: Record<PerturbationRow['name'], string> = { predicted: 'ScDiVa', controlMean: 'control mean', trainMean: 'training mean', additive: 'additive', linearRidge: 'linear ridge', ceiling: 'ceiling (half of the cells against the other)' };
+const TITLES: Record<PerturbationRow['name'], string> = {
+  predicted: 'ScDiVa',
+  controlMean: 'control mean',
+  trainMean: 'training mean',
+  additive: 'additive',
+  linearRidge: 'linear ridge',
+  ceiling: 'ceiling (half of the cells against the other)',
+};
 
 export interface TestKind {
   readonly name: string;
@@ -80,7 +92,10 @@ function mostInteracting(cells: PerturbationCells, { train }: PerturbationSplit,
       let sum = 0;
       for (let gene = 0; gene < control.mean.length; gene++) {
         const additive = singles.reduce((total, { mean }) => total + mean[gene]! - control.mean[gene]!, control.mean[gene]!);
-        const variance = singles.reduce((total, { error }) => total + error[gene]! ** 2, real.error[gene]! ** 2 + ((singles.length - 1) * control.error[gene]!) ** 2);
+        const variance = singles.reduce(
+          (total, { error }) => total + error[gene]! ** 2,
+          real.error[gene]! ** 2 + ((singles.length - 1) * control.error[gene]!) ** 2,
+        );
         if (variance > 0) sum += (real.mean[gene]! - additive) ** 2 / variance;
       }
       return { perturbation, deviation: sum / control.mean.length };
@@ -112,7 +127,10 @@ function evaluate(cells: PerturbationCells, split: PerturbationSplit, { perturba
   const rows = Array.from(cells.perturbation.keys()).filter((row) => cells.perturbation[row] === -1 || wanted.has(nameOf(row)));
   return evaluatePerturbations({
     real: { x: takeRows(cells.x, rows), perturbations: rows.map(nameOf) },
-    predicted: denseCells(perturbations.map(({ name }) => [name, predicted.get(name)!]), cells.panel.ids.length),
+    predicted: denseCells(
+      perturbations.map(({ name }) => [name, predicted.get(name)!]),
+      cells.panel.ids.length,
+    ),
     control: cells.controlName,
     geneNames: cells.panel.names,
     rng,
@@ -120,23 +138,33 @@ function evaluate(cells: PerturbationCells, split: PerturbationSplit, { perturba
 }
 
 /** Cells of several perturbations as one sparse matrix. */
-export function denseCells(byName: readonly (readonly [string, readonly Float32Array[]])[], G: number): { x: SparseMatrix & SparseRows; perturbations: string[] } {
+export function denseCells(
+  byName: readonly (readonly [string, readonly Float32Array[]])[],
+  G: number,
+): { x: SparseMatrix & SparseRows; perturbations: string[] } {
   const all = byName.flatMap(([, list]) => list);
   const indptr = new Int32Array(all.length + 1);
   all.forEach((cell, i) => (indptr[i + 1] = indptr[i]! + cell.reduce((n, v) => n + (v !== 0 ? 1 : 0), 0)));
   const indices = new Int32Array(indptr[all.length]!);
   const values = new Float32Array(indices.length);
   let filled = 0;
-  for (const cell of all) cell.forEach((value, gene) => {
-    if (value === 0) return;
-    indices[filled] = gene;
-    values[filled++] = value;
-  });
+  for (const cell of all)
+    cell.forEach((value, gene) => {
+      if (value === 0) return;
+      indices[filled] = gene;
+      values[filled++] = value;
+    });
   return { x: { numRows: all.length, numColumns: G, indptr, indices, values }, perturbations: byName.flatMap(([name, list]) => list.map(() => name)) };
 }
 
 /** Scores of every seed's prediction, and of the baselines, for each kind of test perturbation. */
-export function scoreSeeds(cells: PerturbationCells, split: PerturbationSplit, predictions: readonly PredictedCells[], hasBaselines: boolean, rng: Rng): PerturbationGroupResult[] {
+export function scoreSeeds(
+  cells: PerturbationCells,
+  split: PerturbationSplit,
+  predictions: readonly PredictedCells[],
+  hasBaselines: boolean,
+  rng: Rng,
+): PerturbationGroupResult[] {
   return testKinds(cells, split).map((kind) => {
     const tables = predictions.map((predicted) => scoreKind(cells, split, kind, predicted, rng));
     const others = hasBaselines ? tables[0]!.slice(1) : tables[0]!.filter(({ name }) => name === 'ceiling');
@@ -153,17 +181,29 @@ export function scoreSeeds(cells: PerturbationCells, split: PerturbationSplit, p
 }
 
 /** Test perturbations one by one, beside what adding up their single effects gives. */
-export function scorePerturbations(cells: PerturbationCells, split: PerturbationSplit, predicted: PredictedCells, rng: Rng): PerturbationResult['perturbations'] {
+export function scorePerturbations(
+  cells: PerturbationCells,
+  split: PerturbationSplit,
+  predicted: PredictedCells,
+  rng: Rng,
+): PerturbationResult['perturbations'] {
   const [all] = testKinds(cells, split);
   const { perturbations } = evaluate(cells, split, all!, predicted, rng);
   return all!.perturbations.map((perturbation) => {
     const own = perturbations.find(({ name }) => name === perturbation.name)!;
     const { rows } = evaluate(cells, split, { ...all!, perturbations: [perturbation] }, predicted, rng);
     const finite = (value: number | undefined) => (value !== undefined && Number.isFinite(value) ? value : null);
-    return { name: perturbation.name, numCells: own.numRealCells, pearsonDelta: finite(own.pearsonDelta), additive: finite(rows.find(({ name }) => name === 'additive')?.scores.pearsonDelta) };
+    return {
+      name: perturbation.name,
+      numCells: own.numRealCells,
+      pearsonDelta: finite(own.pearsonDelta),
+      additive: finite(rows.find(({ name }) => name === 'additive')?.scores.pearsonDelta),
+    };
   });
 }
 
 function rowMetrics({ scores, meanCollapseIndex, energyDistancePca50, numPerturbations }: PerturbationRow): Metrics {
-  return Object.fromEntries(Object.entries({ ...scores, meanCollapseIndex, energyDistancePca50, numPerturbations }).filter(([, value]) => Number.isFinite(value)));
+  return Object.fromEntries(
+    Object.entries({ ...scores, meanCollapseIndex, energyDistancePca50, numPerturbations }).filter(([, value]) => Number.isFinite(value)),
+  );
 }

@@ -24,7 +24,13 @@ export interface PerturbationSplit {
  * genes a share. Validation perturbations are drawn from the rest: combinations, and singles where single ones are tested.
  * @throws DataError when nothing is left to train on, or nothing to test
  */
-export function splitPerturbations(all: readonly Perturbation[], config: PerturbationSplitConfig, naming: PerturbationNaming, rng: Rng, file: string): PerturbationSplit {
+export function splitPerturbations(
+  all: readonly Perturbation[],
+  config: PerturbationSplitConfig,
+  naming: PerturbationNaming,
+  rng: Rng,
+  file: string,
+): PerturbationSplit {
   const names = new Map(all.map((perturbation) => [perturbation.name, perturbation]));
   const test = config.test ? named(config.test, names, naming, file) : drawTest(all, config, rng.fork('test'));
   const rest = all.filter(({ name }) => !test.has(name));
@@ -33,10 +39,30 @@ export function splitPerturbations(all: readonly Perturbation[], config: Perturb
   const pool = candidates.length > 1 ? candidates : rest;
   const validation = new Set(draw(pool, Math.max(1, Math.round(config.validationShare * pool.length)), rng.fork('validation')).map(({ name }) => name));
   const train = rest.filter(({ name }) => !validation.has(name));
-  if (test.size === 0) throw new DataError({ file, key: 'split', found: `${all.length} perturbations, none of them to test`, hint: 'raise split.unseenGeneShare or split.unseenCombinationShare' });
-  if (train.length < 2) throw new DataError({ file, key: 'split', found: `${train.length} perturbations to train on, of ${all.length}`, expected: 'at least 2', hint: 'lower the shares of split' });
+  if (test.size === 0)
+    throw new DataError({
+      file,
+      key: 'split',
+      found: `${all.length} perturbations, none of them to test`,
+      hint: 'raise split.unseenGeneShare or split.unseenCombinationShare',
+    });
+  if (train.length < 2)
+    throw new DataError({
+      file,
+      key: 'split',
+      found: `${train.length} perturbations to train on, of ${all.length}`,
+      expected: 'at least 2',
+      hint: 'lower the shares of split',
+    });
   const seen = new Set(train.flatMap(({ parts }) => parts));
-  return { train, validation: all.filter(({ name }) => validation.has(name)), test: groupBySeen(all.filter(({ name }) => test.has(name)), seen) };
+  return {
+    train,
+    validation: all.filter(({ name }) => validation.has(name)),
+    test: groupBySeen(
+      all.filter(({ name }) => test.has(name)),
+      seen,
+    ),
+  };
 }
 
 function drawTest(all: readonly Perturbation[], { unseenGeneShare, unseenCombinationShare }: PerturbationSplitConfig, rng: Rng): Set<string> {
@@ -52,7 +78,13 @@ function named(wanted: readonly string[], known: ReadonlyMap<string, Perturbatio
   return new Set(
     wanted.map((name) => {
       const found = known.get(perturbedGenes(name, naming).join('+'));
-      if (!found) throw new DataError({ file, key: 'split.test', found: `no cell has the perturbation '${name}'`, expected: `some of ${[...known.keys()].slice(0, 8).join(', ')}${known.size > 8 ? ' …' : ''}` });
+      if (!found)
+        throw new DataError({
+          file,
+          key: 'split.test',
+          found: `no cell has the perturbation '${name}'`,
+          expected: `some of ${[...known.keys()].slice(0, 8).join(', ')}${known.size > 8 ? ' …' : ''}`,
+        });
       return found.name;
     }),
   );

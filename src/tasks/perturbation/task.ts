@@ -97,7 +97,10 @@ export function createPerturbationTask(setup: PerturbationSetup): Task {
     batches(which, options) {
       if (which === 'train') return bareBatches(sampleRows(trainRows, config.cellsPerPerturbation, options.rng), options);
       const held = which === 'validation' ? split.validation : split.test.flatMap(({ perturbations }) => perturbations);
-      return bareBatches(Int32Array.from(held, ({ name }) => cells.perturbations.findIndex((p) => p.name === name)), { ...options, rng: null, part: undefined });
+      return bareBatches(
+        Int32Array.from(held, ({ name }) => cells.perturbations.findIndex((p) => p.name === name)),
+        { ...options, rng: null, part: undefined },
+      );
     },
 
     inputs(batch, batchRng, which) {
@@ -115,7 +118,14 @@ export function createPerturbationTask(setup: PerturbationSetup): Task {
     lossWeight: (inputs) => inputs['geneIds']!.shape[0]!,
 
     loss(state, inputs) {
-      const predicted = predictedChange(state, inputs, modelConfig, vocabulary, { dropoutSeed: inputs['dropoutSeed'] as tf.Tensor1D, recomputesBlocks: config.train.gradientCheckpointing }, config.head.dropout);
+      const predicted = predictedChange(
+        state,
+        inputs,
+        modelConfig,
+        vocabulary,
+        { dropoutSeed: inputs['dropoutSeed'] as tf.Tensor1D, recomputesBlocks: config.train.gradientCheckpointing },
+        config.head.dropout,
+      );
       const real = inputs['change'] as tf.Tensor2D;
       const isChanged = inputs['isChanged'] as tf.Tensor2D;
       const isValid = isRealGene(inputs['geneIds'] as tf.Tensor2D, vocabulary);
@@ -125,12 +135,23 @@ export function createPerturbationTask(setup: PerturbationSetup): Task {
       return { loss: tf.add(squaredError, tf.mul(ranking, config.loss.rankingWeight)) as tf.Scalar, aux: { squaredError, ranking } };
     },
 
-    evaluate: (which, context) => validation.score(which === 'test' ? split.test.flatMap(({ perturbations }) => perturbations) : which === 'train' ? split.train : split.validation, context),
+    evaluate: (which, context) =>
+      validation.score(
+        which === 'test' ? split.test.flatMap(({ perturbations }) => perturbations) : which === 'train' ? split.train : split.validation,
+        context,
+      ),
   };
 }
 
 /** Rows of one pass: all, or so many of each perturbation. */
 function sampleRows(rowsOfPerturbation: readonly Int32Array[], most: number | null, rng: Rng): Int32Array {
-  const draw = (rows: Int32Array, i: number): Int32Array => (most === null || rows.length <= most ? rows : rng.fork(`cells/${i}`).permutation(rows.length).slice(0, most).map((at) => rows[at]!));
+  const draw = (rows: Int32Array, i: number): Int32Array =>
+    most === null || rows.length <= most
+      ? rows
+      : rng
+          .fork(`cells/${i}`)
+          .permutation(rows.length)
+          .slice(0, most)
+          .map((at) => rows[at]!);
   return Int32Array.from(rowsOfPerturbation.flatMap((rows, i) => Array.from(draw(rows, i))));
 }

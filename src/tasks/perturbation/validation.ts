@@ -3,7 +3,13 @@ import { Rng } from '../../rng.js';
 import { meanOfNumbers } from '../../metrics/correlation.js';
 import { differentialExpression, geneColumns, type GeneColumns } from '../../metrics/perturbation/differential-expression.js';
 import { meanOfProfiles, meanProfile } from '../../metrics/perturbation/profiles.js';
-import { meanCollapseIndex, meanPerturbationScores, perturbationScores, type PredictedPerturbation, type RealPerturbation } from '../../metrics/perturbation/scores.js';
+import {
+  meanCollapseIndex,
+  meanPerturbationScores,
+  perturbationScores,
+  type PredictedPerturbation,
+  type RealPerturbation,
+} from '../../metrics/perturbation/scores.js';
 import type { EvaluationContext, Metrics } from '../../train/task.js';
 import { rowsOf, type PerturbationCells } from './cells.js';
 import { effectsOfParts } from './effects.js';
@@ -28,7 +34,10 @@ export function createValidation({ config, cells, effects, singles, sizes, model
   const rows = rowsOf(cells);
   const chosen = sample(cells.controls, MAX_CONTROL_CELLS, Rng.fromSeed(0).fork('validation/control'));
   const controlColumns = geneColumns(x, chosen);
-  const references = { control: meanProfile(x, cells.controls), perturbedCentroid: meanOfProfiles([...effects.change.keys()].map((name) => meanProfile(x, rows[indexOf(cells, name)]!))) };
+  const references = {
+    control: meanProfile(x, cells.controls),
+    perturbedCentroid: meanOfProfiles([...effects.change.keys()].map((name) => meanProfile(x, rows[indexOf(cells, name)]!))),
+  };
   const real = new Map<string, RealPerturbation>();
   const realOf = (name: string): RealPerturbation => {
     let found = real.get(name);
@@ -41,9 +50,20 @@ export function createValidation({ config, cells, effects, singles, sizes, model
 
   return {
     async score(perturbations, context) {
-      const groups = perturbations.map((perturbation) => questionsFor(cells, singles, perturbation, rows[indexOf(cells, perturbation.name)]!, config.evaluationCells));
-      const run = async (inputs: Parameters<typeof context.run>[2]) => (await context.run('change', (state, tensors) => ({ change: predictedChange(state, tensors, modelConfig, vocabulary) }), inputs))['change']!.data as Float32Array;
-      const changes = await predictChanges(groups.flat(), { panel, contextGenes: sizes.contextGenes, numSlots: sizes.numSlots, padId: vocabulary.padId, batchSize: context.batchSize, run });
+      const groups = perturbations.map((perturbation) =>
+        questionsFor(cells, singles, perturbation, rows[indexOf(cells, perturbation.name)]!, config.evaluationCells),
+      );
+      const run = async (inputs: Parameters<typeof context.run>[2]) =>
+        (await context.run('change', (state, tensors) => ({ change: predictedChange(state, tensors, modelConfig, vocabulary) }), inputs))['change']!
+          .data as Float32Array;
+      const changes = await predictChanges(groups.flat(), {
+        panel,
+        contextGenes: sizes.contextGenes,
+        numSlots: sizes.numSlots,
+        padId: vocabulary.padId,
+        batchSize: context.batchSize,
+        run,
+      });
       let at = 0;
       const predictions = groups.map((questions) => describe(perturbedCells(questions, changes.slice(at, (at += questions.length)), panel), controlColumns));
       const scores = meanPerturbationScores(perturbations.map(({ name }, i) => perturbationScores(realOf(name), predictions[i]!, references)));
@@ -51,16 +71,30 @@ export function createValidation({ config, cells, effects, singles, sizes, model
         loss: scores.mse,
         deScore: meanOfNumbers([scores.deAuprc, scores.lfcSpearman]),
         ...scores,
-        meanCollapseIndex: meanCollapseIndex(perturbations.map(({ name }) => realOf(name).mean), predictions.map(({ mean }) => mean)),
+        meanCollapseIndex: meanCollapseIndex(
+          perturbations.map(({ name }) => realOf(name).mean),
+          predictions.map(({ mean }) => mean),
+        ),
       };
     },
   };
 }
 
 /** The matched control cells of a perturbation's own cells, at most so many: they have its composition of groups. */
-function questionsFor(cells: PerturbationCells, singles: ReadonlyMap<string, Float64Array>, perturbation: Perturbation, rows: Int32Array, most: number): Question[] {
+function questionsFor(
+  cells: PerturbationCells,
+  singles: ReadonlyMap<string, Float64Array>,
+  perturbation: Perturbation,
+  rows: Int32Array,
+  most: number,
+): Question[] {
   const effects = effectsOfParts(perturbation, singles, cells.panel.ids.length);
-  return Array.from(evenly(rows, most), (row) => ({ control: cells.ranked(cells.matched[row]!), perturbation, reference: cells.groupMeans[cells.group[row]!]!, ...effects }));
+  return Array.from(evenly(rows, most), (row) => ({
+    control: cells.ranked(cells.matched[row]!),
+    perturbation,
+    reference: cells.groupMeans[cells.group[row]!]!,
+    ...effects,
+  }));
 }
 
 /** At most n of the rows, evenly spaced. */

@@ -55,15 +55,28 @@ export async function countGuesses(batches: CellBatches, vocabSize: number, isGe
   const unigram = smoothed(all, uniform);
   const mean = sum(sums) / Math.max(1, sum(all));
   const byRank = counts.map((group) => smoothed(group, unigram));
-  const tableOf = (groupOf: (slot: number) => number, probabilities: readonly Float64Array[], meanValues: readonly number[]): GuessTable => ({ groupOf, probabilities, meanValues, likeliest: probabilities.map(argMax) });
+  const tableOf = (groupOf: (slot: number) => number, probabilities: readonly Float64Array[], meanValues: readonly number[]): GuessTable => ({
+    groupOf,
+    probabilities,
+    meanValues,
+    likeliest: probabilities.map(argMax),
+  });
   return {
     unigram: tableOf(() => 0, [unigram], [mean]),
-    rank: tableOf(rankGroup, byRank, counts.map((group, g) => (sums[g]! + PRIOR_COUNT * mean) / (sum(group) + PRIOR_COUNT))),
+    rank: tableOf(
+      rankGroup,
+      byRank,
+      counts.map((group, g) => (sums[g]! + PRIOR_COUNT * mean) / (sum(group) + PRIOR_COUNT)),
+    ),
   };
 }
 
 /** Scores both guesses on the masked genes of an evaluation pass, in the terms of the model's own metrics. */
-export async function scoreGuesses(tables: GuessTables, passes: AsyncIterable<{ readonly batch: CellBatch; readonly inputs: HostTensors }>, valueWeight: number): Promise<Record<'unigram' | 'rank', Metrics>> {
+export async function scoreGuesses(
+  tables: GuessTables,
+  passes: AsyncIterable<{ readonly batch: CellBatch; readonly inputs: HostTensors }>,
+  valueWeight: number,
+): Promise<Record<'unigram' | 'rank', Metrics>> {
   const names = ['unigram', 'rank'] as const;
   const totals = { unigram: { nll: 0, squares: 0, right: 0 }, rank: { nll: 0, squares: 0, right: 0 } };
   let numMasked = 0;

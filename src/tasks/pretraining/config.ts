@@ -16,7 +16,17 @@ export const PretrainingConfig = z.strictObject({
   geneVectors: z
     .discriminatedUnion('kind', [
       z.strictObject({ kind: z.literal('random') }).describe('standard normal draws'),
-      z.strictObject({ kind: z.literal('expression'), maxCells: z.int().positive().default(20_000).describe('training cells looked at'), deviationFloor: z.number().positive().default(1).describe('added to a gene’s standard deviation before it is divided by: the smaller, the more rare genes count') }).describe('placed so that dot products are the genes’ correlations over training cells'),
+      z
+        .strictObject({
+          kind: z.literal('expression'),
+          maxCells: z.int().positive().default(20_000).describe('training cells looked at'),
+          deviationFloor: z
+            .number()
+            .positive()
+            .default(1)
+            .describe('added to a gene’s standard deviation before it is divided by: the smaller, the more rare genes count'),
+        })
+        .describe('placed so that dot products are the genes’ correlations over training cells'),
     ])
     .default({ kind: 'random' })
     .describe('where the rows of the gene embedding start; expression is a head start for few cells'),

@@ -31,11 +31,23 @@ export async function placedGeneVectors(config: PretrainingConfig, corpus: CellS
   if (config.geneVectors.kind === 'random') return undefined;
   const { hiddenDim } = config.model;
   const rows = corpus.splitRows('train');
-  const cells = rng.fork('gene-vectors/cells').permutation(rows.length).subarray(0, config.geneVectors.maxCells).sort().map((i) => rows[i]!).sort();
+  const cells = rng
+    .fork('gene-vectors/cells')
+    .permutation(rows.length)
+    .subarray(0, config.geneVectors.maxCells)
+    .sort()
+    .map((i) => rows[i]!)
+    .sort();
   const matrices: SparseMatrix[] = [];
   for (const group of splitAt(cells, corpus.firstRows ?? [0])) matrices.push(await expressionOf(config, corpus, group));
   const { shape, data: drawn } = initialParameters(config.model, corpus.vocabulary.size, rng)[TABLE]!;
-  return { [TABLE]: { dtype: 'float32', shape, data: placeGenes(matrices, { dim: hiddenDim, deviationFloor: config.geneVectors.deviationFloor }, rng.fork('gene-vectors'), drawn as Float32Array) } };
+  return {
+    [TABLE]: {
+      dtype: 'float32',
+      shape,
+      data: placeGenes(matrices, { dim: hiddenDim, deviationFloor: config.geneVectors.deviationFloor }, rng.fork('gene-vectors'), drawn as Float32Array),
+    },
+  };
 }
 
 /**
@@ -48,7 +60,12 @@ export async function placedGeneVectors(config: PretrainingConfig, corpus: CellS
  * @param fallback [V, D] rows for genes that no cell expresses
  * @returns [V, D]
  */
-export function placeGenes(groups: readonly SparseMatrix[], { dim, deviationFloor }: { readonly dim: number; readonly deviationFloor: number }, rng: Rng, fallback: Float32Array): Float32Array {
+export function placeGenes(
+  groups: readonly SparseMatrix[],
+  { dim, deviationFloor }: { readonly dim: number; readonly deviationFloor: number },
+  rng: Rng,
+  fallback: Float32Array,
+): Float32Array {
   const numGenes = groups[0]!.numColumns;
   const means = groups.map(columnMeans);
   const numCells = groups.reduce((sum, { numRows }) => sum + numRows, 0);

@@ -32,7 +32,10 @@ export function reconstructionBaselines(reference: readonly RankedCellSlots[], w
   const norms = reference.map(({ values }) => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0)));
   const query = new Float32Array(weights.length);
   return {
-    visibleOnly: ({ geneIds, values }, isHidden) => ({ geneIds: geneIds.map((id, slot) => (isHidden[slot] ? -1 : id)), values: values.map((value, slot) => (isHidden[slot] ? 0 : value)) }),
+    visibleOnly: ({ geneIds, values }, isHidden) => ({
+      geneIds: geneIds.map((id, slot) => (isHidden[slot] ? -1 : id)),
+      values: values.map((value, slot) => (isHidden[slot] ? 0 : value)),
+    }),
     meanExpression: (cell, isHidden) => fillFromProfile(cell, isHidden, whole, weights),
     nearestCells(cell, isHidden) {
       query.fill(0);

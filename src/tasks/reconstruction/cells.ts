@@ -49,7 +49,11 @@ export async function collectCells(batches: FileBatches, isWanted: (row: number)
 export function hiddenSlots({ row, geneIds }: RankedCellSlots, maskRatio: number, rng: Rng): Uint8Array {
   const n = geneIds.length;
   const isHidden = new Uint8Array(n);
-  for (const slot of rng.fork(`cell/${row}`).permutation(n).subarray(0, Math.max(1, Math.round(maskRatio * n)))) isHidden[slot] = 1;
+  for (const slot of rng
+    .fork(`cell/${row}`)
+    .permutation(n)
+    .subarray(0, Math.max(1, Math.round(maskRatio * n))))
+    isHidden[slot] = 1;
   return isHidden;
 }
 
@@ -57,7 +61,13 @@ export function hiddenSlots({ row, geneIds }: RankedCellSlots, maskRatio: number
  * Cells side by side as the sampler takes them, hidden slots unknown.
  * @param showsTruthToLatent tells [LAT] what is hidden
  */
-export function partialCells(cells: readonly RankedCellSlots[], isHidden: readonly Uint8Array[], vocabulary: Pick<Vocabulary, 'padId' | 'maskId'>, preprocessing: Preprocessing, showsTruthToLatent: boolean): PartialCells {
+export function partialCells(
+  cells: readonly RankedCellSlots[],
+  isHidden: readonly Uint8Array[],
+  vocabulary: Pick<Vocabulary, 'padId' | 'maskId'>,
+  preprocessing: Preprocessing,
+  showsTruthToLatent: boolean,
+): PartialCells {
   const numCells = cells.length;
   const seqLen = paddedLength(Math.max(...cells.map(({ geneIds }) => geneIds.length)), preprocessing);
   const geneIds = new Int32Array(numCells * seqLen).fill(vocabulary.padId);

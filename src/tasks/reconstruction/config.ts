@@ -14,7 +14,12 @@ export const ReconstructionConfig = z.strictObject({
     .describe('[LAT] summarises the visible genes, or the whole cell with the hidden ones as it does in training, or is seen by no gene (none) [visible]'),
   positions: z.enum(['rotary', 'none']).nullable().default(null).describe('none takes the ranks away; null = as the model was trained'),
   serialisation: Preprocessing.shape.serialisation.unwrap().nullable().default(null).describe('order of the genes; null = as the model was trained'),
-  depth: z.number().positive().max(1).default(1).describe('share of the molecules that the model is shown, by binomial thinning; it is judged on the cell at full depth [1]'),
+  depth: z
+    .number()
+    .positive()
+    .max(1)
+    .default(1)
+    .describe('share of the molecules that the model is shown, by binomial thinning; it is judged on the cell at full depth [1]'),
   sampler: SamplerConfig.nullable().default(null).describe('reverse diffusion; null = one pass, each slot its likeliest gene'),
 });
 export type ReconstructionConfig = z.infer<typeof ReconstructionConfig>;

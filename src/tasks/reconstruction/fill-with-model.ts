@@ -24,12 +24,23 @@ export interface FillOptions {
 }
 
 /** Fills the hidden slots of cells by what a model believes of them. Cells of like length are computed together; each depends on itself alone. */
-export async function fillWithModel(cells: readonly RankedCellSlots[], isHidden: readonly Uint8Array[], denoiser: Denoiser, { vocabulary, preprocessing, latent, sampler, batchSize, rng, onCells }: FillOptions): Promise<FilledCell[]> {
+export async function fillWithModel(
+  cells: readonly RankedCellSlots[],
+  isHidden: readonly Uint8Array[],
+  denoiser: Denoiser,
+  { vocabulary, preprocessing, latent, sampler, batchSize, rng, onCells }: FillOptions,
+): Promise<FilledCell[]> {
   const byLength = cells.map((_, i) => i).sort((a, b) => cells[a]!.geneIds.length - cells[b]!.geneIds.length || a - b);
   const filled = new Array<FilledCell>(cells.length);
   for (let start = 0; start < byLength.length; start += batchSize) {
     const chosen = byLength.slice(start, start + batchSize);
-    const partial = partialCells(chosen.map((i) => cells[i]!), chosen.map((i) => isHidden[i]!), vocabulary, preprocessing, latent === 'whole');
+    const partial = partialCells(
+      chosen.map((i) => cells[i]!),
+      chosen.map((i) => isHidden[i]!),
+      vocabulary,
+      preprocessing,
+      latent === 'whole',
+    );
     const keys = chosen.map((i) => `cell/${cells[i]!.row}`);
     const complete = sampler ? await completeCells(partial, denoiser, vocabulary, sampler, rng, keys) : await likeliestGenes(partial, denoiser, vocabulary);
     chosen.forEach((i, b) => {

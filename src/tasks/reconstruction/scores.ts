@@ -23,11 +23,19 @@ export interface FilledCellScores extends ReconstructionScores, HiddenSlotScores
  * filled cell by the visible and the filled-in values.
  * @param weights [V]
  */
-export function scoreFilledCells(cells: readonly RankedCellSlots[], isHidden: readonly Uint8Array[], filled: readonly FilledCell[], weights: Float32Array): FilledCellScores {
+export function scoreFilledCells(
+  cells: readonly RankedCellSlots[],
+  isHidden: readonly Uint8Array[],
+  filled: readonly FilledCell[],
+  weights: Float32Array,
+): FilledCellScores {
   const truth = cells.map(({ geneIds, trueValues }) => ({ geneIds, values: trueValues }));
   const given = filled.map(withoutOpenSlots);
   return {
-    ...reconstructionScores(truth.map((cell) => rankAgain(cell, weights)), given.map((cell) => rankAgain(cell, weights))),
+    ...reconstructionScores(
+      truth.map((cell) => rankAgain(cell, weights)),
+      given.map((cell) => rankAgain(cell, weights)),
+    ),
     ...hiddenSlotScores(cells, isHidden, filled),
     inPlace: reconstructionScores(truth, given),
   };
@@ -35,7 +43,11 @@ export function scoreFilledCells(cells: readonly RankedCellSlots[], isHidden: re
 
 /** R² that naming every hidden gene rightly and giving it its mean value would have. @param meanExpressed [V] */
 export function geneMeanValueR2(cells: readonly RankedCellSlots[], isHidden: readonly Uint8Array[], meanExpressed: Float64Array): number {
-  return hiddenSlotScores(cells, isHidden, cells.map(({ geneIds }) => ({ geneIds, values: Float32Array.from(geneIds, (id) => meanExpressed[id]!) }))).hiddenValueR2;
+  return hiddenSlotScores(
+    cells,
+    isHidden,
+    cells.map(({ geneIds }) => ({ geneIds, values: Float32Array.from(geneIds, (id) => meanExpressed[id]!) })),
+  ).hiddenValueR2;
 }
 
 /** The genes by descending value · weight in float32, as they are serialised; of equal ones the smaller id first. */

@@ -13,7 +13,12 @@ export const LatentConfig = z.strictObject({
 export const GeneDecoderConfig = z.strictObject({
   hiddenDim: z.int().positive().default(256),
   dropout: z.number().min(0).lt(1).default(0),
-  numGenes: z.int().positive().nullable().default(null).describe('genes that are decoded, those that most training cells show; null = all that any training cell shows'),
+  numGenes: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe('genes that are decoded, those that most training cells show; null = all that any training cell shows'),
 });
 
 /** Latent → Linear → GELU → classifier of cell types, learned beside the genes. */
@@ -41,5 +46,8 @@ const fields = z.strictObject({
 });
 
 /** A variational latent space over the cell state. No protocol was published for it: budget as for integration, stopping on the bound of the validation split. */
-export const VariationalConfig = z.preprocess(withProtocol({ epochs: 50, batchSize: 256, lr: 1e-4, earlyStopping: { metric: 'elbo', mode: 'max', patience: 10 } }), fields);
+export const VariationalConfig = z.preprocess(
+  withProtocol({ epochs: 50, batchSize: 256, lr: 1e-4, earlyStopping: { metric: 'elbo', mode: 'max', patience: 10 } }),
+  fields,
+);
 export type VariationalConfig = z.infer<typeof fields>;

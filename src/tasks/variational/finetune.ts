@@ -12,7 +12,17 @@ import { scoreBaselines as scoreTypeBaselines } from '../annotation/baselines.js
 import { annotationLabels, type AnnotationLabels } from '../annotation/labels.js';
 import { EmbeddingTable } from '../embedding-table.js';
 import { expressionMatrix } from '../expression-matrix.js';
-import { embeddingOptions, forEachSeed, openFinetuning, trainTask, withExecutor, writeResult, type Finetuning, type FinetuneRequest, type SeedRoom } from '../finetune/finetune.js';
+import {
+  embeddingOptions,
+  forEachSeed,
+  openFinetuning,
+  trainTask,
+  withExecutor,
+  writeResult,
+  type Finetuning,
+  type FinetuneRequest,
+  type SeedRoom,
+} from '../finetune/finetune.js';
 import type { MethodResult, TaskResult } from '../finetune/methods.js';
 import { baselineEmbeddings } from '../integration/baselines.js';
 import { codesOf, integrationCells, type IntegrationCells } from '../integration/cells.js';
@@ -69,7 +79,9 @@ export function finetuneVariational(request: FinetuneVariational): Promise<Varia
     const { config, corpus, out, seeds } = room;
     const ground = readGround(room);
     const { genes, labels, cells, testRows } = ground;
-    room.context.say(`${genes.geneIds.length} genes are decoded from ${config.latent.dim} latent dimensions${labels ? `; types: ${labels.key}` : ''}${cells ? `; the decoder is told ${cells.batchKey}` : ''}`);
+    room.context.say(
+      `${genes.geneIds.length} genes are decoded from ${config.latent.dim} latent dimensions${labels ? `; types: ${labels.key}` : ''}${cells ? `; the decoder is told ${cells.batchKey}` : ''}`,
+    );
     const runs = await forEachSeed(room, (seedRoom) => trainSeed(seedRoom, ground));
     const result: VariationalResult = {
       task: 'variational',
@@ -84,7 +96,12 @@ export function finetuneVariational(request: FinetuneVariational): Promise<Varia
       numCells: { train: corpus.splitRows('train').length, validation: corpus.splitRows('validation').length, test: corpus.splitRows('test').length },
       seeds,
       methods: [
-        { name: 'scdiva', title: `ScDiVa, ${config.latent.dim} latent dimensions${config.start === 'scratch' ? ', from scratch' : ''}`, kind: 'model', runs: runs.map(({ posterior }) => posterior) },
+        {
+          name: 'scdiva',
+          title: `ScDiVa, ${config.latent.dim} latent dimensions${config.start === 'scratch' ? ', from scratch' : ''}`,
+          kind: 'model',
+          runs: runs.map(({ posterior }) => posterior),
+        },
         { name: 'scdivaPrior', title: 'the same, cells from the prior', kind: 'model', runs: runs.map(({ prior }) => prior) },
         ...(config.baselines ? await scoreBaselines(room, ground) : []),
       ],
@@ -99,7 +116,12 @@ function readGround({ config, corpus, pretrained }: Room): Ground {
   const cells = config.integration ? integrationCells(corpus, config.integration.batchKey, config.labels?.labelKey ?? null) : undefined;
   const some = (split: 'train' | 'test', most: number): Int32Array => {
     const rows = cells?.rows[split] ?? corpus.splitRows(split);
-    return rng.fork(split).permutation(rows.length).slice(0, most).map((i) => rows[i]!).sort();
+    return rng
+      .fork(split)
+      .permutation(rows.length)
+      .slice(0, most)
+      .map((i) => rows[i]!)
+      .sort();
   };
   const genes = decodedGenes(corpus, config.genes.numGenes);
   const [trainRows, testRows] = [some('train', MAX_TRAIN_CELLS), some('test', MAX_TEST_CELLS)];
@@ -134,9 +156,22 @@ async function trainSeed(room: SeedRoom<VariationalConfig>, ground: Ground): Pro
     geneIds: [...genes.geneIds],
   };
   const techBatches = cells?.techBatches.map((code) => (code < cells.numKnownBatches ? code : -1));
-  const sample = await embedRows(room, model, rng.fork('sample').permutation(ground.trainRows.length).slice(0, MAX_SAMPLE).map((i) => ground.trainRows[i]!), 'nothing was trained yet: start again');
+  const sample = await embedRows(
+    room,
+    model,
+    rng
+      .fork('sample')
+      .permutation(ground.trainRows.length)
+      .slice(0, MAX_SAMPLE)
+      .map((i) => ground.trainRows[i]!),
+    'nothing was trained yet: start again',
+  );
   const task = createVariationalTask({ config, corpus, genes, labels, techBatches, model, head, sample, rng });
-  const trained = await trainTask(room, { task, head, data: { labelKey: head.labelKey ?? 'none', batchKey: head.batchKey ?? 'none', numTrainCells: corpus.splitRows('train').length } });
+  const trained = await trainTask(room, {
+    task,
+    head,
+    data: { labelKey: head.labelKey ?? 'none', batchKey: head.batchKey ?? 'none', numTrainCells: corpus.splitRows('train').length },
+  });
   const after = 'the training is done and saved: --resume does the rest';
   const [trainEmbedded, testEmbedded] = [await embedRows(room, trained, ground.trainRows, after), await embedRows(room, trained, ground.testRows, after)];
   return withExecutor(config, async (executor) => {
@@ -146,18 +181,35 @@ async function trainSeed(room: SeedRoom<VariationalConfig>, ground: Ground): Pro
     try {
       const none = (rows: Int32Array) => new Int32Array(rows.length).fill(-1);
       const codes = (rows: Int32Array) => rows.map((row) => (techBatches ? techBatches[row]! : -1));
-      const stored: StoredPosterior = { ...(await space.encode(trainEmbedded)), labels: labels ? ground.trainRows.map((row) => labels.codes[row]!) : none(ground.trainRows), techBatches: codes(ground.trainRows) };
+      const stored: StoredPosterior = {
+        ...(await space.encode(trainEmbedded)),
+        labels: labels ? ground.trainRows.map((row) => labels.codes[row]!) : none(ground.trainRows),
+        techBatches: codes(ground.trainRows),
+      };
       for (const folder of new Set([trained.folder, out])) await writePosterior(folder, stored, head);
       const scores = await evaluator.evaluate('test');
       const { mu } = await space.encode(testEmbedded);
       const expected = expectedLevels((await space.decode(mu, codes(ground.testRows))).levels, genes.geneIds.length);
-      const generate = (draws: ReturnType<typeof drawFromPrior>, stream: Rng) => scoreMade(space, draws, ground, corpus.vocabulary.size, stream, scoreStream(config));
+      const generate = (draws: ReturnType<typeof drawFromPrior>, stream: Rng) =>
+        scoreMade(space, draws, ground, corpus.vocabulary.size, stream, scoreStream(config));
       const n = ground.testRows.length;
       const posterior = await generate(drawFromPosterior(stored, n, rng.fork('posterior')), rng.fork('posterior/cells'));
       const prior = await generate(drawFromPrior(n, head.latentDim, stored.techBatches, rng.fork('prior')), rng.fork('prior/cells'));
-      const integration = cells ? await scoreEmbedding({ numRows: n, numColumns: head.latentDim, data: mu }, { labels: codesOf(cells.labels, ground.testRows), techBatches: codesOf(cells.techBatches, ground.testRows) }, scoreStream(config)) : {};
+      const integration = cells
+        ? await scoreEmbedding(
+            { numRows: n, numColumns: head.latentDim, data: mu },
+            { labels: codesOf(cells.labels, ground.testRows), techBatches: codesOf(cells.techBatches, ground.testRows) },
+            scoreStream(config),
+          )
+        : {};
       return {
-        posterior: { ...scores, reconstructionR2: reconstructionR2(ground.test, expected, ground.genes.means), shareActiveUnits: activeUnits(mu, head.latentDim) / head.latentDim, ...posterior, ...pickIntegration(integration) },
+        posterior: {
+          ...scores,
+          reconstructionR2: reconstructionR2(ground.test, expected, ground.genes.means),
+          shareActiveUnits: activeUnits(mu, head.latentDim) / head.latentDim,
+          ...posterior,
+          ...pickIntegration(integration),
+        },
         prior,
       };
     } finally {
@@ -168,13 +220,22 @@ async function trainSeed(room: SeedRoom<VariationalConfig>, ground: Ground): Pro
   });
 }
 
-async function scoreMade(space: LatentSpace, draws: ReturnType<typeof drawFromPrior>, { genes, test }: Ground, vocabSize: number, rng: Rng, stream: Rng): Promise<Metrics> {
+async function scoreMade(
+  space: LatentSpace,
+  draws: ReturnType<typeof drawFromPrior>,
+  { genes, test }: Ground,
+  vocabSize: number,
+  rng: Rng,
+  stream: Rng,
+): Promise<Metrics> {
   return { ...scoreGenerated(test, takeGenes(await makeCells(space, draws, vocabSize, rng), genes.geneIds), stream) };
 }
 
 /** [n, D] */
 async function embedRows({ config, corpus, context }: Room, model: Checkpoint, rows: Int32Array, afterInterrupt: string): Promise<Float32Array> {
-  return withExecutor(config, async (executor) => (await EmbeddingTable.compute(corpus, rows, embeddingOptions(config, model, executor, context, afterInterrupt))).gather(rows));
+  return withExecutor(config, async (executor) =>
+    (await EmbeddingTable.compute(corpus, rows, embeddingOptions(config, model, executor, context, afterInterrupt))).gather(rows),
+  );
 }
 
 const pickIntegration = ({ avgBio, avgBatch }: Metrics): Metrics => ({ ...(avgBio !== undefined && { avgBio }), ...(avgBatch !== undefined && { avgBatch }) });
@@ -183,7 +244,10 @@ const pickIntegration = ({ avgBio, avgBatch }: Metrics): Metrics => ({ ...(avgBi
 const scoreStream = ({ train }: VariationalConfig): Rng => Rng.fromSeed(train.seed).fork('scores');
 
 /** Simple methods, fitted on the training cells that are kept, held against the same test cells. */
-async function scoreBaselines({ config, corpus, pretrained, context }: Room, { genes, labels, cells, train, test, trainRows, testRows }: Ground): Promise<MethodResult[]> {
+async function scoreBaselines(
+  { config, corpus, pretrained, context }: Room,
+  { genes, labels, cells, train, test, trainRows, testRows }: Ground,
+): Promise<MethodResult[]> {
   const rng = Rng.fromSeed(config.train.seed).fork('baselines');
   const classes = labels ? trainRows.map((row) => labels.codes[row]!) : new Int32Array(trainRows.length).fill(-1);
   const n = testRows.length;
@@ -193,16 +257,36 @@ async function scoreBaselines({ config, corpus, pretrained, context }: Room, { g
     const pca = fitPca(train, numComponents, rng.fork('pca'));
     const made = (cellsMade: SparseMatrix): Metrics => ({ ...scoreGenerated(test, cellsMade, scoreStream(config)) });
     const one = (name: string, title: string, scores: Metrics): MethodResult => ({ name, title, kind: 'baseline', runs: [scores] });
-    const results = [one('pcaGaussian', `${pca.components.length} PCs, normal in ${labels ? 'each type' : 'them'}`, { reconstructionR2: reconstructionR2(test, fromComponents(pca, test), genes.means), ...made(gaussianCells(train, classes, numComponents, n, rng.fork('gaussian'))) })];
+    const results = [
+      one('pcaGaussian', `${pca.components.length} PCs, normal in ${labels ? 'each type' : 'them'}`, {
+        reconstructionR2: reconstructionR2(test, fromComponents(pca, test), genes.means),
+        ...made(gaussianCells(train, classes, numComponents, n, rng.fork('gaussian'))),
+      }),
+    ];
     bar.update(1);
     results.push(one('shuffled', `genes drawn one by one${labels ? ' in each type' : ''}`, made(shuffledCells(train, classes, n, rng.fork('shuffled')))));
     bar.update(2);
     results.push(one('realCells', 'other real cells', made(drawnCells(train, n, rng.fork('drawn')))));
-    if (labels) for (const { name, title, runs } of scoreTypeBaselines(corpus, labels, pretrained.preprocessing, rng.fork('types'))) results.push(one(name, title, { accuracy: runs[0]!['accuracy']!, macroF1: runs[0]!['macroF1']! }));
+    if (labels)
+      for (const { name, title, runs } of scoreTypeBaselines(corpus, labels, pretrained.preprocessing, rng.fork('types')))
+        results.push(one(name, title, { accuracy: runs[0]!['accuracy']!, macroF1: runs[0]!['macroF1']! }));
     if (cells) {
-      for (const { name, title, points } of baselineEmbeddings(corpus, { ...cells, rows: { ...cells.rows, test: testRows } }, pretrained.preprocessing, rng.fork('integration')).embeddings) {
+      for (const { name, title, points } of baselineEmbeddings(
+        corpus,
+        { ...cells, rows: { ...cells.rows, test: testRows } },
+        pretrained.preprocessing,
+        rng.fork('integration'),
+      ).embeddings) {
         if (name === 'raw') continue;
-        results.push(one(name, title, pickIntegration(await scoreEmbedding(points, { labels: codesOf(cells.labels, testRows), techBatches: codesOf(cells.techBatches, testRows) }, scoreStream(config)))));
+        results.push(
+          one(
+            name,
+            title,
+            pickIntegration(
+              await scoreEmbedding(points, { labels: codesOf(cells.labels, testRows), techBatches: codesOf(cells.techBatches, testRows) }, scoreStream(config)),
+            ),
+          ),
+        );
       }
     }
     bar.update(3);

@@ -15,8 +15,18 @@ export interface DecodedGenes extends GeneSummary {
 export function decodedGenes({ statistics, vocabulary }: Pick<Corpus, 'statistics' | 'vocabulary'>, numGenes: number | null): DecodedGenes {
   const { numDetected, mean, numCells } = statistics;
   const shown = Int32Array.from(numDetected.keys()).filter((id) => vocabulary.isGene(id) && numDetected[id]! > 0);
-  if (numGenes !== null && numGenes > shown.length) throw new ConfigError({ key: 'genes.numGenes', found: String(numGenes), expected: `at most ${shown.length}, the genes that training cells show`, hint: 'null takes all of them' });
-  const geneIds = shown.slice().sort((a, b) => numDetected[b]! - numDetected[a]! || a - b).slice(0, numGenes ?? shown.length).sort();
+  if (numGenes !== null && numGenes > shown.length)
+    throw new ConfigError({
+      key: 'genes.numGenes',
+      found: String(numGenes),
+      expected: `at most ${shown.length}, the genes that training cells show`,
+      hint: 'null takes all of them',
+    });
+  const geneIds = shown
+    .slice()
+    .sort((a, b) => numDetected[b]! - numDetected[a]! || a - b)
+    .slice(0, numGenes ?? shown.length)
+    .sort();
   return { geneIds, shares: Float64Array.from(geneIds, (id) => numDetected[id]! / numCells), means: Float64Array.from(geneIds, (id) => mean[id]!) };
 }
 
@@ -33,7 +43,11 @@ export class GeneTargets {
     readonly geneIds: Int32Array,
   ) {
     const { vocabulary, scale } = corpus;
-    this.serializer = new Serializer({ preprocessing: { targetSum, lengthMultiple, maxGenes: vocabulary.size, serialisation: 'expression' }, scale, entropy: flatEntropy(vocabulary) });
+    this.serializer = new Serializer({
+      preprocessing: { targetSum, lengthMultiple, maxGenes: vocabulary.size, serialisation: 'expression' },
+      scale,
+      entropy: flatEntropy(vocabulary),
+    });
     this.columnOf = new Int32Array(vocabulary.size).fill(-1);
     geneIds.forEach((id, column) => (this.columnOf[id] = column));
     this.ids = new Int32Array(vocabulary.size);

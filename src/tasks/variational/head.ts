@@ -36,7 +36,11 @@ export type VariationalHeadInfo = z.infer<typeof VariationalHeadInfo>;
 
 type HeadSizes = Pick<VariationalHeadInfo, 'embeddingDim' | 'latentDim' | 'hiddenDim' | 'classes' | 'labelDim' | 'techBatches' | 'geneIds'>;
 
-const geneSizes = ({ latentDim, techBatches, hiddenDim, geneIds }: HeadSizes): MlpSizes => ({ inputDim: latentDim + techBatches.length, hiddenDim, outputDim: 2 * geneIds.length });
+const geneSizes = ({ latentDim, techBatches, hiddenDim, geneIds }: HeadSizes): MlpSizes => ({
+  inputDim: latentDim + techBatches.length,
+  hiddenDim,
+  outputDim: 2 * geneIds.length,
+});
 const labelSizes = ({ latentDim, labelDim, classes }: HeadSizes): MlpSizes => ({ inputDim: latentDim, hiddenDim: labelDim, outputDim: classes.length });
 
 /** What the training cells say of a decoded gene before anything is learned. [G] each */
@@ -79,7 +83,10 @@ const float = (shape: readonly number[], data: Float32Array): HostTensor => ({ d
 
 function headSpecs(info: HeadSizes): { readonly name: string; readonly shape: readonly number[] }[] {
   const { embeddingDim: D, latentDim: Z } = info;
-  const linearMap = (prefix: string) => [{ name: `${prefix}weight`, shape: [Z, D] }, { name: `${prefix}bias`, shape: [Z] }];
+  const linearMap = (prefix: string) => [
+    { name: `${prefix}weight`, shape: [Z, D] },
+    { name: `${prefix}bias`, shape: [Z] },
+  ];
   return [
     ...scalingSpecs(PREFIX, D),
     ...linearMap(MU),
@@ -131,7 +138,11 @@ export function decodeGenes(parameters: Tensors, z: tf.Tensor2D, techBatches?: t
   const spread = take(parameters, SPREAD) as tf.Tensor1D; // [G]
   const G = spread.shape[0];
   const out = mlp(parameters, GENES, techBatches ? tf.concat([z, techBatches], 1) : z, site); // [B, 2G]
-  return { logits: tf.slice(out, [0, 0], [-1, G]), means: tf.slice(out, [0, G], [-1, G]), spreads: tf.add(tf.softplus(spread), SMALLEST_SPREAD) as tf.Tensor1D };
+  return {
+    logits: tf.slice(out, [0, 0], [-1, G]),
+    means: tf.slice(out, [0, G], [-1, G]),
+    spreads: tf.add(tf.softplus(spread), SMALLEST_SPREAD) as tf.Tensor1D,
+  };
 }
 
 /** The spreads of `decodeGenes`, which depend on no cell, outside TensorFlow. [G] */

@@ -37,11 +37,15 @@ export interface LatentSpace {
 const DECODED_ROWS = 256;
 
 /** @param head as `readHead` gives it */
-export async function createLatentSpace(executor: Executor, { info, parameters }: { info: VariationalHeadInfo; parameters: HostTensors }): Promise<LatentSpace> {
+export async function createLatentSpace(
+  executor: Executor,
+  { info, parameters }: { info: VariationalHeadInfo; parameters: HostTensors },
+): Promise<LatentSpace> {
   const { embeddingDim: D, latentDim: Z, classes, techBatches, geneIds } = info;
   const [G, N] = [geneIds.length, techBatches.length];
   const variables = await executor.createVariables(parameters);
-  const compile = (name: string, fn: (state: Tensors, x: tf.Tensor2D) => tf.Tensor): Program => executor.compile((state, { x }) => ({ outputs: { out: fn(state, x as tf.Tensor2D) } }), { variables, name: `latent ${name}` });
+  const compile = (name: string, fn: (state: Tensors, x: tf.Tensor2D) => tf.Tensor): Program =>
+    executor.compile((state, { x }) => ({ outputs: { out: fn(state, x as tf.Tensor2D) } }), { variables, name: `latent ${name}` });
   const encoder = compile('encoder', (state, x) => {
     const { mu, logvar } = encodeLatent(state, x);
     return tf.concat([mu, logvar], 1); // [n, 2Z]
@@ -52,14 +56,16 @@ export async function createLatentSpace(executor: Executor, { info, parameters }
     return tf.concat([levels.logits, levels.means, expectedValues(levels)], 1); // [n, 3G]
   });
   const classifier = classes.length > 0 ? compile('labels', decodeLabels) : undefined;
-  const apply = (program: Program, rows: Float32Array, numIn: number, numOut: number, chunkRows?: number) => inRowChunks(rows, numIn, numOut, async (x) => (await program.run({ x }))['out']!.data, chunkRows);
+  const apply = (program: Program, rows: Float32Array, numIn: number, numOut: number, chunkRows?: number) =>
+    inRowChunks(rows, numIn, numOut, async (x) => (await program.run({ x }))['out']!.data, chunkRows);
   const spreads = decodedSpreads(parameters);
 
   return {
     info,
     async encode(embeddings) {
       const both = await apply(encoder, embeddings, D, 2 * Z);
-      const half = (offset: number): Float32Array => Float32Array.from({ length: both.length / 2 }, (_, i) => both[Math.floor(i / Z) * 2 * Z + offset + (i % Z)]!);
+      const half = (offset: number): Float32Array =>
+        Float32Array.from({ length: both.length / 2 }, (_, i) => both[Math.floor(i / Z) * 2 * Z + offset + (i % Z)]!);
       return { mu: half(0), logvar: half(Z) };
     },
     async decode(z, codes) {

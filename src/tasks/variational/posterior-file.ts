@@ -16,7 +16,11 @@ export interface StoredPosterior extends LatentCells {
   readonly techBatches: Int32Array;
 }
 
-export async function writePosterior(folder: string, { mu, logvar, labels, techBatches }: StoredPosterior, { latentDim }: Pick<VariationalHeadInfo, 'latentDim'>): Promise<void> {
+export async function writePosterior(
+  folder: string,
+  { mu, logvar, labels, techBatches }: StoredPosterior,
+  { latentDim }: Pick<VariationalHeadInfo, 'latentDim'>,
+): Promise<void> {
   const n = labels.length;
   await writeSafetensors(join(folder, POSTERIOR_FILE), {
     mu: { dtype: 'float32', shape: [n, latentDim], data: mu },
@@ -29,10 +33,21 @@ export async function writePosterior(folder: string, { mu, logvar, labels, techB
 /** @throws CheckpointError when the folder has none, or one of another head */
 export async function readPosterior(folder: string, { latentDim }: Pick<VariationalHeadInfo, 'latentDim'>): Promise<StoredPosterior> {
   const file = join(folder, POSTERIOR_FILE);
-  if (!existsSync(file)) throw new CheckpointError({ file, found: 'no such file', hint: 'cells can be drawn from the prior alone, or finetune variational --resume writes it' });
+  if (!existsSync(file))
+    throw new CheckpointError({ file, found: 'no such file', hint: 'cells can be drawn from the prior alone, or finetune variational --resume writes it' });
   const { mu, logvar, labels, tech_batches: techBatches } = await readSafetensors(file);
   const n = labels?.shape[0] ?? 0;
   const isSound = n > 0 && String(mu?.shape) === `${n},${latentDim}` && String(logvar?.shape) === `${n},${latentDim}` && techBatches?.shape[0] === n;
-  if (!isSound) throw new CheckpointError({ file, found: `not ${latentDim} latent dimensions of some cells`, hint: 'the file is damaged or belongs to another checkpoint' });
-  return { mu: mu!.data as Float32Array, logvar: logvar!.data as Float32Array, labels: labels!.data as Int32Array, techBatches: techBatches!.data as Int32Array };
+  if (!isSound)
+    throw new CheckpointError({
+      file,
+      found: `not ${latentDim} latent dimensions of some cells`,
+      hint: 'the file is damaged or belongs to another checkpoint',
+    });
+  return {
+    mu: mu!.data as Float32Array,
+    logvar: logvar!.data as Float32Array,
+    labels: labels!.data as Int32Array,
+    techBatches: techBatches!.data as Int32Array,
+  };
 }

@@ -72,7 +72,16 @@ export function createVariationalTask(setup: VariationalSetup): Task {
     batches(split, { rng: passRng, batchSize, skipBatches = 0 }) {
       const isTraining = split === 'train';
       const depth = isTraining ? config.depth : { kind: 'none' as const };
-      return createLoader(corpus, { rows: corpus.splitRows(split), batchSize, preprocessing, rng: isTraining ? passRng : null, skipBatches, depth, entropy, loader: config.loader });
+      return createLoader(corpus, {
+        rows: corpus.splitRows(split),
+        batchSize,
+        preprocessing,
+        rng: isTraining ? passRng : null,
+        skipBatches,
+        depth,
+        entropy,
+        loader: config.loader,
+      });
     },
 
     inputs(batch, batchRng, split) {
@@ -83,7 +92,16 @@ export function createVariationalTask(setup: VariationalSetup): Task {
         ...cellInputs(batch),
         targets: { dtype: 'float32', shape: [B, G], data: targets.gather(cellIndex) },
         noise: { dtype: 'float32', shape: [B, Z], data: Float32Array.from({ length: B * Z }, () => noise.normal()) },
-        ...(techBatches && { techBatches: { dtype: 'float32', shape: [B, N], data: oneHot(cellIndex.map((row) => techBatches[row]!), N) } }),
+        ...(techBatches && {
+          techBatches: {
+            dtype: 'float32',
+            shape: [B, N],
+            data: oneHot(
+              cellIndex.map((row) => techBatches[row]!),
+              N,
+            ),
+          },
+        }),
         ...(codes && {
           labels: { dtype: 'int32', shape: [B], data: codes.map((code) => (isClass(code) ? code : 0)) },
           labelWeights: { dtype: 'float32', shape: [B], data: Float32Array.from(codes, (code) => (isClass(code) ? 1 : 0)) },
@@ -108,8 +126,16 @@ export function createVariationalTask(setup: VariationalSetup): Task {
       const bound = tf.div(tf.add(nll, tf.mul(kl, tf.mul(risen, klWeight))), G) as tf.Scalar;
       const aux = { reconstructionLoss: nll, klLoss: kl, elbo: tf.neg(tf.add(nll, kl)) as tf.Scalar };
       if (!config.labels) return { loss: bound, aux };
-      const types = classificationLoss(decodeLabels(state, z, site(config.labels.dropout, 1)), inputs['labels'] as tf.Tensor1D, inputs['labelWeights'] as tf.Tensor1D, 0);
-      return { loss: tf.add(bound, tf.mul(types.loss, config.labels.weight)) as tf.Scalar, aux: { ...aux, labelLoss: types.loss, labelAccuracy: types.accuracy } };
+      const types = classificationLoss(
+        decodeLabels(state, z, site(config.labels.dropout, 1)),
+        inputs['labels'] as tf.Tensor1D,
+        inputs['labelWeights'] as tf.Tensor1D,
+        0,
+      );
+      return {
+        loss: tf.add(bound, tf.mul(types.loss, config.labels.weight)) as tf.Scalar,
+        aux: { ...aux, labelLoss: types.loss, labelAccuracy: types.accuracy },
+      };
     },
 
     async evaluate(split, context) {
@@ -141,8 +167,15 @@ export function createVariationalTask(setup: VariationalSetup): Task {
 /** Accuracy and macro-F1 of the cells that have a label. */
 export function scoreTypes(truth: ArrayLike<number>, logits: ArrayLike<number>, numClasses: number, numUnseen: number): { accuracy: number; macroF1: number } {
   const labelled = Array.from({ length: truth.length }, (_, i) => i).filter((i) => truth[i]! >= 0);
-  const { predicted } = mostLikely(Float64Array.from(labelled.flatMap((i) => Array.from({ length: numClasses }, (_, c) => logits[i * numClasses + c]!))), numClasses);
-  const { accuracy, macroF1 } = scoreLabels(labelled.map((i) => truth[i]!), predicted, numClasses + numUnseen);
+  const { predicted } = mostLikely(
+    Float64Array.from(labelled.flatMap((i) => Array.from({ length: numClasses }, (_, c) => logits[i * numClasses + c]!))),
+    numClasses,
+  );
+  const { accuracy, macroF1 } = scoreLabels(
+    labelled.map((i) => truth[i]!),
+    predicted,
+    numClasses + numUnseen,
+  );
   return { accuracy, macroF1 };
 }
 

@@ -5,7 +5,10 @@ const COPIED_AT_ONCE = 1 << 24;
 const FOLDER_BIT = 0o040000;
 
 export class FileHandle {
-  constructor(private readonly path: string, private readonly stream: Stream) {}
+  constructor(
+    private readonly path: string,
+    private readonly stream: Stream,
+  ) {}
 
   read(buffer: Uint8Array, offset: number, length: number, position: number) {
     return Promise.resolve({ buffer, bytesRead: attempt(this.path, () => system().read(this.stream as never, buffer, offset, length, position)) });
@@ -82,9 +85,11 @@ export async function realpath(path: string): Promise<string> {
   return path;
 }
 
-const absent = (name: string) => (path: string): never => {
-  throw new Error(`${name} ${path}: not in a page`);
-};
+const absent =
+  (name: string) =>
+  (path: string): never => {
+    throw new Error(`${name} ${path}: not in a page`);
+  };
 export const readFile = absent('readFile');
 export const readdir = absent('readdir');
 export const writeFile = absent('writeFile');

@@ -15,7 +15,9 @@ export interface Mark {
 
 /** Colours of the page's style sheet as they are at this moment: light or dark. */
 export function styleColour(variable: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(/--[\w-]+/.exec(variable)![0]).trim();
+  return getComputedStyle(document.documentElement)
+    .getPropertyValue(/--[\w-]+/.exec(variable)![0])
+    .trim();
 }
 
 /** The look of a group; cells without one, and labels withheld, are grey. */
@@ -25,7 +27,9 @@ export function groupMark(categories: readonly string[], code: number): Mark {
 }
 
 /** Viridis: even steps in lightness, told apart without red and green. */
-const RAMP = ['#440154', '#482878', '#3e4a89', '#31688e', '#26828e', '#1f9e89', '#35b779', '#6ece58', '#b5de2b', '#fde725'].map((hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)));
+const RAMP = ['#440154', '#482878', '#3e4a89', '#31688e', '#26828e', '#1f9e89', '#35b779', '#6ece58', '#b5de2b', '#fde725'].map((hex) =>
+  [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16)),
+);
 
 /** @param share from 0 to 1; light grounds have the ramp the other way, so that little is always faint */
 export function rampColour(share: number, isDark: boolean): string {
@@ -46,7 +50,19 @@ export function drawMark(context: CanvasRenderingContext2D, shape: string, x: nu
     context.rect(x - a, y - b, 2 * a, 2 * b);
     context.rect(x - b, y - a, 2 * b, 2 * a);
   } else {
-    const corners = shape === 'diamond' ? [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]] : [[0, -1.2], [1.15, 0.9], [-1.15, 0.9]];
+    const corners =
+      shape === 'diamond'
+        ? [
+            [0, -1.3],
+            [1.3, 0],
+            [0, 1.3],
+            [-1.3, 0],
+          ]
+        : [
+            [0, -1.2],
+            [1.15, 0.9],
+            [-1.15, 0.9],
+          ];
     corners.forEach(([dx, dy], i) => context[i === 0 ? 'moveTo' : 'lineTo'](x + dx! * r, y + dy! * r));
     context.closePath();
   }

@@ -5,14 +5,23 @@ export function keyOf(colouring: Colouring, rows: Int32Array, onHighlight: (code
   return colouring.kind === 'groups' ? groupTable(colouring, rows, onHighlight) : ramp(colouring);
 }
 
-function groupTable({ title, categories, codes }: Extract<Colouring, { kind: 'groups' }>, rows: Int32Array, onHighlight: (code: number | undefined) => void): HTMLElement {
+function groupTable(
+  { title, categories, codes }: Extract<Colouring, { kind: 'groups' }>,
+  rows: Int32Array,
+  onHighlight: (code: number | undefined) => void,
+): HTMLElement {
   const counts = new Map<number, number>();
   for (const code of codes) counts.set(code, (counts.get(code) ?? 0) + 1);
   const codesShown = [...counts.keys()].sort((a, b) => counts.get(b)! - counts.get(a)!);
   const buttons = new Map<number, HTMLButtonElement>();
   let pressed: number | undefined;
   const body = codesShown.map((code) => {
-    const button = element('button', { type: 'button', className: 'class' }, swatch(categories, code), element('span', { textContent: code < 0 ? 'none' : categories[code]! }));
+    const button = element(
+      'button',
+      { type: 'button', className: 'class' },
+      swatch(categories, code),
+      element('span', { textContent: code < 0 ? 'none' : categories[code]! }),
+    );
     button.setAttribute('aria-pressed', 'false');
     button.addEventListener('click', () => {
       pressed = pressed === code ? undefined : code;
@@ -22,10 +31,24 @@ function groupTable({ title, categories, codes }: Extract<Colouring, { kind: 'gr
     buttons.set(code, button);
     const head = element('th', { scope: 'row' }, button);
     const share = (100 * counts.get(code)!) / codes.length;
-    return element('tr', {}, head, element('td', { className: 'number', textContent: counts.get(code)!.toLocaleString('en') }), element('td', { className: 'number', textContent: `${share < 0.1 ? '<0.1' : share.toFixed(1)} %` }));
+    return element(
+      'tr',
+      {},
+      head,
+      element('td', { className: 'number', textContent: counts.get(code)!.toLocaleString('en') }),
+      element('td', { className: 'number', textContent: `${share < 0.1 ? '<0.1' : share.toFixed(1)} %` }),
+    );
   });
-  const head = element('tr', {}, element('th', { scope: 'col', textContent: title }), element('th', { scope: 'col', className: 'number', textContent: 'cells' }), element('th', { scope: 'col', className: 'number', textContent: 'share' }));
-  const caption = element('caption', { textContent: `Choose a row to see its cells alone${rows.length < codes.length ? `; ${rows.length.toLocaleString('en')} cells are drawn` : ''}.` });
+  const head = element(
+    'tr',
+    {},
+    element('th', { scope: 'col', textContent: title }),
+    element('th', { scope: 'col', className: 'number', textContent: 'cells' }),
+    element('th', { scope: 'col', className: 'number', textContent: 'share' }),
+  );
+  const caption = element('caption', {
+    textContent: `Choose a row to see its cells alone${rows.length < codes.length ? `; ${rows.length.toLocaleString('en')} cells are drawn` : ''}.`,
+  });
   return element('div', { className: 'scroll' }, element('table', {}, caption, element('thead', {}, head), element('tbody', {}, ...body)));
 }
 
@@ -52,7 +75,11 @@ function ramp({ title, low, high }: Extract<Colouring, { kind: 'numbers' }>): HT
   return element('div', {}, element('p', { textContent: title }), canvas, ends);
 }
 
-export function element<K extends keyof HTMLElementTagNameMap>(tag: K, properties: Partial<HTMLElementTagNameMap[K]>, ...children: Node[]): HTMLElementTagNameMap[K] {
+export function element<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  properties: Partial<HTMLElementTagNameMap[K]>,
+  ...children: Node[]
+): HTMLElementTagNameMap[K] {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;

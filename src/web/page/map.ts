@@ -13,7 +13,13 @@ export class CellMap {
   private readonly context: CanvasRenderingContext2D;
 
   /** @param describe what the tip says of a cell (a row of the file) */
-  constructor(private readonly canvas: HTMLCanvasElement, private readonly tip: HTMLElement, private readonly map: Analysis['map'], private readonly describe: (row: number) => string[], signal: AbortSignal) {
+  constructor(
+    private readonly canvas: HTMLCanvasElement,
+    private readonly tip: HTMLElement,
+    private readonly map: Analysis['map'],
+    private readonly describe: (row: number) => string[],
+    signal: AbortSignal,
+  ) {
     this.context = canvas.getContext('2d')!;
     const redraw = new ResizeObserver(() => this.draw());
     redraw.observe(canvas);
@@ -41,14 +47,15 @@ export class CellMap {
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.clearRect(0, 0, width, height);
     this.place(width, height);
-    const radius = Math.max(1.3, Math.min(4.2, (3.2 * width) / 640 * Math.sqrt(1500 / Math.max(300, map.rows.length)) + 0.6));
+    const radius = Math.max(1.3, Math.min(4.2, ((3.2 * width) / 640) * Math.sqrt(1500 / Math.max(300, map.rows.length)) + 0.6));
     if (colouring.kind === 'groups') this.drawGroups(colouring, radius);
     else this.drawNumbers(colouring, radius);
   }
 
   private place(width: number, height: number): void {
     const { x, y } = this.map;
-    const range = (values: Float32Array) => values.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)] as [number, number], [Infinity, -Infinity] as [number, number]);
+    const range = (values: Float32Array) =>
+      values.reduce(([low, high], v) => [Math.min(low, v), Math.max(high, v)] as [number, number], [Infinity, -Infinity] as [number, number]);
     const [[left, right], [bottom, top]] = [range(x), range(y)];
     const scale = (value: number, low: number, high: number, size: number) => size * (MARGIN + ((1 - 2 * MARGIN) * (value - low)) / (high - low || 1));
     this.places = new Float32Array(2 * x.length);

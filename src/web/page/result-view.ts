@@ -17,16 +17,29 @@ export class ResultView {
   private readonly save = at<HTMLButtonElement>('save');
   private expression: Colouring | undefined;
 
-  constructor(private readonly analysis: Analysis, private readonly ask: (request: Request) => void) {
+  constructor(
+    private readonly analysis: Analysis,
+    private readonly ask: (request: Request) => void,
+  ) {
     const { signal } = this.ended;
     const { labels, numCells, fileName, map, facts, genes, columns } = analysis;
     this.colourings = new Map<string, Colouring>([
-      ...(labels ? ([['label', { kind: 'groups', title: 'cell type', ...labels }], ['confidence', { kind: 'numbers', title: 'Confidence of the most likely label, as calibrated in training', values: labels.confidence, low: 0, high: 1 }]] as [string, Colouring][]) : []),
+      ...(labels
+        ? ([
+            ['label', { kind: 'groups', title: 'cell type', ...labels }],
+            [
+              'confidence',
+              { kind: 'numbers', title: 'Confidence of the most likely label, as calibrated in training', values: labels.confidence, low: 0, high: 1 },
+            ],
+          ] as [string, Colouring][])
+        : []),
       ...columns.map(({ name, categories, codes }): [string, Colouring] => [`obs:${name}`, { kind: 'groups', title: name, categories, codes }]),
     ]);
     const numLabels = labels ? labels.categories.length - Number(labels.numUnknown > 0 && labels.categories.includes(UNKNOWN_LABEL)) : 0;
     at('result').hidden = false;
-    at('result-heading').textContent = labels ? `${numCells.toLocaleString('en')} cells of ${fileName}, ${numLabels} labels${labels.numUnknown > 0 ? `, ${labels.numUnknown.toLocaleString('en')} withheld` : ''}` : `${numCells.toLocaleString('en')} cells of ${fileName}`;
+    at('result-heading').textContent = labels
+      ? `${numCells.toLocaleString('en')} cells of ${fileName}, ${numLabels} labels${labels.numUnknown > 0 ? `, ${labels.numUnknown.toLocaleString('en')} withheld` : ''}`
+      : `${numCells.toLocaleString('en')} cells of ${fileName}`;
     at('caption').textContent = map.method;
     at('facts').replaceChildren(...facts.map((fact) => element('li', { textContent: fact })));
     const names: Record<string, string> = { label: 'predicted label', confidence: 'confidence' };
@@ -54,7 +67,13 @@ export class ResultView {
   showExpression(gene: string, values: Float32Array): void {
     const numExpressing = values.reduce((n, value) => n + Number(value > 0), 0);
     this.geneMessage.textContent = `${gene}: in ${numExpressing.toLocaleString('en')} of ${values.length.toLocaleString('en')} cells.`;
-    this.expression = { kind: 'numbers', title: `Expression of ${gene}, ln(1 + counts scaled to one depth)`, values, low: 0, high: values.reduce((most, value) => Math.max(most, value), 0) };
+    this.expression = {
+      kind: 'numbers',
+      title: `Expression of ${gene}, ln(1 + counts scaled to one depth)`,
+      values,
+      low: 0,
+      high: values.reduce((most, value) => Math.max(most, value), 0),
+    };
     this.show(this.expression);
   }
 
@@ -107,7 +126,9 @@ export class ResultView {
     return [
       cellIds[row]!,
       ...(labels ? [`${labels.categories[labels.codes[row]!]}, confidence ${labels.confidence[row]!.toFixed(2)}`] : []),
-      ...columns.filter(({ name }) => this.colour.value === `obs:${name}`).map(({ name, categories, codes }) => `${name}: ${categories[codes[row]!] ?? 'none'}`),
+      ...columns
+        .filter(({ name }) => this.colour.value === `obs:${name}`)
+        .map(({ name, categories, codes }) => `${name}: ${categories[codes[row]!] ?? 'none'}`),
       ...(!shown && this.expression?.kind === 'numbers' ? [`expression ${this.expression.values[row]!.toFixed(2)}`] : []),
     ];
   }

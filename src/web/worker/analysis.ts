@@ -59,7 +59,11 @@ export class OpenAnalysis {
         bar.update((done += batch.numCells));
       }
       const embedded = performance.now();
-      const encoded: EncodedCells = { latent: { dtype: 'float32', shape: [n, D], data: latent }, emptyRows: [...batches.emptyRows], source: { ...source, shareOfExpression: batches.shareOfExpression } };
+      const encoded: EncodedCells = {
+        latent: { dtype: 'float32', shape: [n, D], data: latent },
+        emptyRows: [...batches.emptyRows],
+        source: { ...source, shareOfExpression: batches.shareOfExpression },
+      };
       const result = model.head ? { ...encoded, ...labelled(encoded, probabilities, model.head) } : encoded;
       const map = placed(encoded, D, progress);
       const seconds = { read: (read - started) / 1000, embed: (embedded - read) / 1000, map: (performance.now() - embedded) / 1000 };
@@ -107,7 +111,11 @@ export class OpenAnalysis {
 type Labelled = Pick<Annotation, 'labels' | 'confidence' | 'mostLikely' | 'probabilities' | 'classes' | 'threshold' | 'numUnknown'>;
 
 /** As ScDiVaInference.annotate, from probabilities that the model has calibrated already. */
-function labelled({ emptyRows }: EncodedCells, probabilities: Float64Array, { classes, unknownThreshold: threshold }: NonNullable<SiteModel['head']>): Labelled {
+function labelled(
+  { emptyRows }: EncodedCells,
+  probabilities: Float64Array,
+  { classes, unknownThreshold: threshold }: NonNullable<SiteModel['head']>,
+): Labelled {
   const { predicted, confidence } = mostLikely(probabilities, classes.length);
   for (const row of emptyRows) {
     predicted[row] = -1;
@@ -126,10 +134,19 @@ function placed({ latent, emptyRows }: EncodedCells, D: number, progress: Progre
   const embedding = new Float32Array(rows.length * D);
   rows.forEach((row, i) => embedding.set(latent.data.subarray(row * D, (row + 1) * D), i * D));
   const { x, y, method } = placeCells(embedding, D, rng, progress);
-  return { rows, x, y, method: rows.length < all.length ? `${method} ${rows.length.toLocaleString('en')} of ${all.length.toLocaleString('en')} cells, by lot.` : method };
+  return {
+    rows,
+    x,
+    y,
+    method: rows.length < all.length ? `${method} ${rows.length.toLocaleString('en')} of ${all.length.toLocaleString('en')} cells, by lot.` : method,
+  };
 }
 
-function described(cells: CellFile, { latent, emptyRows, source, labels, confidence, threshold = 0, numUnknown = 0, classes = [] }: EncodedCells & Partial<Annotation>, { vocabulary }: SiteModel): Omit<Analysis, 'kind' | 'map' | 'seconds'> {
+function described(
+  cells: CellFile,
+  { latent, emptyRows, source, labels, confidence, threshold = 0, numUnknown = 0, classes = [] }: EncodedCells & Partial<Annotation>,
+  { vocabulary }: SiteModel,
+): Omit<Analysis, 'kind' | 'map' | 'seconds'> {
   const { matrix, coverage, notes, shareOfExpression } = source;
   const categories = [...new Set([...classes, UNKNOWN_LABEL])].filter((name) => labels?.includes(name));
   const known = new Set(Array.from(mapGenes(cells.matrix(matrix.key).genes, vocabulary).vocabularyIds).filter((id) => id >= 0));
@@ -139,16 +156,32 @@ function described(cells: CellFile, { latent, emptyRows, source, labels, confide
     numCells: latent.shape[0],
     numEmpty: emptyRows.length,
     cellIds: cells.cellIds,
-    ...(labels && confidence && { labels: { categories, codes: Int32Array.from(labels, (label) => categories.indexOf(label)), confidence: Float32Array.from(confidence), numUnknown, threshold } }),
+    ...(labels &&
+      confidence && {
+        labels: {
+          categories,
+          codes: Int32Array.from(labels, (label) => categories.indexOf(label)),
+          confidence: Float32Array.from(confidence),
+          numUnknown,
+          threshold,
+        },
+      }),
     columns: cells.obsKeys.flatMap((name) => {
       const column = cells.obs(name);
-      return column.kind === 'categorical' && column.categories.length > 1 && column.categories.length <= MOST_CATEGORIES ? [{ name, categories: column.categories, codes: column.codes }] : [];
+      return column.kind === 'categorical' && column.categories.length > 1 && column.categories.length <= MOST_CATEGORIES
+        ? [{ name, categories: column.categories, codes: column.codes }]
+        : [];
     }),
-    genes: [...known].map((id) => vocabulary.gene(id)).map(({ symbol, ensemblId }) => symbol || ensemblId).sort(),
+    genes: [...known]
+      .map((id) => vocabulary.gene(id))
+      .map(({ symbol, ensemblId }) => symbol || ensemblId)
+      .sort(),
     facts: [
       `Read from ${matrix.key}: ${matrix.valueKind} (${matrix.evidence}).`,
       `The model knows ${coverage.numMatched.toLocaleString('en')} of ${coverage.numGenes.toLocaleString('en')} genes, with ${percent(shareOfExpression)} of the expression.`,
-      ...(emptyRows.length > 0 ? [`${emptyRows.length.toLocaleString('en')} cells have no gene that the model knows: they have no label and are not on the map.`] : []),
+      ...(emptyRows.length > 0
+        ? [`${emptyRows.length.toLocaleString('en')} cells have no gene that the model knows: they have no label and are not on the map.`]
+        : []),
       ...notes.map((note) => `${note[0]!.toUpperCase()}${note.slice(1)}.`),
     ],
   };

@@ -58,7 +58,8 @@ async function activate(backend: BackendName, base: URL, isWanted: boolean): Pro
     if (!context) throw new Error('this browser does not offer it.');
     const names = context.getExtension('WEBGL_debug_renderer_info');
     // A graphics card played by the processor is ten times slower than WebAssembly.
-    if (!isWanted && names && PLAYED.test(String(context.getParameter(names.UNMASKED_RENDERER_WEBGL)))) throw new Error('there is no graphics card behind it here.');
+    if (!isWanted && names && PLAYED.test(String(context.getParameter(names.UNMASKED_RENDERER_WEBGL))))
+      throw new Error('there is no graphics card behind it here.');
     await import('@tensorflow/tfjs-backend-webgl');
   } else {
     const [{ setWasmPaths }, { mendWasmKernels }] = [await import('@tensorflow/tfjs-backend-wasm'), await import('../../runtime/native/wasm-kernels.js')];

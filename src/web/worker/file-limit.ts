@@ -12,5 +12,10 @@ export function fileLimit({ name, size }: Pick<File, 'name' | 'size'>): void {
   // In GB, rounded; browsers that do not tell have none.
   const { deviceMemory = 8 } = navigator as { deviceMemory?: number };
   const limit = Math.min(LARGEST_ARRAY, deviceMemory * GB * SHARE);
-  if (size > limit) throw new DataError({ file: name, found: `is ${(size / GB).toFixed(1)} GB, and a page here can hold ${(limit / GB).toFixed(1)} GB`, hint: 'use scdiva annotate, which reads it piece by piece' });
+  if (size > limit)
+    throw new DataError({
+      file: name,
+      found: `is ${(size / GB).toFixed(1)} GB, and a page here can hold ${(limit / GB).toFixed(1)} GB`,
+      hint: 'use scdiva annotate, which reads it piece by piece',
+    });
 }

@@ -14,7 +14,10 @@ export class ModelRunner {
   private readonly signature: SignatureTensors[string];
   private readonly outputs: readonly string[];
 
-  constructor(private readonly model: GraphModel, private readonly settings: SiteSettings) {
+  constructor(
+    private readonly model: GraphModel,
+    private readonly settings: SiteSettings,
+  ) {
     const { signatures } = (model as unknown as { artifacts: { userDefinedMetadata: { signatures: SignatureTensors } } }).artifacts.userDefinedMetadata;
     this.signature = signatures['annotate'] ?? signatures['embed']!;
     this.outputs = ['latent', ...(signatures['annotate'] ? ['probabilities'] : [])];
@@ -26,10 +29,23 @@ export class ModelRunner {
   }
 
   /** @returns latent [B, D], probabilities [B, C] where there is a head */
-  async run({ numCells, seqLen, geneIds, values }: Pick<CellBatch, 'numCells' | 'seqLen' | 'geneIds' | 'values'>): Promise<{ latent: Float32Array; probabilities?: Float32Array }> {
+  async run({
+    numCells,
+    seqLen,
+    geneIds,
+    values,
+  }: Pick<CellBatch, 'numCells' | 'seqLen' | 'geneIds' | 'values'>): Promise<{ latent: Float32Array; probabilities?: Float32Array }> {
     const results = tf.tidy(() => {
-      const given = { [this.signature.inputs['gene_ids']!]: tf.tensor2d(geneIds, [numCells, seqLen], 'int32'), [this.signature.inputs['values']!]: tf.tensor2d(values, [numCells, seqLen]) };
-      return [this.model.execute(given, this.outputs.map((name) => this.signature.outputs[name]!))].flat();
+      const given = {
+        [this.signature.inputs['gene_ids']!]: tf.tensor2d(geneIds, [numCells, seqLen], 'int32'),
+        [this.signature.inputs['values']!]: tf.tensor2d(values, [numCells, seqLen]),
+      };
+      return [
+        this.model.execute(
+          given,
+          this.outputs.map((name) => this.signature.outputs[name]!),
+        ),
+      ].flat();
     });
     const [latent, probabilities] = (await Promise.all(results.map((tensor) => tensor.data()))) as [Float32Array, Float32Array | undefined];
     tf.dispose(results);

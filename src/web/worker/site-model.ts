@@ -20,9 +20,17 @@ export async function loadSiteModel(base: URL): Promise<SiteModel> {
     if (!answer.ok) throw new Error(`${name} is not beside the page (${answer.status}): copy the whole folder to the server.`);
     return answer.text();
   };
-  const [settings, genes, entropy, preprocessing] = await Promise.all(['settings.json', 'model/genes.tsv', 'model/entropy.tsv', 'model/preprocessing.json'].map(text));
+  const [settings, genes, entropy, preprocessing] = await Promise.all(
+    ['settings.json', 'model/genes.tsv', 'model/entropy.tsv', 'model/preprocessing.json'].map(text),
+  );
   const parsed = JSON.parse(settings!) as SiteSettings;
   const vocabulary = Vocabulary.parseTsv(genes!, 'genes.tsv');
   const head = parsed.classes.length > 0 ? (JSON.parse(await text('model/head.json')) as AnnotationHeadInfo) : undefined;
-  return { settings: parsed, vocabulary, entropy: parseEntropyTsv(entropy!, vocabulary, 'entropy.tsv'), preprocessing: Preprocessing.parse(JSON.parse(preprocessing!)), ...(head && { head }) };
+  return {
+    settings: parsed,
+    vocabulary,
+    entropy: parseEntropyTsv(entropy!, vocabulary, 'entropy.tsv'),
+    preprocessing: Preprocessing.parse(JSON.parse(preprocessing!)),
+    ...(head && { head }),
+  };
 }

@@ -41,7 +41,9 @@ async function answer(request: Request): Promise<void> {
     case 'start': {
       [model] = await Promise.all([loadSiteModel(base), loadHdf5()]);
       const { numBytes } = model.settings;
-      started = await startBackend(base, model.settings, request.backend, (share) => reply({ kind: 'progress', what: 'Load the model', done: share * numBytes, total: numBytes }));
+      started = await startBackend(base, model.settings, request.backend, (share) =>
+        reply({ kind: 'progress', what: 'Load the model', done: share * numBytes, total: numBytes }),
+      );
       const { backend, difference, refused } = started;
       return reply({ kind: 'ready', backend, difference, refused, settings: model.settings });
     }
@@ -69,5 +71,7 @@ self.addEventListener('message', ({ data }: MessageEvent<Request>) => {
 /** What went wrong, for people. */
 function sentence(error: unknown): string {
   const text = error instanceof Error ? error.message : String(error);
-  return /out of memory|allocation failed|Array buffer allocation/i.test(text) ? 'This file needs more memory than the browser gives a page: use scdiva annotate, which reads it piece by piece.' : text;
+  return /out of memory|allocation failed|Array buffer allocation/i.test(text)
+    ? 'This file needs more memory than the browser gives a page: use scdiva annotate, which reads it piece by piece.'
+    : text;
 }

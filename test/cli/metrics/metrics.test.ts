@@ -33,7 +33,8 @@ async function json(...args: string[]): Promise<Record<string, unknown>> {
   return JSON.parse(out.trim().split('\n').at(-1)!) as Record<string, unknown>;
 }
 
-const csv = (name: string, header: string, rows: readonly (readonly (string | number)[])[]) => writeFileSync(path(name), `${[header, ...rows.map((row) => row.join(','))].join('\n')}\n`);
+const csv = (name: string, header: string, rows: readonly (readonly (string | number)[])[]) =>
+  writeFileSync(path(name), `${[header, ...rows.map((row) => row.join(','))].join('\n')}\n`);
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'metrics-'));
@@ -43,10 +44,24 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('scdiva metrics', () => {
   it('annotation gives scikit-learn’s numbers, leaves unlabelled cells out and counts unanswered ones as wrong', async () => {
     const { truth, predicted, accuracy, macroF1 } = golden.labels;
-    csv('labels.csv', 'cell,type,guess,other', truth.map((label, i) => [`c${i}`, `type ${label}`, `type ${predicted[i]}`, 'elsewhere']));
+    csv(
+      'labels.csv',
+      'cell,type,guess,other',
+      truth.map((label, i) => [`c${i}`, `type ${label}`, `type ${predicted[i]}`, 'elsewhere']),
+    );
     expect(await json('annotation', path('labels.csv'), '--true', 'type', '--predicted', 'guess')).toMatchObject({ accuracy, macroF1, numCells: 80 });
-    csv('gaps.csv', 'type,guess', [['A', 'A'], ['A', ''], ['', 'A'], ['B', 'B']]);
-    expect(await json('annotation', path('gaps.csv'), '--true', 'type', '--predicted', 'guess')).toMatchObject({ accuracy: 2 / 3, numCells: 3, numUnlabelled: 1, numUnanswered: 1 });
+    csv('gaps.csv', 'type,guess', [
+      ['A', 'A'],
+      ['A', ''],
+      ['', 'A'],
+      ['B', 'B'],
+    ]);
+    expect(await json('annotation', path('gaps.csv'), '--true', 'type', '--predicted', 'guess')).toMatchObject({
+      accuracy: 2 / 3,
+      numCells: 3,
+      numUnlabelled: 1,
+      numUnanswered: 1,
+    });
     const foreign = await run('annotation', path('labels.csv'), '--true', 'type', '--predicted', 'other');
     expect(foreign.code).toBe(2);
     expect(foreign.err).toContain('no label in common');
@@ -54,9 +69,14 @@ describe('scdiva metrics', () => {
 
   it('integration gives scib-metrics’ numbers from a table of coordinates', async () => {
     const { points, numColumns, labels, batches, aswLabel, aswBatch, ilisi, clisi, graphConnectivity, kbetExact } = integrationGolden.shifted;
-    csv('cells.csv', 'type,batch,Z1,Z2,Z3,Z4,Z5,Z6', labels.map((label, i) => [label === undefined ? '' : `t${label}`, `b${batches[i]}`, ...points.slice(i * numColumns, (i + 1) * numColumns)]));
+    csv(
+      'cells.csv',
+      'type,batch,Z1,Z2,Z3,Z4,Z5,Z6',
+      labels.map((label, i) => [label === undefined ? '' : `t${label}`, `b${batches[i]}`, ...points.slice(i * numColumns, (i + 1) * numColumns)]),
+    );
     const found = await json('integration', path('cells.csv'), '--embedding', 'Z', '--batch', 'batch', '--label', 'type');
-    for (const [key, expected] of Object.entries({ aswLabel, aswBatch, ilisi, clisi, graphConnectivity, kbet: kbetExact })) expect(Math.abs(Number(found[key]) - expected), key).toBeLessThan(1e-4);
+    for (const [key, expected] of Object.entries({ aswLabel, aswBatch, ilisi, clisi, graphConnectivity, kbet: kbetExact }))
+      expect(Math.abs(Number(found[key]) - expected), key).toBeLessThan(1e-4);
     for (const key of ['nmi', 'ari', 'avgBio', 'avgBatch', 'scibTotal']) expect(found[key], key).toBeTypeOf('number');
     const wrong = await run('integration', path('cells.csv'), '--embedding', 'Z', '--batch', 'donor', '--label', 'type');
     expect([wrong.code, wrong.err.trim().split('\n').length]).toEqual([2, 1]);
@@ -80,8 +100,19 @@ describe('scdiva metrics', () => {
   });
 
   it('grn scores the truth against itself as perfect, its mirror below, and reads headers and signs', async () => {
-    csv('truth.csv', 'Gene1,Gene2,Type', [['A', 'B', '+'], ['A', 'C', '-'], ['B', 'D', '+'], ['D', 'C', '-']]);
-    csv('edges.csv', 'TF,target,importance', [['A', 'B', 0.9], ['A', 'C', -0.8], ['B', 'D', 0.7], ['D', 'C', -0.6], ['X', 'A', 5]]);
+    csv('truth.csv', 'Gene1,Gene2,Type', [
+      ['A', 'B', '+'],
+      ['A', 'C', '-'],
+      ['B', 'D', '+'],
+      ['D', 'C', '-'],
+    ]);
+    csv('edges.csv', 'TF,target,importance', [
+      ['A', 'B', 0.9],
+      ['A', 'C', -0.8],
+      ['B', 'D', 0.7],
+      ['D', 'C', -0.6],
+      ['X', 'A', 5],
+    ]);
     const found = await json('grn', '--edges', path('edges.csv'), '--truth', path('truth.csv'));
     expect(found).toMatchObject({ auprc: 1, auroc: 1, epr: 3, auprcRatio: 3, numEdges: 5, numEdgesScored: 4, signed: { signAccuracy: 1, numSigned: 4 } });
     expect(Number((found['reversed'] as Record<string, number>)['auroc'])).toBeLessThan(0.5);
@@ -99,13 +130,22 @@ describe('scdiva metrics', () => {
       const indices = new Int32Array(rows.indices.length);
       const values = new Float32Array(rows.values.length);
       for (let row = 0; row < rows.numRows; row++) {
-        const entries = rows.indices.slice(rows.indptr[row], rows.indptr[row + 1]).map((gene, i) => [columnOf(gene), Math.abs(rows.values[rows.indptr[row]! + i]!)] as const).sort((a, b) => a[0] - b[0]);
+        const entries = rows.indices
+          .slice(rows.indptr[row], rows.indptr[row + 1])
+          .map((gene, i) => [columnOf(gene), Math.abs(rows.values[rows.indptr[row]! + i]!)] as const)
+          .sort((a, b) => a[0] - b[0]);
         entries.forEach(([column, value], i) => {
           indices[rows.indptr[row]! + i] = column;
           values[rows.indptr[row]! + i] = value;
         });
       }
-      return writeNewH5ad({ output: path(name), cellIds: codes.map((_, i) => `c${i}`), geneNames: geneNames.map((_, column) => geneNames[[...geneNames.keys()].find((g) => columnOf(g) === column)!]!), x: { indptr: Int32Array.from(rows.indptr), indices, values }, obs: { what: { kind: 'categorical', categories: perturbations, codes } } });
+      return writeNewH5ad({
+        output: path(name),
+        cellIds: codes.map((_, i) => `c${i}`),
+        geneNames: geneNames.map((_, column) => geneNames[[...geneNames.keys()].find((g) => columnOf(g) === column)!]!),
+        x: { indptr: Int32Array.from(rows.indptr), indices, values },
+        obs: { what: { kind: 'categorical', categories: perturbations, codes } },
+      });
     };
     await write('real.h5ad', (gene) => gene);
     await write('mirrored.h5ad', (gene) => geneNames.length - 1 - gene);

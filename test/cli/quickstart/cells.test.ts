@@ -20,7 +20,10 @@ async function file(name: string, content: Partial<SmallH5ad> = {}, numCells = 6
   return path;
 }
 const refuse = async (path: string, label: string | undefined, minClassCells = 1): Promise<string> => {
-  const error = await inspectCells(path, { label, minClassCells, unlabelled: [] }, context).then(() => new Error('not refused'), (e: Error & { exitCode?: number }) => e);
+  const error = await inspectCells(path, { label, minClassCells, unlabelled: [] }, context).then(
+    () => new Error('not refused'),
+    (e: Error & { exitCode?: number }) => e,
+  );
   expect((error as { exitCode?: number }).exitCode).toBe(2);
   expect(error.message).not.toContain('\n');
   return error.message;
@@ -28,17 +31,25 @@ const refuse = async (path: string, label: string | undefined, minClassCells = 1
 
 describe('the cells of a quickstart', () => {
   it('are taken when they have the label', async () => {
-    expect(await inspectCells(await file('good.h5ad'), { label: 'cell_type', minClassCells: 1, unlabelled: [] }, context)).toMatchObject({ numCells: 60, matrix: 'X', valueKind: 'counts' });
+    expect(await inspectCells(await file('good.h5ad'), { label: 'cell_type', minClassCells: 1, unlabelled: [] }, context)).toMatchObject({
+      numCells: 60,
+      matrix: 'X',
+      valueKind: 'counts',
+    });
   });
 
   it('are refused without the label, naming the columns that could be meant', async () => {
     const path = await file('label.h5ad');
-    expect(await refuse(path, 'celltype')).toMatch(/label\.h5ad: obs\['celltype'\]: no such column \(expected a column with cell types, such as cell_type \(3 classes\); pass --label KEY\)/);
+    expect(await refuse(path, 'celltype')).toMatch(
+      /label\.h5ad: obs\['celltype'\]: no such column \(expected a column with cell types, such as cell_type \(3 classes\); pass --label KEY\)/,
+    );
     expect(await refuse(path, undefined)).toMatch(/--label: missing \(expected a column with cell types, such as cell_type \(3 classes\)\)/);
   });
 
   it('are refused with a label that is no class', async () => {
-    expect(await refuse(await file('measure.h5ad', { obs: { score: Float64Array.from({ length: 60 }, (_, i) => i / 7) } }), 'score')).toMatch(/obs\['score'\]: no column of 2 to 200 classes \(expected a column with cell types; this file has none/);
+    expect(await refuse(await file('measure.h5ad', { obs: { score: Float64Array.from({ length: 60 }, (_, i) => i / 7) } }), 'score')).toMatch(
+      /obs\['score'\]: no column of 2 to 200 classes \(expected a column with cell types; this file has none/,
+    );
   });
 
   it('are refused when they are too few', async () => {
@@ -73,7 +84,10 @@ describe('the cells of a quickstart', () => {
 
 describe('chooseSource', () => {
   it('takes the example without flags, and refuses a label without a file', async () => {
-    expect(await chooseSource({ data: undefined, label: undefined, minClassCells: 1, unlabelled: [] }, context)).toMatchObject({ name: 'pbmc68k', labelKey: 'bulk_labels' });
+    expect(await chooseSource({ data: undefined, label: undefined, minClassCells: 1, unlabelled: [] }, context)).toMatchObject({
+      name: 'pbmc68k',
+      labelKey: 'bulk_labels',
+    });
     await expect(chooseSource({ data: undefined, label: 'x', minClassCells: 1, unlabelled: [] }, context)).rejects.toThrow(/--label: 'x' without a file/);
   });
 

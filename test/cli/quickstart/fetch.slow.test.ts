@@ -27,7 +27,11 @@ describe('fetchCarriedFile', () => {
     mkdirSync(index);
     const wheel = join(index, 'cells-1.0-py3-none-any.whl');
     execFileSync('python3', ['-c', MAKE_WHEEL, wheel]);
-    few = { wheel: { name: 'cells', version: '1.0', platform: 'any', bytes: statSync(wheel).size, sha256: sha256(readFileSync(wheel)) }, entry: 'cells/data/few.h5ad', sha256: sha256('seven cells') };
+    few = {
+      wheel: { name: 'cells', version: '1.0', platform: 'any', bytes: statSync(wheel).size, sha256: sha256(readFileSync(wheel)) },
+      entry: 'cells/data/few.h5ad',
+      sha256: sha256('seven cells'),
+    };
   });
   afterEach(() => {
     for (const key of ['PIP_NO_INDEX', 'PIP_FIND_LINKS', 'SCDIVA_PYTHON']) {
@@ -62,7 +66,9 @@ describe('fetchCarriedFile', () => {
   it('refuses another file under the same name and leaves nothing behind', async () => {
     const cache = join(scratch, 'other');
     offline(index);
-    await expect(fetchCarriedFile({ ...few, sha256: '0'.repeat(64) }, { cache })).rejects.toThrow(/cells 1\.0: cells\/data\/few\.h5ad: sha256 .* \(expected 0{64}/);
+    await expect(fetchCarriedFile({ ...few, sha256: '0'.repeat(64) }, { cache })).rejects.toThrow(
+      /cells 1\.0: cells\/data\/few\.h5ad: sha256 .* \(expected 0{64}/,
+    );
     expect(readdirSync(join(cache, 'data'))).toEqual([]);
   });
 

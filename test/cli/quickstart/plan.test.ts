@@ -15,8 +15,19 @@ describe('splitFractions', () => {
 
 describe('planRun', () => {
   it('binds the configs to the folders, label and seed of the run, and bounds the steps', async () => {
-    const { pretraining, annotation } = await planRun({ configs: undefined, seed: 7, numCells: 700, corpus: 'a b/corpus', pretrained: 'a b/pretrain', labelKey: 'louvain: "x"' });
+    const { pretraining, annotation } = await planRun({
+      configs: undefined,
+      seed: 7,
+      numCells: 700,
+      corpus: 'a b/corpus',
+      pretrained: 'a b/pretrain',
+      labelKey: 'louvain: "x"',
+    });
     expect(pretraining).toMatchObject({ data: { corpus: 'a b/corpus' }, train: { seed: 7, steps: expect.any(Number) as number } });
-    expect(annotation).toMatchObject({ data: { corpus: 'a b/corpus', labelKey: 'louvain: "x"' }, checkpoint: 'a b/pretrain', train: { seed: 7, steps: expect.any(Number) as number } });
+    expect(annotation).toMatchObject({
+      data: { corpus: 'a b/corpus', labelKey: 'louvain: "x"' },
+      checkpoint: 'a b/pretrain',
+      train: { seed: 7, steps: expect.any(Number) as number },
+    });
   });
 });

@@ -73,9 +73,25 @@ describe('scdiva quickstart', () => {
     const args = ['quickstart', '--data', data, '--label', 'cell_type', '--out', out, '--configs', await configs('small')];
     const first = await scdiva([...args, '--json']);
     expect(first).toMatchObject({ code: 0 });
-    const result = JSON.parse(first.stdout.trim().split('\n').at(-1)!) as { metrics: { numCells: number; seeds: number[]; methods: { name: string; mean: Record<string, number>; sd?: Record<string, number> }[] }; annotated: string; checkpoint: string; report: string };
+    const result = JSON.parse(first.stdout.trim().split('\n').at(-1)!) as {
+      metrics: { numCells: number; seeds: number[]; methods: { name: string; mean: Record<string, number>; sd?: Record<string, number> }[] };
+      annotated: string;
+      checkpoint: string;
+      report: string;
+    };
 
-    expect((await readdir(out)).sort()).toEqual(['annotation', 'corpus', 'data.json', 'map.json', 'metrics.json', 'my <cells>.annotated.h5ad', 'pretrain', 'report.html', 'run.json', 'steps.json']);
+    expect((await readdir(out)).sort()).toEqual([
+      'annotation',
+      'corpus',
+      'data.json',
+      'map.json',
+      'metrics.json',
+      'my <cells>.annotated.h5ad',
+      'pretrain',
+      'report.html',
+      'run.json',
+      'steps.json',
+    ]);
     const { metrics } = result;
     expect(JSON.parse(await readFile(join(out, 'metrics.json'), 'utf8'))).toEqual(metrics);
     expect(metrics.methods.map(({ name }) => name)).toEqual(['scdiva', 'majorityClass', 'nearestNeighbours', 'logisticRegression']);
@@ -118,7 +134,17 @@ describe('scdiva quickstart', () => {
 
   it('goes on where it was interrupted', async () => {
     const out = join(folder, 'interrupted');
-    const args = ['quickstart', '--data', data, '--label', 'cell_type', '--out', out, '--configs', await configs('long', PRETRAIN.replace('steps: 30', 'steps: 3000'))];
+    const args = [
+      'quickstart',
+      '--data',
+      data,
+      '--label',
+      'cell_type',
+      '--out',
+      out,
+      '--configs',
+      await configs('long', PRETRAIN.replace('steps: 30', 'steps: 3000')),
+    ];
     const first = await scdiva(args, /pretraining: \d+\/3000|pretraining: 3000 steps/);
     expect(first.code).toBe(130);
     expect(first.stderr).toMatch(/interrupted after step \d+ of 3000.*run the same command again/);
@@ -132,7 +158,9 @@ describe('scdiva quickstart', () => {
     const out = join(folder, 'wrong');
     const { code, stderr } = await scdiva(['quickstart', '--data', data, '--label', 'celltype', '--out', out, '--configs', await configs('small')]);
     expect(code).toBe(2);
-    expect(stderr.trim().split('\n').at(-1)).toMatch(/^scdiva: .*obs\['celltype'\]: no such column \(expected a column with cell types, such as cell_type \(3 classes\); pass --label KEY\)$/);
+    expect(stderr.trim().split('\n').at(-1)).toMatch(
+      /^scdiva: .*obs\['celltype'\]: no such column \(expected a column with cell types, such as cell_type \(3 classes\); pass --label KEY\)$/,
+    );
     expect(existsSync(join(out, 'report.html'))).toBe(false);
   });
 });

@@ -84,7 +84,10 @@ describe('StepLog', () => {
   it('refuses a folder that holds other things, in one line, and touches nothing', async () => {
     await mkdir(folder);
     await writeFile(join(folder, 'thesis.tex'), 'years of work');
-    await expect(open()).rejects.toMatchObject({ name: 'OutputError', message: expect.stringMatching(/holds other files \(thesis\.tex\).*choose another --out/) as string });
+    await expect(open()).rejects.toMatchObject({
+      name: 'OutputError',
+      message: expect.stringMatching(/holds other files \(thesis\.tex\).*choose another --out/) as string,
+    });
     expect(await readFile(join(folder, 'thesis.tex'), 'utf8')).toBe('years of work');
   });
 });

@@ -30,7 +30,10 @@ afterEach(() => {
 /** Runs a command line in this process. */
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let [out, err] = ['', ''];
-  const spies = [vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true)), vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true))];
+  const spies = [
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((out += String(text)), true)),
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => ((err += String(text)), true)),
+  ];
   try {
     return { code: await main(args), out, err };
   } finally {
@@ -66,16 +69,20 @@ describe('released weights on the command line', () => {
   });
 
   it('are fetched by name, listed and removed', async () => {
-    const server = new HubServer('lab/cells', { 'config.json': await readFile(join(release, 'config.json')), 'model.pt': await readFile(join(release, 'model.pt')) });
+    const server = new HubServer('lab/cells', {
+      'config.json': await readFile(join(release, 'config.json')),
+      'model.pt': await readFile(join(release, 'model.pt')),
+    });
     await server.start();
     try {
-      for (const [key, value] of Object.entries({ HF_ENDPOINT: server.endpoint, SCDIVA_HUB_CACHE: join(folder, 'hub'), HF_HUB_OFFLINE: '', HF_TOKEN: '' })) vi.stubEnv(key, value);
+      for (const [key, value] of Object.entries({ HF_ENDPOINT: server.endpoint, SCDIVA_HUB_CACHE: join(folder, 'hub'), HF_HUB_OFFLINE: '', HF_TOKEN: '' }))
+        vi.stubEnv(key, value);
       expect((await run('models')).out).toMatch(/^none in .*hub$/m);
       const { out } = await run('inspect', 'lab/cells', '--genes', genes, '--entropy', 'none', '--target-sum', '1', '--json');
       expect(JSON.parse(out.trim().split('\n').at(-1)!)).toMatchObject({ numGenes: 32 });
       expect((await run('models')).out).toMatch(/^lab\/cells@main {2}c0ffee00 {2}\d+\.\d kB {2}/m);
       expect((await run('models', '--remove', 'lab/cells')).out).toMatch(/^lab\/cells removed, \d+\.\d kB freed$/m);
-      expect((await run('models', '--remove', 'lab/cells'))).toMatchObject({ code: 2 });
+      expect(await run('models', '--remove', 'lab/cells')).toMatchObject({ code: 2 });
       expect((await run('inspect', 'lab/none')).err).toMatch(/lab\/none: no such model on the hub at revision main/);
     } finally {
       await server.stop();

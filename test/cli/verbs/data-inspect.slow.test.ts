@@ -14,7 +14,17 @@ const scdiva = (...args: string[]) => spawnSync(process.execPath, [command, ...a
 describe('scdiva data inspect', () => {
   it('prints one JSON object under --json, and a page without', async () => {
     const path = join(folder, 'cells.h5ad');
-    await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E', 'LYZ'], x: { encoding: 'csr', rows: [[1, 0], [0, 4]] } });
+    await writeSmallH5ad(path, {
+      cellIds: ['a', 'b'],
+      geneNames: ['CD3E', 'LYZ'],
+      x: {
+        encoding: 'csr',
+        rows: [
+          [1, 0],
+          [0, 4],
+        ],
+      },
+    });
     const json = scdiva('data', 'inspect', path, '--json');
     expect(json.status).toBe(0);
     expect(json.stdout.trimEnd().split('\n')).toHaveLength(1);
@@ -23,7 +33,9 @@ describe('scdiva data inspect', () => {
     expect(page.stdout).toMatch(/2 cells × 2 genes[\s\S]*no problems found/);
     const genes = join(folder, 'genes.tsv');
     writeFileSync(genes, 'id\tsymbol\tensembl_id\n2\tLYZ\t\n');
-    expect(JSON.parse(scdiva('data', 'inspect', path, '--genes', genes, '--json').stdout)).toMatchObject({ coverage: { numMatched: 1, shareOfExpression: 0.8 } });
+    expect(JSON.parse(scdiva('data', 'inspect', path, '--genes', genes, '--json').stdout)).toMatchObject({
+      coverage: { numMatched: 1, shareOfExpression: 0.8 },
+    });
   });
 
   it('ends with 2 and one line for a file it cannot read', () => {

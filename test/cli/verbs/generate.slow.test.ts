@@ -25,7 +25,20 @@ beforeAll(async () => {
 
 describe('scdiva generate', () => {
   it('writes the completions and tells how many hidden genes came back', async () => {
-    const { status, stdout, stderr } = run(at('cells.h5ad'), '--checkpoint', at('pretrained'), '--out', at('out.h5ad'), '--mask-ratio', '0.5', '--num-samples', '2', '--steps', '3', '--json');
+    const { status, stdout, stderr } = run(
+      at('cells.h5ad'),
+      '--checkpoint',
+      at('pretrained'),
+      '--out',
+      at('out.h5ad'),
+      '--mask-ratio',
+      '0.5',
+      '--num-samples',
+      '2',
+      '--steps',
+      '3',
+      '--json',
+    );
     expect(stderr).not.toMatch(/scdiva:/);
     expect(status).toBe(0);
     const json = JSON.parse(stdout.trimEnd().split('\n').at(-1)!) as Record<string, unknown>;

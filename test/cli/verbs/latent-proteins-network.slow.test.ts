@@ -23,14 +23,29 @@ function scdiva(...args: string[]): { status: number | null; stdout: string; std
 
 beforeAll(async () => {
   folder = await folderOf();
-  const config = parseConfig(SimulationConfig, { numGenes: 40, numFactors: 10, numMasters: 5, numSingles: 0, numDoubles: 0, controlCells: 200, numCellTypes: 3, numBatches: 1, depth: 500, numProteins: 4 });
+  const config = parseConfig(SimulationConfig, {
+    numGenes: 40,
+    numFactors: 10,
+    numMasters: 5,
+    numSingles: 0,
+    numDoubles: 0,
+    controlCells: 200,
+    numCellTypes: 3,
+    numBatches: 1,
+    depth: 500,
+    numProteins: 4,
+  });
   await writeSimulation(simulate(config), config, join(folder, 'sim'));
   await buildCorpus([join(folder, 'sim/cells.h5ad')], { out: join(folder, 'corpus'), label: 'cell_type', fractions: [0.6, 0.2, 0.2] });
   const corpus = await openCorpus(join(folder, 'corpus'));
   await untrainedCheckpoint(folder, corpus);
   corpus.close();
-  const train = 'checkpoint: pretrained\ncellState: genes\nbaselines: false\nloader: { numWorkers: 0 }\ntrain: { epochs: 2, batchSize: 40, optimizer: { lr: 5e-3 } }\n';
-  writeFileSync(join(folder, 'variational.yaml'), `data: { corpus: corpus }\nlatent: { dim: 4 }\ngenes: { hiddenDim: 16 }\nlabels: { labelKey: cell_type, hiddenDim: 8 }\n${train}`);
+  const train =
+    'checkpoint: pretrained\ncellState: genes\nbaselines: false\nloader: { numWorkers: 0 }\ntrain: { epochs: 2, batchSize: 40, optimizer: { lr: 5e-3 } }\n';
+  writeFileSync(
+    join(folder, 'variational.yaml'),
+    `data: { corpus: corpus }\nlatent: { dim: 4 }\ngenes: { hiddenDim: 16 }\nlabels: { labelKey: cell_type, hiddenDim: 8 }\n${train}`,
+  );
   writeFileSync(join(folder, 'multimodal.yaml'), `data: { corpus: corpus, proteins: sim/cells.h5ad }\n${train}`);
 });
 
@@ -39,7 +54,14 @@ describe('a latent space from the command line', () => {
     const trained = scdiva('finetune', 'variational', '--config', 'variational.yaml', '--out', 'latent');
     expect([trained.status, trained.stderr.includes('scdiva:')]).toEqual([0, false]);
     const scored = scdiva('evaluate', 'variational', '--checkpoint', 'latent', '--data', 'sim/cells.h5ad', '--seed', '3');
-    expect(scored.json).toMatchObject({ numCells: 200, latentDim: 4, elbo: expect.any(Number), twoSampleAuc: expect.any(Number), prior: { twoSampleAuc: expect.any(Number) }, geneCoverage: 1 });
+    expect(scored.json).toMatchObject({
+      numCells: 200,
+      latentDim: 4,
+      elbo: expect.any(Number),
+      twoSampleAuc: expect.any(Number),
+      prior: { twoSampleAuc: expect.any(Number) },
+      geneCoverage: 1,
+    });
     const made = scdiva('generate', '--latent', '--checkpoint', 'latent', '--num-cells', '30', '--label', 'type_1', '--out', 'new.h5ad');
     expect([made.status, made.json['numCells']]).toEqual([0, 30]);
     const file = await openCellFile(join(folder, 'new.h5ad'));
@@ -79,12 +101,39 @@ describe('proteins from the command line', () => {
 describe('a gene network from the command line', () => {
   it('is ranked by gene vectors where no perturbation was learned, and every method is scored beside simple ones', () => {
     writeFileSync(join(folder, 'tf.txt'), Array.from({ length: 10 }, (_, i) => `TF${String(i + 1).padStart(2, '0')}\n`).join(''));
-    const { status, json } = scdiva('grn', 'sim/cells.h5ad', '--checkpoint', 'pretrained', '--tf', 'tf.txt', '--truth', 'sim/network.csv', '--max-cells', '40', '--knockout-cells', '3', '--out', 'edges.csv');
+    const { status, json } = scdiva(
+      'grn',
+      'sim/cells.h5ad',
+      '--checkpoint',
+      'pretrained',
+      '--tf',
+      'tf.txt',
+      '--truth',
+      'sim/network.csv',
+      '--max-cells',
+      '40',
+      '--knockout-cells',
+      '3',
+      '--out',
+      'edges.csv',
+    );
     expect([status, json['method']]).toEqual([0, 'vectors']);
     const [{ scores }] = json['groups'] as [{ scores: { methods: { name: string; auprcRatio: number }[] } }];
-    expect(scores.methods.map(({ name }) => name).filter((name) => !name.startsWith('layer'))).toEqual(['vectors', 'dosage', 'removal', 'attention', 'attention, uncorrected', 'co-expression', 'co-expression, Spearman', 'random']);
+    expect(scores.methods.map(({ name }) => name).filter((name) => !name.startsWith('layer'))).toEqual([
+      'vectors',
+      'dosage',
+      'removal',
+      'attention',
+      'attention, uncorrected',
+      'co-expression',
+      'co-expression, Spearman',
+      'random',
+    ]);
     expect(readFileSync(join(folder, 'edges.csv'), 'utf8')).toMatch(/^regulator,target,weight\nTF\d\d,/);
     const asked = scdiva('grn', 'sim/cells.h5ad', '--checkpoint', 'pretrained', '--method', 'perturbation', '--out', 'no.csv');
-    expect([asked.status, asked.stderr.trimEnd().split('\n').at(-1)]).toEqual([2, expect.stringMatching(/the model has learned no perturbations.*scdiva finetune perturbation/)]);
+    expect([asked.status, asked.stderr.trimEnd().split('\n').at(-1)]).toEqual([
+      2,
+      expect.stringMatching(/the model has learned no perturbations.*scdiva finetune perturbation/),
+    ]);
   });
 });

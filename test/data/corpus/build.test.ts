@@ -30,29 +30,55 @@ function expectedCells({ x, geneNames }: SmallH5ad): Record<string, number>[] {
 
 async function folderBytes(folder: string): Promise<Record<string, string>> {
   const names = (await readdir(folder)).sort();
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, createHash('sha256').update(await readFile(join(folder, name))).digest('hex')] as const)));
+  return Object.fromEntries(
+    await Promise.all(
+      names.map(
+        async (name) =>
+          [
+            name,
+            createHash('sha256')
+              .update(await readFile(join(folder, name)))
+              .digest('hex'),
+          ] as const,
+      ),
+    ),
+  );
 }
 
 describe('a corpus', () => {
   it('gives back every value, name, label and library size of the source, whatever the encoding and shard size', async () => {
     const row = fc.array(fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, fc.integer({ min: 1, max: 70_000 })), { minLength: 6, maxLength: 6 });
     await fc.assert(
-      fc.asyncProperty(fc.array(row, { minLength: 4, maxLength: 20 }), fc.constantFrom('csr' as const, 'csc' as const, 'dense' as const), fc.integer({ min: 1, max: 7 }), async (rows, encoding, shardCells) => {
-        rows[0] = [1, 2, 0, 0, 0, 65_535]; // a file without a value has no kind
-        const content: SmallH5ad = { x: { rows, encoding }, cellIds: rows.map((_, i) => `zelle ${i} ß`), geneNames: ['A', 'B', 'C', 'D', 'E', 'F'], obs: { donor: rows.map((_, i) => (i % 3 === 2 ? null : `d${i % 2}`)) } };
-        const corpus = await smallCorpus(await newFolder(), content, { shardCells });
-        const kept = rows.flatMap((values, i) => (values.some((value) => value > 0) ? [i] : []));
-        expect(cellsOf(corpus)).toEqual(expectedCells({ ...content, x: { rows: kept.map((i) => rows[i]!), encoding } }));
-        expect(corpus.cellIds()).toEqual(kept.map((i) => `zelle ${i} ß`));
-        expect(kept.map((_, i) => corpus.readCell(i).total)).toEqual(kept.map((i) => rows[i]!.reduce((a, b) => a + b)));
-        const codes = corpus.labelCodes('donor');
-        expect(Array.from(codes, (code) => corpus.labelNames('donor')[code] ?? null)).toEqual(kept.map((i) => content.obs!['donor']![i]));
-        expect([...corpus.numGenesPerCell()]).toEqual(kept.map((i) => rows[i]!.filter((value) => value > 0).length));
-        expect(corpus.manifest.valueType).toBe(rows.flat().some((value) => value > 65_535) ? 'float32' : 'uint16');
-        expect(corpus.manifest.sources[0]).toMatchObject({ numCells: rows.length, numCellsKept: kept.length, numCellsWithoutGenes: rows.length - kept.length });
-        await corpus.verify();
-        corpus.close();
-      }),
+      fc.asyncProperty(
+        fc.array(row, { minLength: 4, maxLength: 20 }),
+        fc.constantFrom('csr' as const, 'csc' as const, 'dense' as const),
+        fc.integer({ min: 1, max: 7 }),
+        async (rows, encoding, shardCells) => {
+          rows[0] = [1, 2, 0, 0, 0, 65_535]; // a file without a value has no kind
+          const content: SmallH5ad = {
+            x: { rows, encoding },
+            cellIds: rows.map((_, i) => `zelle ${i} ß`),
+            geneNames: ['A', 'B', 'C', 'D', 'E', 'F'],
+            obs: { donor: rows.map((_, i) => (i % 3 === 2 ? null : `d${i % 2}`)) },
+          };
+          const corpus = await smallCorpus(await newFolder(), content, { shardCells });
+          const kept = rows.flatMap((values, i) => (values.some((value) => value > 0) ? [i] : []));
+          expect(cellsOf(corpus)).toEqual(expectedCells({ ...content, x: { rows: kept.map((i) => rows[i]!), encoding } }));
+          expect(corpus.cellIds()).toEqual(kept.map((i) => `zelle ${i} ß`));
+          expect(kept.map((_, i) => corpus.readCell(i).total)).toEqual(kept.map((i) => rows[i]!.reduce((a, b) => a + b)));
+          const codes = corpus.labelCodes('donor');
+          expect(Array.from(codes, (code) => corpus.labelNames('donor')[code] ?? null)).toEqual(kept.map((i) => content.obs!['donor']![i]));
+          expect([...corpus.numGenesPerCell()]).toEqual(kept.map((i) => rows[i]!.filter((value) => value > 0).length));
+          expect(corpus.manifest.valueType).toBe(rows.flat().some((value) => value > 65_535) ? 'float32' : 'uint16');
+          expect(corpus.manifest.sources[0]).toMatchObject({
+            numCells: rows.length,
+            numCellsKept: kept.length,
+            numCellsWithoutGenes: rows.length - kept.length,
+          });
+          await corpus.verify();
+          corpus.close();
+        },
+      ),
       { numRuns: 6 },
     );
   });
@@ -69,12 +95,19 @@ describe('a corpus', () => {
   it('refuses files of different kinds of values, or scaled to different sums', async () => {
     const folder = await newFolder();
     const counts = randomCells(4, 20, 15);
-    const scaledTo = (target: number): SmallH5ad => ({ ...counts, x: { encoding: 'csr', rows: counts.x!.rows.map((row) => row.map((value) => Math.log1p((target * value) / row.reduce((a, b) => a + b)))) } });
+    const scaledTo = (target: number): SmallH5ad => ({
+      ...counts,
+      x: { encoding: 'csr', rows: counts.x!.rows.map((row) => row.map((value) => Math.log1p((target * value) / row.reduce((a, b) => a + b)))) },
+    });
     const files = { counts, 'log-1e4': scaledTo(1e4), 'log-1e6': scaledTo(1e6) };
-    const paths = await Promise.all(Object.entries(files).map(async ([name, content]) => (await writeSmallH5ad(join(folder, name), content), join(folder, name))));
+    const paths = await Promise.all(
+      Object.entries(files).map(async ([name, content]) => (await writeSmallH5ad(join(folder, name), content), join(folder, name))),
+    );
     const out = join(folder, 'out');
     await expect(buildCorpus([paths[0]!, paths[1]!], { out })).rejects.toThrow(/log-1e4: X: log1p \(expected counts, as in .*counts; choose --matrix/);
-    await expect(buildCorpus([paths[1]!, paths[2]!], { out })).rejects.toThrow(/log-1e6: X: log1p of cells scaled to 1000000 \(expected 10000, as in .*log-1e4/);
+    await expect(buildCorpus([paths[1]!, paths[2]!], { out })).rejects.toThrow(
+      /log-1e6: X: log1p of cells scaled to 1000000 \(expected 10000, as in .*log-1e4/,
+    );
   });
 
   it('has the same bytes when built again', async () => {
@@ -92,7 +125,9 @@ describe('a corpus', () => {
     const corpus = await smallCorpus(folder, randomCells(1, 40, 20), { seed: 1 });
     const before = await folderBytes(corpus.path);
     expect(await buildCorpus([join(folder, 'cells.h5ad')], { out: corpus.path, seed: 1 })).toEqual(corpus.manifest);
-    await expect(buildCorpus([join(folder, 'cells.h5ad')], { out: corpus.path, seed: 2 })).rejects.toThrow(/corpus: seed: a corpus built with seed 1 \(expected 2; choose another --out or delete the folder\)/);
+    await expect(buildCorpus([join(folder, 'cells.h5ad')], { out: corpus.path, seed: 2 })).rejects.toThrow(
+      /corpus: seed: a corpus built with seed 1 \(expected 2; choose another --out or delete the folder\)/,
+    );
     expect(await folderBytes(corpus.path)).toEqual(before);
     const foreign = await newFolder();
     await writeFile(join(foreign, 'thesis.tex'), '');
@@ -109,7 +144,8 @@ describe('a corpus', () => {
     const manifest = await buildCorpus([`${path}#rna`, `${path}#gex`], { out: join(folder, 'out'), onNotes: (_, found) => notes.push(...found) });
     expect([manifest.numCells, manifest.sources.map(({ file }) => file)]).toEqual([24, [`${path}#rna`, `${path}#gex`]]);
     expect(notes).toEqual(['reads the modality rna; left out: gex', 'reads the modality gex; left out: rna']);
-    for (const again of [path, `${path}#gex`]) await expect(buildCorpus([`${path}#rna`, `${path}#gex`, again], { out: join(folder, 'other') })).rejects.toThrow(/the same file as/);
+    for (const again of [path, `${path}#gex`])
+      await expect(buildCorpus([`${path}#rna`, `${path}#gex`, again], { out: join(folder, 'other') })).rejects.toThrow(/the same file as/);
   });
 
   it('refuses a file that is given twice, by name or by content, and a cell that a split by groups cannot place', async () => {
@@ -123,11 +159,15 @@ describe('a corpus', () => {
     const out = join(folder, 'out');
     await expect(buildCorpus([a, c, join(folder, '.', 'a')], { out })).rejects.toThrow(/a: the same file as .*a \(expected each file once/);
     await expect(buildCorpus([a, c, copy], { out })).rejects.toThrow(/copy: the same file as .*a \(/);
-    await expect(buildCorpus([a, c], { out, splitBy: 'donor' })).rejects.toThrow(/c: obs\['donor'\]: cell 'cell-17' has no value \(expected one for every cell, to split by; .*--keep donor=…\)/);
+    await expect(buildCorpus([a, c], { out, splitBy: 'donor' })).rejects.toThrow(
+      /c: obs\['donor'\]: cell 'cell-17' has no value \(expected one for every cell, to split by; .*--keep donor=…\)/,
+    );
     expect(existsSync(out)).toBe(false);
     await buildCorpus([a, c], { out, splitBy: 'donor', keep: { donor: ['D0', 'D1', 'D2', 'D3'] } });
     const corpus = await openCorpus(out);
-    const donors = (['train', 'validation', 'test'] as const).map((split) => new Set(Array.from(corpus.splitRows(split), (row) => corpus.labelCodes('donor')[row]!)));
+    const donors = (['train', 'validation', 'test'] as const).map(
+      (split) => new Set(Array.from(corpus.splitRows(split), (row) => corpus.labelCodes('donor')[row]!)),
+    );
     expect(donors.map((set) => set.size).reduce((sum, n) => sum + n)).toBe(4);
   });
 
@@ -138,34 +178,80 @@ describe('a corpus', () => {
     const ensembl = content.geneNames.map((_, g) => `ENSG${String(g).padStart(11, '0')}`);
     await writeSmallH5ad(a, content);
     await writeSmallH5ad(b, { ...randomCells(2, 30, 20), geneNames: ensembl });
-    await expect(buildCorpus([a, b], { out: join(folder, 'out') })).rejects.toThrow(/b: genes: 0 of 20 genes are in .*a \(Ensembl ids here, other names there\) \(expected files that share genes; pass a table/);
+    await expect(buildCorpus([a, b], { out: join(folder, 'out') })).rejects.toThrow(
+      /b: genes: 0 of 20 genes are in .*a \(Ensembl ids here, other names there\) \(expected files that share genes; pass a table/,
+    );
     const geneTable = new GeneTable(content.geneNames.map((symbol, g) => ({ symbol, ensemblId: ensembl[g]!, previous: [], aliases: [] })));
     const reports: string[] = [];
     await buildCorpus([a, b], { out: join(folder, 'out'), geneTable, onGenes: (found) => reports.push(String(geneReport(found, reports.length === 0))) });
     const corpus = await openCorpus(join(folder, 'out'));
     expect(corpus.vocabulary.genes[3]).toEqual({ symbol: 'GENE3', ensemblId: 'ENSG00000000003' });
-    expect(corpus.manifest.sources.map(({ numGenesMatched, expressionCoverage }) => [numGenesMatched, expressionCoverage])).toEqual([[20, 1], [20, 1]]);
+    expect(corpus.manifest.sources.map(({ numGenesMatched, expressionCoverage }) => [numGenesMatched, expressionCoverage])).toEqual([
+      [20, 1],
+      [20, 1],
+    ]);
     expect(reports.join('').split('\n')[4]).toBe(`${a}\tGENE3\t5\tGENE3\tENSG00000000003\tfound as named`);
   });
 
   it('joins files over the union of their genes, with one set of labels', async () => {
     const folder = await newFolder();
     const [a, b] = [join(folder, 'a.h5ad'), join(folder, 'b.h5ad')];
-    await writeSmallH5ad(a, { x: { rows: [[1, 2], [3, 0], [0, 4], [2, 2]], encoding: 'csr' }, cellIds: ['a0', 'a1', 'a2', 'a3'], geneNames: ['A', 'B'], obs: { type: ['T', 'T', 'B', 'B'] } });
-    await writeSmallH5ad(b, { x: { rows: [[5, 6], [7, 0], [1, 1]], encoding: 'dense' }, cellIds: ['b0', 'b1', 'b2'], geneNames: ['C', 'A'], obs: { type: ['NK', 'T', 'NK'] } });
+    await writeSmallH5ad(a, {
+      x: {
+        rows: [
+          [1, 2],
+          [3, 0],
+          [0, 4],
+          [2, 2],
+        ],
+        encoding: 'csr',
+      },
+      cellIds: ['a0', 'a1', 'a2', 'a3'],
+      geneNames: ['A', 'B'],
+      obs: { type: ['T', 'T', 'B', 'B'] },
+    });
+    await writeSmallH5ad(b, {
+      x: {
+        rows: [
+          [5, 6],
+          [7, 0],
+          [1, 1],
+        ],
+        encoding: 'dense',
+      },
+      cellIds: ['b0', 'b1', 'b2'],
+      geneNames: ['C', 'A'],
+      obs: { type: ['NK', 'T', 'NK'] },
+    });
     await buildCorpus([a, b], { out: join(folder, 'out'), shardCells: 3 });
     const corpus = await openCorpus(join(folder, 'out'));
     expect(cellsOf(corpus)).toEqual([{ A: 1, B: 2 }, { A: 3 }, { B: 4 }, { A: 2, B: 2 }, { C: 5, A: 6 }, { C: 7 }, { C: 1, A: 1 }]);
     expect(corpus.cellIds(Int32Array.of(4, 0))).toEqual(['b0', 'a0']);
     expect(corpus.labelNames('type')).toEqual(['B', 'T', 'NK']);
     expect([...corpus.labelCodes('type')]).toEqual([1, 1, 0, 0, 2, 1, 2]);
-    expect(() => corpus.labelCodes('celltype')).toThrow(/obs\['celltype'\]: no such field in this corpus \(expected one of type; build it with --obs celltype\)/);
+    expect(() => corpus.labelCodes('celltype')).toThrow(
+      /obs\['celltype'\]: no such field in this corpus \(expected one of type; build it with --obs celltype\)/,
+    );
   });
 
   it('adds up columns of the same gene, leaves out foreign ones and says how much it covers', async () => {
     const folder = await newFolder();
-    const content: SmallH5ad = { x: { rows: [[1, 2, 4, 3], [0, 5, 5, 0], [1, 0, 0, 9]], encoding: 'csr' }, cellIds: ['a', 'b', 'c'], geneNames: ['ENSG00000010610', 'X1', 'ENSG00000010610.7', 'MS4A1'] };
-    const vocabulary = new Vocabulary([{ symbol: 'MS4A1', ensemblId: '' }, { symbol: 'CD4', ensemblId: 'ENSG00000010610' }]);
+    const content: SmallH5ad = {
+      x: {
+        rows: [
+          [1, 2, 4, 3],
+          [0, 5, 5, 0],
+          [1, 0, 0, 9],
+        ],
+        encoding: 'csr',
+      },
+      cellIds: ['a', 'b', 'c'],
+      geneNames: ['ENSG00000010610', 'X1', 'ENSG00000010610.7', 'MS4A1'],
+    };
+    const vocabulary = new Vocabulary([
+      { symbol: 'MS4A1', ensemblId: '' },
+      { symbol: 'CD4', ensemblId: 'ENSG00000010610' },
+    ]);
     const corpus = await smallCorpus(folder, content, { vocabulary });
     expect(cellsOf(corpus)).toEqual([{ CD4: 5, MS4A1: 3 }, { CD4: 5 }, { CD4: 1, MS4A1: 9 }]);
     expect(corpus.readCell(0).total).toBe(10);
@@ -173,7 +259,13 @@ describe('a corpus', () => {
   });
 
   it('drops cells below --min-genes and counts them', async () => {
-    const rows = [[1, 1, 1], [1, 0, 0], [0, 0, 0], [2, 2, 0], [0, 3, 3]];
+    const rows = [
+      [1, 1, 1],
+      [1, 0, 0],
+      [0, 0, 0],
+      [2, 2, 0],
+      [0, 3, 3],
+    ];
     const content: SmallH5ad = { x: { rows, encoding: 'csr' }, cellIds: ['a', 'b', 'c', 'd', 'e'], geneNames: ['A', 'B', 'C'] };
     const corpus = await smallCorpus(await newFolder(), content, { minGenes: 2, shardCells: 2 });
     expect(corpus.cellIds()).toEqual(['a', 'd', 'e']);
@@ -189,7 +281,9 @@ describe('a corpus', () => {
     await writeFile(shard, changed);
     await expect(openCorpus(corpus.path).then((opened) => opened.verify())).rejects.toThrow(/shard-00001\.arrow: content changed/);
     await truncate(shard, whole.length - 7);
-    await expect(openCorpus(corpus.path)).rejects.toThrow(new RegExp(`shard-00001\\.arrow: ${whole.length - 7} bytes: the file is cut short \\(expected ${whole.length} bytes`));
+    await expect(openCorpus(corpus.path)).rejects.toThrow(
+      new RegExp(`shard-00001\\.arrow: ${whole.length - 7} bytes: the file is cut short \\(expected ${whole.length} bytes`),
+    );
     await writeFile(join(corpus.path, 'corpus.json'), '{"version":1}');
     await expect(openCorpus(corpus.path)).rejects.toThrow(/corpus\.json: version: 1 \(expected 2/);
     await expect(openCorpus(join(corpus.path, 'nowhere'))).rejects.toThrow(/no corpus\.json: not a corpus, or its build did not finish/);
@@ -243,8 +337,20 @@ describe('building', () => {
     await buildCorpus([file], { out: `${out}-unbroken`, shardCells: 10 });
     // An unfinished build as a power cut leaves it: journal with a torn last line, one shard shorter than it says.
     const { manifest } = await openCorpus(`${out}-unbroken`);
-    const tally = { numCellsKept: 10, numCellsWithoutGenes: 0, numCellsBelowMinGenes: 0, numCellsBelowMinCounts: 0, numCellsAboveMaxMito: 0, sumAll: 1, sumMatched: 1, sumRenamed: 0 };
-    const lines = [{ build: manifest.build, share: null, knowledge: { valueType: 'uint16', excludedRows: [] } }, ...manifest.shards.slice(0, 3).map((shard) => ({ shard, droppedRows: [], tallies: { 0: tally } }))].map((line) => JSON.stringify(line));
+    const tally = {
+      numCellsKept: 10,
+      numCellsWithoutGenes: 0,
+      numCellsBelowMinGenes: 0,
+      numCellsBelowMinCounts: 0,
+      numCellsAboveMaxMito: 0,
+      sumAll: 1,
+      sumMatched: 1,
+      sumRenamed: 0,
+    };
+    const lines = [
+      { build: manifest.build, share: null, knowledge: { valueType: 'uint16', excludedRows: [] } },
+      ...manifest.shards.slice(0, 3).map((shard) => ({ shard, droppedRows: [], tallies: { 0: tally } })),
+    ].map((line) => JSON.stringify(line));
     await mkdir(out);
     for (const { file: name } of manifest.shards.slice(0, 3)) await writeFile(join(out, name), await readFile(join(`${out}-unbroken`, name)));
     await truncate(join(out, 'shard-00002.arrow'), 100);
@@ -261,7 +367,8 @@ describe('building', () => {
     const rows = content.x!.rows.map((row) => [...row]);
     rows[8500]![2] = 0.5;
     const { file, out } = await start({ ...content, x: { rows, encoding: 'csr' } });
-    for (const numWorkers of [0, 2]) await expect(buildCorpus([file], { out, shardCells: 1000, numWorkers })).rejects.toThrow(/X: 0\.5 at cell 'cell-8500', gene 'GENE2' \(expected integers/);
+    for (const numWorkers of [0, 2])
+      await expect(buildCorpus([file], { out, shardCells: 1000, numWorkers })).rejects.toThrow(/X: 0\.5 at cell 'cell-8500', gene 'GENE2' \(expected integers/);
     expect(existsSync(out)).toBe(false);
   });
 
@@ -294,7 +401,9 @@ describe('building', () => {
     const cell_type = [...(content.obs!['cell_type'] as string[])];
     cell_type[7] = 'platelet';
     const { file, out } = await start({ ...content, obs: { cell_type } });
-    await expect(buildCorpus([file], { out, label: 'cell_type' })).rejects.toThrow(/cells\.h5ad: obs\['cell_type'\]: class 'platelet' has one cell \(expected at least 2 cells a class; pass --min-class-cells 2/);
+    await expect(buildCorpus([file], { out, label: 'cell_type' })).rejects.toThrow(
+      /cells\.h5ad: obs\['cell_type'\]: class 'platelet' has one cell \(expected at least 2 cells a class; pass --min-class-cells 2/,
+    );
     await buildCorpus([file], { out, label: 'cell_type', minClassCells: 2 });
     const corpus = await openCorpus(out);
     expect(corpus.labelNames('cell_type')).toEqual(['B', 'NK', 'T']);
@@ -306,7 +415,9 @@ describe('building', () => {
     const content = randomCells(1, 30, 20);
     const cell_type = (content.obs!['cell_type'] as string[]).map((type, i) => (i % 5 === 0 ? 'unknown' : type));
     const { file, out } = await start({ ...content, obs: { cell_type } });
-    await expect(buildCorpus([file], { out, label: 'cell_type', unlabelled: ['Unknown'] })).rejects.toThrow(/--unlabelled: 'Unknown', which no cell is \(expected some of .*unknown/);
+    await expect(buildCorpus([file], { out, label: 'cell_type', unlabelled: ['Unknown'] })).rejects.toThrow(
+      /--unlabelled: 'Unknown', which no cell is \(expected some of .*unknown/,
+    );
     await expect(buildCorpus([file], { out, unlabelled: ['unknown'] })).rejects.toThrow(/--unlabelled: 'unknown' without --label/);
     await buildCorpus([file], { out, label: 'cell_type', unlabelled: ['unknown'] });
     const corpus = await openCorpus(out);

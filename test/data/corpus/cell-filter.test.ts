@@ -9,7 +9,18 @@ import { writeSmallH5ad, type SmallH5ad } from '../../support/small-h5ad.js';
 const newFolder = temporaryFolder('filter');
 
 const cells: SmallH5ad = {
-  x: { encoding: 'csr', rows: [[5, 5, 0], [1, 0, 0], [0, 0, 0], [9, 1, 9], [3, 4, 1], [2, 2, 1], [8, 8, 1]] },
+  x: {
+    encoding: 'csr',
+    rows: [
+      [5, 5, 0],
+      [1, 0, 0],
+      [0, 0, 0],
+      [9, 1, 9],
+      [3, 4, 1],
+      [2, 2, 1],
+      [8, 8, 1],
+    ],
+  },
   cellIds: ['good', 'few-genes', 'empty', 'dying', 'platelet', 'shallow', 'unknown'],
   geneNames: ['CD3E', 'LYZ', 'MT-ND1'],
   obs: { cell_type: ['T', 'T', 'T', 'T', 'platelet', 'T', null], doublet: ['no', 'no', 'no', 'no', 'no', 'no', 'no'] },
@@ -17,10 +28,26 @@ const cells: SmallH5ad = {
 
 describe('cell filters', () => {
   it('drop cells for the first reason that holds, and count each reason', async () => {
-    const corpus = await smallCorpus(await newFolder(), cells, { minGenes: 2, minCounts: 6, maxMitoShare: 0.4, drop: { cell_type: ['platelet'] }, shardCells: 3 });
+    const corpus = await smallCorpus(await newFolder(), cells, {
+      minGenes: 2,
+      minCounts: 6,
+      maxMitoShare: 0.4,
+      drop: { cell_type: ['platelet'] },
+      shardCells: 3,
+    });
     expect(corpus.cellIds()).toEqual(['good', 'unknown']);
-    expect(corpus.manifest.sources[0]).toMatchObject({ numCells: 7, numCellsKept: 2, numCellsFilteredByObs: 1, numCellsWithoutGenes: 1, numCellsBelowMinGenes: 1, numCellsBelowMinCounts: 1, numCellsAboveMaxMito: 1 });
-    expect(corpusPage(describeCorpus(corpus))).toContain('cells  2 of 7; left out: 1 by --keep and --drop, 1 without a gene of the vocabulary, 1 below --min-genes, 1 below --min-counts, 1 above --max-mito');
+    expect(corpus.manifest.sources[0]).toMatchObject({
+      numCells: 7,
+      numCellsKept: 2,
+      numCellsFilteredByObs: 1,
+      numCellsWithoutGenes: 1,
+      numCellsBelowMinGenes: 1,
+      numCellsBelowMinCounts: 1,
+      numCellsAboveMaxMito: 1,
+    });
+    expect(corpusPage(describeCorpus(corpus))).toContain(
+      'cells  2 of 7; left out: 1 by --keep and --drop, 1 without a gene of the vocabulary, 1 below --min-genes, 1 below --min-counts, 1 above --max-mito',
+    );
     const { train, validation, test } = corpus.manifest.splitCells;
     expect(train + validation + test).toBe(2);
   });
@@ -42,7 +69,12 @@ describe('cell filters', () => {
     ['a value that no cell has', { keep: { cell_type: ['B'] } }, {}, /--keep cell_type: 'B', which no cell has \(expected of T, platelet\)/],
     ['a field that is not there', { drop: { celltype: ['B'] } }, {}, /obs\['celltype'\]: no such column/],
     ['--max-mito where no gene is mitochondrial', { maxMitoShare: 0.2 }, { geneNames: ['A', 'B', 'C'] }, /genes: no mitochondrial gene/],
-    ['--min-counts of values that are no counts', { minCounts: 5 }, { x: { encoding: 'csr', rows: cells.x!.rows.map((row) => row.map((value) => value / 3)) } }, /X: log1p, which no longer tells how many counts a cell had/],
+    [
+      '--min-counts of values that are no counts',
+      { minCounts: 5 },
+      { x: { encoding: 'csr', rows: cells.x!.rows.map((row) => row.map((value) => value / 3)) } },
+      /X: log1p, which no longer tells how many counts a cell had/,
+    ],
     ['to leave no cell', { minCounts: 100 }, {}, /no cell is left: 6 of 7 have a smaller library than --min-counts \(lower --min-counts\)/],
   ])('refuse %s', async (_, options, change, message) => {
     const folder = await newFolder();

@@ -10,7 +10,15 @@ describe('names of cells', () => {
     const spool = new NameSpool();
     const [a, b] = [names(10_000, 'a'), names(70, 'b')];
     const [spooledA, spooledB] = [spool.add(a), spool.add(b)];
-    for (const [start, end] of [[0, 10_000], [0, 0], [4095, 4097], [4096, 8192], [9000, 10_000], [5, 6]] as const) expect(unpackNames(spooledA.read(start, end))).toEqual(a.slice(start, end));
+    for (const [start, end] of [
+      [0, 10_000],
+      [0, 0],
+      [4095, 4097],
+      [4096, 8192],
+      [9000, 10_000],
+      [5, 6],
+    ] as const)
+      expect(unpackNames(spooledA.read(start, end))).toEqual(a.slice(start, end));
     expect(unpackNames(spooledB.read(3, 70))).toEqual(b.slice(3));
     expect(unpackNames(spool.add([]).read(0, 0))).toEqual([]);
     spool.close();

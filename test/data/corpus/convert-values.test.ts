@@ -14,9 +14,18 @@ function scaled(target: number, finish: (value: number) => number): SmallH5ad {
 }
 
 describe('conversion', () => {
-  it.each([['cpm', 0], ['log1p', 1]] as const)('brings counts, CPM and log1p of any total to the same %s values', async (target, isLog) => {
+  it.each([
+    ['cpm', 0],
+    ['log1p', 1],
+  ] as const)('brings counts, CPM and log1p of any total to the same %s values', async (target, isLog) => {
     const folder = await newFolder();
-    const contents = { counts, cpm: scaled(1e6, (x) => x), 'per-10k': scaled(1e4, (x) => x), 'log-10k': scaled(1e4, Math.log1p), 'log-1m': scaled(1e6, Math.log1p) };
+    const contents = {
+      counts,
+      cpm: scaled(1e6, (x) => x),
+      'per-10k': scaled(1e4, (x) => x),
+      'log-10k': scaled(1e4, Math.log1p),
+      'log-1m': scaled(1e6, Math.log1p),
+    };
     const paths: string[] = [];
     for (const [name, content] of Object.entries(contents)) {
       await writeSmallH5ad(join(folder, name), content);
@@ -26,7 +35,13 @@ describe('conversion', () => {
     await buildCorpus(paths, { out: join(folder, 'out'), convert: target });
     const corpus = await openCorpus(join(folder, 'out'));
     expect(corpus.scale).toEqual(scaleOfTarget(target));
-    expect(corpus.manifest.sources.map(({ scale }) => scale)).toEqual([{ kind: 'counts' }, { kind: 'cpm' }, { kind: 'cpm' }, { kind: 'log1p', targetSum: 1e4 }, { kind: 'log1p', targetSum: 1e6 }]);
+    expect(corpus.manifest.sources.map(({ scale }) => scale)).toEqual([
+      { kind: 'counts' },
+      { kind: 'cpm' },
+      { kind: 'cpm' },
+      { kind: 'log1p', targetSum: 1e4 },
+      { kind: 'log1p', targetSum: 1e6 },
+    ]);
     for (let cell = 0; cell < 24; cell++) {
       const row = counts.x!.rows[cell]!;
       const total = row.reduce((a, b) => a + b);
@@ -49,6 +64,8 @@ describe('conversion', () => {
     expect(needsConversion({ kind: 'log1p' }, { kind: 'log1p', targetSum: 1e4 }, undefined)).toBe(true);
     const folder = await newFolder();
     await writeSmallH5ad(join(folder, 'log'), scaled(1e4, Math.log1p));
-    await expect(buildCorpus([join(folder, 'log')], { out: join(folder, 'out'), convert: 'counts' })).rejects.toThrow(/log: X: log1p, which cannot become counts: log1p values no longer tell the counts they came from/);
+    await expect(buildCorpus([join(folder, 'log')], { out: join(folder, 'out'), convert: 'counts' })).rejects.toThrow(
+      /log: X: log1p, which cannot become counts: log1p values no longer tell the counts they came from/,
+    );
   });
 });

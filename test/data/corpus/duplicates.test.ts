@@ -19,7 +19,21 @@ function hashOf(cell: readonly (readonly [gene: number, value: number])[]): [num
 
 describe('the hash of a cell', () => {
   it('tells cells apart by gene, by value and by length', () => {
-    const cells = [[], [[1, 1]], [[1, 2]], [[2, 1]], [[1, 1], [2, 1]], [[1, 1.5]], [[2, 1], [1, 1]]] as [number, number][][];
+    const cells = [
+      [],
+      [[1, 1]],
+      [[1, 2]],
+      [[2, 1]],
+      [
+        [1, 1],
+        [2, 1],
+      ],
+      [[1, 1.5]],
+      [
+        [2, 1],
+        [1, 1],
+      ],
+    ] as [number, number][][];
     expect(new Set(cells.map((cell) => hashOf(cell).join())).size).toBe(cells.length);
   });
 
@@ -27,7 +41,10 @@ describe('the hash of a cell', () => {
     const [lows, highs, ones] = [new Set<number>(), new Set<number>(), new Float64Array(64)];
     const numCells = 20_000;
     for (let i = 0; i < numCells; i++) {
-      const [low, high] = hashOf([[3, 1 + (i % 100)], [4, 1 + Math.floor(i / 100)]]);
+      const [low, high] = hashOf([
+        [3, 1 + (i % 100)],
+        [4, 1 + Math.floor(i / 100)],
+      ]);
       lows.add(low);
       highs.add(high);
       for (let bit = 0; bit < 32; bit++) {
@@ -42,12 +59,14 @@ describe('the hash of a cell', () => {
   });
 
   it('is found again in a table that grows', () => {
-    fc.assert(fc.property(fc.uniqueArray(fc.tuple(fc.integer(), fc.integer()), { maxLength: 200, selector: (pair) => pair.join() }), (pairs) => {
-      const table = new HashTable(4);
-      pairs.forEach(([low, high], i) => expect(table.addIfNew(low, high, i)).toBe(-1));
-      pairs.forEach(([low, high], i) => expect([table.get(low, high), table.addIfNew(low, high, 999)]).toEqual([i, i]));
-      expect(table.size).toBe(pairs.length);
-    }));
+    fc.assert(
+      fc.property(fc.uniqueArray(fc.tuple(fc.integer(), fc.integer()), { maxLength: 200, selector: (pair) => pair.join() }), (pairs) => {
+        const table = new HashTable(4);
+        pairs.forEach(([low, high], i) => expect(table.addIfNew(low, high, i)).toBe(-1));
+        pairs.forEach(([low, high], i) => expect([table.get(low, high), table.addIfNew(low, high, 999)]).toEqual([i, i]));
+        expect(table.size).toBe(pairs.length);
+      }),
+    );
   });
 });
 
@@ -61,11 +80,18 @@ describe('--drop-duplicates', () => {
     // The same cells 10 … 19 with the genes reversed and one gene more, then ten of its own.
     const own = randomCells(2, 10, 60).x!.rows;
     const second = [...rows.slice(10, 20), ...own].map((row, i) => [i, ...[...row].reverse()]);
-    await writeSmallH5ad(join(folder, 'b'), { x: { encoding: 'csc', rows: second }, cellIds: second.map((_, i) => `b-${i}`), geneNames: ['NEW', ...[...first.geneNames].reverse()] });
+    await writeSmallH5ad(join(folder, 'b'), {
+      x: { encoding: 'csc', rows: second },
+      cellIds: second.map((_, i) => `b-${i}`),
+      geneNames: ['NEW', ...[...first.geneNames].reverse()],
+    });
     await buildCorpus([join(folder, 'a'), join(folder, 'b')], { out: join(folder, 'out'), dropDuplicates: true, shardCells: 7 });
     const corpus = await openCorpus(join(folder, 'out'));
     expect(corpus.cellIds()).toEqual([...first.cellIds.filter((_, i) => i !== 20), ...Array.from({ length: 10 }, (_, i) => `b-${10 + i}`)]);
-    expect(corpus.manifest.sources.map(({ numCellsDuplicate, numCellsKept }) => [numCellsDuplicate, numCellsKept])).toEqual([[1, 29], [10, 10]]);
+    expect(corpus.manifest.sources.map(({ numCellsDuplicate, numCellsKept }) => [numCellsDuplicate, numCellsKept])).toEqual([
+      [1, 29],
+      [10, 10],
+    ]);
   });
 
   it('does not take cells of a few genes for each other', async () => {

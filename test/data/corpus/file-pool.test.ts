@@ -34,7 +34,8 @@ describe('a pool of files', () => {
       const content = randomCells(i, 6, 20);
       expect(file.obs('cell_type')).toMatchObject({ kind: 'categorical' });
       expect(file.cellIds).toEqual(content.cellIds);
-      for await (const block of file.matrix('X').rowBlocks({ start: 2, end: 3 })) expect([...block.values]).toEqual(content.x!.rows[2]!.filter((value) => value > 0));
+      for await (const block of file.matrix('X').rowBlocks({ start: 2, end: 3 }))
+        expect([...block.values]).toEqual(content.x!.rows[2]!.filter((value) => value > 0));
       expect(pool.numOpen).toBeLessThanOrEqual(2);
     }
     expect(() => files[0]!.obs('donr')).toThrow(/f0: obs\['donr'\]: no such column/);
@@ -59,7 +60,8 @@ describe('a pool of files', () => {
       const content = randomCells(i, 6, 20);
       expect(file.cellIds).toEqual(content.cellIds);
       expect(file.obs('cell_type')).toMatchObject({ kind: 'categorical' });
-      for await (const block of file.matrix('X').rowBlocks({ start: 2, end: 3 })) expect([...block.values]).toEqual(content.x!.rows[2]!.filter((value) => value > 0));
+      for await (const block of file.matrix('X').rowBlocks({ start: 2, end: 3 }))
+        expect([...block.values]).toEqual(content.x!.rows[2]!.filter((value) => value > 0));
     }
     await pool.close();
   });
@@ -90,6 +92,8 @@ describe('a pool of files', () => {
     const names = (await readdir(join(folder, 'open'))).sort();
     expect((await readdir(join(folder, 'pooled'))).sort()).toEqual(names);
     for (const name of names) expect(await readFile(join(folder, 'pooled', name)), name).toEqual(await readFile(join(folder, 'open', name)));
-    expect(corpusPage(describeCorpus(await openCorpus(join(folder, 'open'))))).toMatch(/… and 4 more files .*\n {2}in all 14 files: 84 of 84 cells\n {2}smallest share of the expression covered: 100\.0 %/);
+    expect(corpusPage(describeCorpus(await openCorpus(join(folder, 'open'))))).toMatch(
+      /… and 4 more files .*\n {2}in all 14 files: 84 of 84 cells\n {2}smallest share of the expression covered: 100\.0 %/,
+    );
   });
 });

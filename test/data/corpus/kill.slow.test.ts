@@ -15,7 +15,19 @@ const killer = new URL('../../support/kill-at.mjs', import.meta.url).href;
 
 async function folderBytes(folder: string): Promise<Record<string, string>> {
   const names = (await readdir(folder)).sort();
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, createHash('sha256').update(await readFile(join(folder, name))).digest('hex')] as const)));
+  return Object.fromEntries(
+    await Promise.all(
+      names.map(
+        async (name) =>
+          [
+            name,
+            createHash('sha256')
+              .update(await readFile(join(folder, name)))
+              .digest('hex'),
+          ] as const,
+      ),
+    ),
+  );
 }
 
 function runKilled(args: readonly string[], moment: number): Promise<NodeJS.Signals | number | null> {

@@ -12,7 +12,19 @@ const newFolder = temporaryFolder('merge');
 
 async function folderBytes(folder: string): Promise<Record<string, string>> {
   const names = (await readdir(folder)).sort();
-  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, createHash('sha256').update(await readFile(join(folder, name))).digest('hex')] as const)));
+  return Object.fromEntries(
+    await Promise.all(
+      names.map(
+        async (name) =>
+          [
+            name,
+            createHash('sha256')
+              .update(await readFile(join(folder, name)))
+              .digest('hex'),
+          ] as const,
+      ),
+    ),
+  );
 }
 
 async function filesOf(...contents: SmallH5ad[]): Promise<{ files: string[]; folder: string }> {
@@ -84,7 +96,10 @@ describe('parts of a corpus', () => {
     await expect(mergeCorpus([stranger, second, third], { out })).rejects.toThrow(/sources: built of other files/);
     const shard = join(second, 'shard-00002.arrow');
     const bytes = await readFile(shard);
-    await writeFile(shard, bytes.map((byte, i) => (i === 900 ? byte ^ 1 : byte)));
+    await writeFile(
+      shard,
+      bytes.map((byte, i) => (i === 900 ? byte ^ 1 : byte)),
+    );
     await expect(mergeCorpus([first, second, third], { out })).rejects.toThrow(/shard-00002\.arrow: content changed/);
     await rm(shard);
     await expect(mergeCorpus([first, second, third], { out })).rejects.toThrow(/shard-00002\.arrow: no such file/);

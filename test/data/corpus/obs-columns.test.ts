@@ -13,7 +13,12 @@ afterAll(() => opened.forEach((file) => file.close()));
 async function fileWith(obs: NonNullable<SmallH5ad['obs']>): Promise<CellFile> {
   const numCells = Object.values(obs)[0]!.length;
   const path = join(await newFolder(), 'cells.h5ad');
-  await writeSmallH5ad(path, { x: { rows: Array.from({ length: numCells }, () => [1]), encoding: 'csr' }, cellIds: Array.from({ length: numCells }, (_, i) => `c${i}`), geneNames: ['A'], obs });
+  await writeSmallH5ad(path, {
+    x: { rows: Array.from({ length: numCells }, () => [1]), encoding: 'csr' },
+    cellIds: Array.from({ length: numCells }, (_, i) => `c${i}`),
+    geneNames: ['A'],
+    obs,
+  });
   const file = await openCellFile(path);
   opened.push(file);
   return file;
@@ -36,7 +41,11 @@ describe('obs fields of several files', () => {
 
   it('are kept by default when they look like labels', async () => {
     const n = MAX_CATEGORIES + 1;
-    const file = await fileWith({ type: Array.from({ length: n }, (_, i) => `t${i % 3}`), total: Array.from({ length: n }, () => 'x'), depth: Float64Array.from({ length: n }, (_, i) => i / 7) });
+    const file = await fileWith({
+      type: Array.from({ length: n }, (_, i) => `t${i % 3}`),
+      total: Array.from({ length: n }, () => 'x'),
+      depth: Float64Array.from({ length: n }, (_, i) => i / 7),
+    });
     expect(labelLikeKeys([file])).toEqual(['type']);
     expect(() => joinObs([file], 'depth', true)).toThrow(/obs\['depth'\]: 1001 different values \(expected a label of at most 1000/);
     expect(() => refuseReserved('total')).toThrow(/obs\['total'\]: the name of a column every corpus has/);

@@ -13,9 +13,24 @@ const NUM_GENES = 120;
 const identity: (count: number, total: number) => number = (count) => count;
 
 /** Rows [from, to) of the cells, with every third gene left out where `fewer` is set, and columns the other way round. */
-function part({ x, cellIds, geneNames }: SmallH5ad, from: number, to: number, { fewer = false, rename = (name: string) => name, value = identity } = {}): SmallH5ad {
-  const columns = geneNames.map((_, g) => g).filter((g) => !fewer || g % 3 !== 0).reverse();
-  const rows = x!.rows.slice(from, to).map((row) => columns.map((g) => value(row[g]!, row.reduce((a, b) => a + b))));
+function part(
+  { x, cellIds, geneNames }: SmallH5ad,
+  from: number,
+  to: number,
+  { fewer = false, rename = (name: string) => name, value = identity } = {},
+): SmallH5ad {
+  const columns = geneNames
+    .map((_, g) => g)
+    .filter((g) => !fewer || g % 3 !== 0)
+    .reverse();
+  const rows = x!.rows.slice(from, to).map((row) =>
+    columns.map((g) =>
+      value(
+        row[g]!,
+        row.reduce((a, b) => a + b),
+      ),
+    ),
+  );
   return { x: { encoding: 'csr', rows }, cellIds: cellIds.slice(from, to).map((id) => `b-${id}`), geneNames: columns.map((g) => rename(geneNames[g]!)) };
 }
 
@@ -37,7 +52,12 @@ describe('findOverlap', () => {
   it('finds the cells of a corpus in a file that has fewer genes in another order, and says in which split they are', async () => {
     const { corpus, file } = await files(part(cells, 5, 12, { fewer: true }));
     const found = await findOverlap(corpus, file);
-    expect(found).toMatchObject({ comparedBy: 'counts', numSharedGenes: 80, a: { numCells: 60, numIdentical: 7, numSameName: 0 }, b: { numCells: 7, numIdentical: 7, shareIdentical: 1, identicalBySplit: null } });
+    expect(found).toMatchObject({
+      comparedBy: 'counts',
+      numSharedGenes: 80,
+      a: { numCells: 60, numIdentical: 7, numSameName: 0 },
+      b: { numCells: 7, numIdentical: 7, shareIdentical: 1, identicalBySplit: null },
+    });
     const bySplit = found.a.identicalBySplit!;
     expect(bySplit.train + bySplit.validation + bySplit.test).toBe(7);
     expect(found.examples[0]).toEqual({ a: 'cell-5', b: 'b-cell-5' });
@@ -57,7 +77,11 @@ describe('findOverlap', () => {
 
   it('counts every copy on both sides', async () => {
     const twice = part(cells, 3, 4);
-    const { corpus, file } = await files({ ...twice, x: { encoding: 'csr', rows: [twice.x!.rows[0]!, twice.x!.rows[0]!, ...part(randomCells(7, 3, NUM_GENES, { density: 0.6 }), 0, 3).x!.rows] }, cellIds: ['a', 'b', 'c', 'd', 'e'] });
+    const { corpus, file } = await files({
+      ...twice,
+      x: { encoding: 'csr', rows: [twice.x!.rows[0]!, twice.x!.rows[0]!, ...part(randomCells(7, 3, NUM_GENES, { density: 0.6 }), 0, 3).x!.rows] },
+      cellIds: ['a', 'b', 'c', 'd', 'e'],
+    });
     expect(await findOverlap(file, corpus)).toMatchObject({ a: { numIdentical: 2 }, b: { numIdentical: 1 } });
   });
 
@@ -72,7 +96,10 @@ describe('findOverlap', () => {
 
 describe.runIf(hasShared)('two published files of one study', () => {
   it('share the cells whose barcodes agree, though one is log-normalised', async () => {
-    const found = await findOverlap(shared('data/kang_ifnb/kang_ifnb_scgen_valid_lognorm.h5ad'), shared('data/kang_ifnb/kang_ifnb_2000cells_9015genes_counts.h5ad'));
+    const found = await findOverlap(
+      shared('data/kang_ifnb/kang_ifnb_scgen_valid_lognorm.h5ad'),
+      shared('data/kang_ifnb/kang_ifnb_2000cells_9015genes_counts.h5ad'),
+    );
     expect([found.a.numIdentical, found.b.numIdentical]).toEqual([125, 125]);
     const barcode = (name: string): string => name.split('-')[0]!;
     for (const { a, b } of found.examples) expect(barcode(a)).toBe(barcode(b));

@@ -8,7 +8,10 @@ import { temporaryFolder } from '../../support/small-corpus.js';
 const newFolder = temporaryFolder('hashes');
 
 describe('hashes of sources', () => {
-  it.each([['here', Infinity], ['in a thread', 0]])('are those of the files, computed once, %s', async (_, worthAThread) => {
+  it.each([
+    ['here', Infinity],
+    ['in a thread', 0],
+  ])('are those of the files, computed once, %s', async (_, worthAThread) => {
     const folder = await newFolder();
     const paths = ['a', 'b', 'c'].map((name) => join(folder, name));
     for (const [i, path] of paths.entries()) await writeFile(path, Buffer.alloc(3_000_000, i));

@@ -54,7 +54,11 @@ describe('a split by a field', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(9), { minLength: 100, maxLength: 400 }), fc.nat(), (codes, seed) => {
         fc.pre(new Set(codes).size >= 6);
-        const by = column('donor', Array.from({ length: 10 }, (_, i) => `d${i}`), codes);
+        const by = column(
+          'donor',
+          Array.from({ length: 10 }, (_, i) => `d${i}`),
+          codes,
+        );
         const splits = assignSplits({ numRows: codes.length, isExcluded: none, fractions: shares, seed, by });
         const partsOf = new Map<number, Set<number>>();
         codes.forEach((code, row) => partsOf.set(code, (partsOf.get(code) ?? new Set()).add(splits[row]!)));

@@ -32,7 +32,11 @@ function untidyRows(random: Rng, numRows: number, largest: number): SparseNumber
 async function fileOf(arrays: SparseNumbers, chunk?: number): Promise<CellFile> {
   const path = join(await newFolder(), 'cells.h5ad');
   const rows = Array.from({ length: arrays.indptr.length - 1 }, () => []);
-  await writeSmallH5ad(path, { x: { rows, arrays, encoding: 'csr', ...(chunk && { chunk }) }, cellIds: rows.map((_, i) => `c${i}`), geneNames: Array.from({ length: NUM_GENES }, (_, g) => `G${g}`) });
+  await writeSmallH5ad(path, {
+    x: { rows, arrays, encoding: 'csr', ...(chunk && { chunk }) },
+    cellIds: rows.map((_, i) => `c${i}`),
+    geneNames: Array.from({ length: NUM_GENES }, (_, g) => `G${g}`),
+  });
   return openCellFile(path);
 }
 
@@ -128,7 +132,12 @@ describe('rows of counts read in place', () => {
   });
 
   it('are none where the offsets decrease, begin late or end elsewhere', async () => {
-    for (const indptr of [[0, 2, 1, 3], [1, 2, 3, 3], [0, 1, 2, 2], [0, 1, 2, 4]]) {
+    for (const indptr of [
+      [0, 2, 1, 3],
+      [1, 2, 3, 3],
+      [0, 1, 2, 2],
+      [0, 1, 2, 4],
+    ]) {
       const file = await fileOf({ indptr, indices: [0, 1, 2], data: [1, 1, 1] });
       const stored = await storedCounts(file, { vocabularyIds: Int32Array.from({ length: NUM_GENES }, (_, i) => i) }, new CountLoops(NUM_GENES));
       expect(stored.read(0, 3)).toBe(0);
@@ -144,7 +153,11 @@ describe('rows of counts read in place', () => {
     const loops = new CountLoops(2);
     const stored = await storedCounts(file, { vocabularyIds: Int32Array.of(1, 0) }, loops);
     expect(stored.read(0, 3)).toBe(3);
-    expect([0, 1, 2].map((r) => [[...rowOf(loops, r).geneIds], [...rowOf(loops, r).values], rowOf(loops, r).total])).toEqual([[[1], [5], 5], [[0], [2], 2], [[1], [7], 7]]);
+    expect([0, 1, 2].map((r) => [[...rowOf(loops, r).geneIds], [...rowOf(loops, r).values], rowOf(loops, r).total])).toEqual([
+      [[1], [5], 5],
+      [[0], [2], 2],
+      [[1], [7], 7],
+    ]);
     stored.close();
     file.close();
   });

@@ -41,7 +41,8 @@ describe('opening a corpus', () => {
     const { path, manifest } = await smallCorpus(await newFolder(), randomCells(1, 200, 20), { shardCells: 2 });
     expect(manifest.shards.length).toBe(100);
     // Shards of the right length with nothing in them: whoever reads one stumbles.
-    for (const name of await readdir(path)) if (name.startsWith('shard-')) await writeFile(join(path, name), new Uint8Array((await stat(join(path, name))).size));
+    for (const name of await readdir(path))
+      if (name.startsWith('shard-')) await writeFile(join(path, name), new Uint8Array((await stat(join(path, name))).size));
     const corpus = await openCorpus(path);
     expect([corpus.numCells, corpus.vocabulary.genes.length, corpus.labelNames('cell_type')]).toEqual([200, 20, ['B', 'NK', 'T']]);
     expect(() => corpus.splitRows('train')).toThrow(/shard-00000\.arrow: cut short: no Arrow footer/);

@@ -34,8 +34,16 @@ describe('a gene table', () => {
   });
 
   it('is joined from lists: the first has the last word on symbols, the others add what it lacks', () => {
-    const merged = mergeGenes([[gene('SEPTIN7', 'ENSG00000122545', ['SEPT7']), gene('XIST')], [gene('SEPT7', 'ENSG00000122545', [], ['CDC3']), gene('XIST', 'ENSG00000229807'), gene('NEW', 'ENSG00000000999'), gene('', 'ENSG00000000998')]]);
-    expect(merged.genes).toEqual([gene('SEPTIN7', 'ENSG00000122545', ['SEPT7'], ['CDC3']), gene('XIST', 'ENSG00000229807'), gene('NEW', 'ENSG00000000999'), gene('', 'ENSG00000000998')]);
+    const merged = mergeGenes([
+      [gene('SEPTIN7', 'ENSG00000122545', ['SEPT7']), gene('XIST')],
+      [gene('SEPT7', 'ENSG00000122545', [], ['CDC3']), gene('XIST', 'ENSG00000229807'), gene('NEW', 'ENSG00000000999'), gene('', 'ENSG00000000998')],
+    ]);
+    expect(merged.genes).toEqual([
+      gene('SEPTIN7', 'ENSG00000122545', ['SEPT7'], ['CDC3']),
+      gene('XIST', 'ENSG00000229807'),
+      gene('NEW', 'ENSG00000000999'),
+      gene('', 'ENSG00000000998'),
+    ]);
   });
 
   it('comes back from its own TSV', () => {
@@ -45,11 +53,31 @@ describe('a gene table', () => {
 
 describe('files a gene table is made from', () => {
   it.each([
-    ['the HGNC complete set', 'hgnc_id\tsymbol\tname\tstatus\talias_symbol\tprev_symbol\tensembl_gene_id\nHGNC:1\tSEPTIN7\tseptin 7\tApproved\t"CDC3|SEPT7A"\tCDC10|SEPT7\tENSG00000122545\nHGNC:2\tGONE\t\tEntry Withdrawn\t\t\t\n', [gene('SEPTIN7', 'ENSG00000122545', ['CDC10', 'SEPT7'], ['CDC3', 'SEPT7A'])]],
-    ['an HGNC custom download', 'Approved symbol\tStatus\tAlias symbols\tPrevious symbols\tEnsembl gene ID\nCD3E\tApproved\tCD3epsilon, T3E\t\tENSG00000198851\n', [gene('CD3E', 'ENSG00000198851', [], ['CD3epsilon', 'T3E'])]],
-    ['BioMart, a line for each synonym', 'Gene stable ID,Gene name,Gene Synonym\nENSG00000198851,CD3E,T3E\nENSG00000198851,CD3E,TCRE\nENSG00000229807,,\n', [gene('CD3E', 'ENSG00000198851', [], ['T3E', 'TCRE']), gene('', 'ENSG00000229807')]],
-    ['a GTF', '#!genome\n1\thavana\tgene\t11\t14\t.\t+\t.\tgene_id "ENSG00000198851.4"; gene_name "CD3E";\n1\thavana\ttranscript\t11\t14\t.\t+\t.\tgene_id "ENSG00000198851.4"; gene_name "CD3E";\n1\thavana\tgene\t20\t30\t.\t+\t.\tgene_id "ENSG00000229807";\n', [gene('CD3E', 'ENSG00000198851'), gene('', 'ENSG00000229807')]],
-    ['lines of an Ensembl id and a symbol', 'ENSG00000198851,CD3E,4,1211,protein_coding\nENSG00000229807,XIST,1,2,lncRNA\n', [gene('CD3E', 'ENSG00000198851'), gene('XIST', 'ENSG00000229807')]],
+    [
+      'the HGNC complete set',
+      'hgnc_id\tsymbol\tname\tstatus\talias_symbol\tprev_symbol\tensembl_gene_id\nHGNC:1\tSEPTIN7\tseptin 7\tApproved\t"CDC3|SEPT7A"\tCDC10|SEPT7\tENSG00000122545\nHGNC:2\tGONE\t\tEntry Withdrawn\t\t\t\n',
+      [gene('SEPTIN7', 'ENSG00000122545', ['CDC10', 'SEPT7'], ['CDC3', 'SEPT7A'])],
+    ],
+    [
+      'an HGNC custom download',
+      'Approved symbol\tStatus\tAlias symbols\tPrevious symbols\tEnsembl gene ID\nCD3E\tApproved\tCD3epsilon, T3E\t\tENSG00000198851\n',
+      [gene('CD3E', 'ENSG00000198851', [], ['CD3epsilon', 'T3E'])],
+    ],
+    [
+      'BioMart, a line for each synonym',
+      'Gene stable ID,Gene name,Gene Synonym\nENSG00000198851,CD3E,T3E\nENSG00000198851,CD3E,TCRE\nENSG00000229807,,\n',
+      [gene('CD3E', 'ENSG00000198851', [], ['T3E', 'TCRE']), gene('', 'ENSG00000229807')],
+    ],
+    [
+      'a GTF',
+      '#!genome\n1\thavana\tgene\t11\t14\t.\t+\t.\tgene_id "ENSG00000198851.4"; gene_name "CD3E";\n1\thavana\ttranscript\t11\t14\t.\t+\t.\tgene_id "ENSG00000198851.4"; gene_name "CD3E";\n1\thavana\tgene\t20\t30\t.\t+\t.\tgene_id "ENSG00000229807";\n',
+      [gene('CD3E', 'ENSG00000198851'), gene('', 'ENSG00000229807')],
+    ],
+    [
+      'lines of an Ensembl id and a symbol',
+      'ENSG00000198851,CD3E,4,1211,protein_coding\nENSG00000229807,XIST,1,2,lncRNA\n',
+      [gene('CD3E', 'ENSG00000198851'), gene('XIST', 'ENSG00000229807')],
+    ],
   ])('%s is read, plain and gzipped', async (_, text, genes) => {
     const folder = await newFolder();
     await writeFile(join(folder, 'plain'), text);
@@ -59,7 +87,9 @@ describe('files a gene table is made from', () => {
   });
 
   it('is refused in one line where it is none of these', () => {
-    expect(() => parseGenes('chromosome\tstart\n1\t2\n', 'x.tsv')).toThrow(/x\.tsv: line 1: the columns chromosome, start \(expected a column of symbols or Ensembl ids/);
+    expect(() => parseGenes('chromosome\tstart\n1\t2\n', 'x.tsv')).toThrow(
+      /x\.tsv: line 1: the columns chromosome, start \(expected a column of symbols or Ensembl ids/,
+    );
     expect(() => parseGenes('symbol\tensembl_id\nCD3E\t916\n', 'x.tsv')).toThrow(/x\.tsv: line 2: '916' in the column of Ensembl ids/);
     expect(() => parseGenes('', 'x.tsv')).toThrow(/x\.tsv: no line in it/);
     expect(() => parseGenes('symbol\n', 'x.tsv')).toThrow(/x\.tsv: no gene in it/);
@@ -67,7 +97,12 @@ describe('files a gene table is made from', () => {
 });
 
 describe('mapping through a gene table', () => {
-  const vocabulary = new Vocabulary([{ symbol: 'SEPT7', ensemblId: '' }, { symbol: 'MS4A1', ensemblId: '' }, { symbol: 'C2orf74', ensemblId: '' }, { symbol: '', ensemblId: 'ENSG00000081237' }]);
+  const vocabulary = new Vocabulary([
+    { symbol: 'SEPT7', ensemblId: '' },
+    { symbol: 'MS4A1', ensemblId: '' },
+    { symbol: 'C2orf74', ensemblId: '' },
+    { symbol: '', ensemblId: 'ENSG00000081237' },
+  ]);
   const map = (names: string[], its: GeneTable | undefined = table) => mapGenes({ names }, vocabulary, its);
 
   it('finds a gene by what it was called, by what it is called now, and by its id, whichever the vocabulary has', () => {
@@ -82,7 +117,11 @@ describe('mapping through a gene table', () => {
   it('does not guess: ambiguous names, mouse spelling, and an old name beside the gene itself', () => {
     const mapping = map(['B1', 'Ms4a1', 'MS4A1', 'CD20']);
     expect([...mapping.vocabularyIds]).toEqual([-1, -1, 3, -1]);
-    expect(mapping.lost.map(({ name, reason }) => [name, reason])).toEqual([['B1', 'ambiguous name'], ['Ms4a1', 'not in the vocabulary'], ['CD20', 'gene is there under its current name']]);
+    expect(mapping.lost.map(({ name, reason }) => [name, reason])).toEqual([
+      ['B1', 'ambiguous name'],
+      ['Ms4a1', 'not in the vocabulary'],
+      ['CD20', 'gene is there under its current name'],
+    ]);
     expect(mapping.isRenamed).toBeUndefined();
   });
 
@@ -105,7 +144,10 @@ describe('mapping through a gene table', () => {
   });
 
   it('joins files that name the same genes by symbols, old symbols and Ensembl ids', () => {
-    const joined = vocabularyFromGenes([{ names: ['SEPT7', 'MS4A1', 'B1'] }, { names: ['ENSG00000122545.1', 'ENSG00000156738'] }, { names: ['SEPTIN7', 'CD20', 'MS4A1'] }], table);
+    const joined = vocabularyFromGenes(
+      [{ names: ['SEPT7', 'MS4A1', 'B1'] }, { names: ['ENSG00000122545.1', 'ENSG00000156738'] }, { names: ['SEPTIN7', 'CD20', 'MS4A1'] }],
+      table,
+    );
     expect(joined.genes).toEqual([
       { symbol: 'SEPTIN7', ensemblId: 'ENSG00000122545' },
       { symbol: 'MS4A1', ensemblId: 'ENSG00000156738' },

@@ -55,7 +55,9 @@ describe('checkCoverage', () => {
 
   it('refuses fewer than a tenth of the smaller list, with the mend', () => {
     const strangers = (name: (i: number) => string) => Array.from({ length: 60 }, (_, i) => name(i));
-    expect(() => check(['GENE1A', ...strangers((i) => `OTHER${i}B`)])).toThrow(/pbmc.h5ad: genes: 1 of 61 genes are in the vocabulary of 100 \(expected at least 7/);
+    expect(() => check(['GENE1A', ...strangers((i) => `OTHER${i}B`)])).toThrow(
+      /pbmc.h5ad: genes: 1 of 61 genes are in the vocabulary of 100 \(expected at least 7/,
+    );
     expect(() => check(strangers((i) => `Abcd${i}a`))).toThrow(/mouse genes/);
     expect(() => check(strangers(String))).toThrow(/neither symbols nor Ensembl ids/);
   });

@@ -27,9 +27,18 @@ describe('a table of orthologs', () => {
     ['two bare columns, human first', 'CD3E,Cd3e\nLYZ,Lyz1\nLYZ,Lyz2\nMT-TF,\nCD14,Cd14\nCD19,Cd19\n'],
     ['two bare columns, mouse first', 'Cd3e\tCD3E\nLyz1\tLYZ\nLyz2\tLYZ\nCd14\tCD14\nCd19\tCD19\n'],
     ['named columns', 'mouse_symbol\thuman_symbol\nCd3e\tCD3E\nLyz1\tLYZ\nLyz2\tLYZ\nCd14\tCD14\n'],
-    ['an Ensembl export from the human side', `Gene stable ID,Gene name,Mouse gene stable ID,Mouse gene name,Mouse homology type\n${ID.CD3E},CD3E,${ID.cd3e},Cd3e,ortholog_one2one\n${ID.LYZ},LYZ,${ID.lyz1},Lyz1,ortholog_one2many\n${ID.LYZ},LYZ,${ID.lyz2},Lyz2,ortholog_one2many\n`],
-    ['an Ensembl export from the mouse side', `Gene stable ID,Gene name,Human gene stable ID,Human gene name\n${ID.cd3e},Cd3e,${ID.CD3E},CD3E\n${ID.lyz1},Lyz1,${ID.LYZ},LYZ\n${ID.lyz2},Lyz2,${ID.LYZ},LYZ\n`],
-    ['a homology report', 'DB Class Key\tCommon Organism Name\tNCBI Taxon ID\tSymbol\n1\tmouse, laboratory\t10090\tCd3e\n1\thuman\t9606\tCD3E\n2\tmouse, laboratory\t10090\tLyz1\n2\tmouse, laboratory\t10090\tLyz2\n2\thuman\t9606\tLYZ\n'],
+    [
+      'an Ensembl export from the human side',
+      `Gene stable ID,Gene name,Mouse gene stable ID,Mouse gene name,Mouse homology type\n${ID.CD3E},CD3E,${ID.cd3e},Cd3e,ortholog_one2one\n${ID.LYZ},LYZ,${ID.lyz1},Lyz1,ortholog_one2many\n${ID.LYZ},LYZ,${ID.lyz2},Lyz2,ortholog_one2many\n`,
+    ],
+    [
+      'an Ensembl export from the mouse side',
+      `Gene stable ID,Gene name,Human gene stable ID,Human gene name\n${ID.cd3e},Cd3e,${ID.CD3E},CD3E\n${ID.lyz1},Lyz1,${ID.LYZ},LYZ\n${ID.lyz2},Lyz2,${ID.LYZ},LYZ\n`,
+    ],
+    [
+      'a homology report',
+      'DB Class Key\tCommon Organism Name\tNCBI Taxon ID\tSymbol\n1\tmouse, laboratory\t10090\tCd3e\n1\thuman\t9606\tCD3E\n2\tmouse, laboratory\t10090\tLyz1\n2\tmouse, laboratory\t10090\tLyz2\n2\thuman\t9606\tLYZ\n',
+    ],
   ])('is read from %s, one-to-one pairs alone', async (_, text) => {
     const table = await read(text);
     expect(table.resolve(['Cd3e'])).toMatchObject({ symbol: 'CD3E' });
@@ -39,7 +48,9 @@ describe('a table of orthologs', () => {
   });
 
   it('knows genes by versioned Ensembl ids, and leaves out a gene of several human orthologs', async () => {
-    const table = await read(`human_symbol\thuman_ensembl_gene_id\tmouse_symbol\tmouse_ensembl_gene_id\nCD3E\t${ID.CD3E}\tCd3e\t${ID.cd3e}\nIFNA1\tENSG00000197919\tIfna1\tENSMUSG00000095498\nIFNA13\tENSG00000233816\tIfna1\tENSMUSG00000095498\n`);
+    const table = await read(
+      `human_symbol\thuman_ensembl_gene_id\tmouse_symbol\tmouse_ensembl_gene_id\nCD3E\t${ID.CD3E}\tCd3e\t${ID.cd3e}\nIFNA1\tENSG00000197919\tIfna1\tENSMUSG00000095498\nIFNA13\tENSG00000233816\tIfna1\tENSMUSG00000095498\n`,
+    );
     expect(table.resolve([`${ID.cd3e}.7`])).toEqual({ symbol: 'CD3E', ensemblId: ID.CD3E });
     expect(table.resolve(['Ifna1'])).toBe('several orthologs');
     expect(table.numOneToOne).toBe(1);
@@ -65,12 +76,28 @@ describe('genes of another species', () => {
     const mapping = mapGenes(genes, vocabulary);
     expect([...mapping.vocabularyIds]).toEqual([-1, 2, -1, -1, -1]);
     // `a`, agouti, is not the human gene A: a name that was not translated is looked up nowhere.
-    expect(mapping.lost.map(({ name, reason }) => `${name}: ${reason}`)).toEqual(['Gm1: no ortholog', 'Lyz2: several orthologs', 'CD19: not in the vocabulary', 'a: no ortholog']);
+    expect(mapping.lost.map(({ name, reason }) => `${name}: ${reason}`)).toEqual([
+      'Gm1: no ortholog',
+      'Lyz2: several orthologs',
+      'CD19: not in the vocabulary',
+      'a: no ortholog',
+    ]);
   });
 
   it('are told by data inspect with their share of genes and of expression', async () => {
     const file = join(folder, 'mouse.h5ad');
-    await writeSmallH5ad(file, { x: { rows: [[1, 5, 0, 2], [1, 5, 2, 0]], encoding: 'csr' }, cellIds: ['a', 'b'], geneNames: ['Gm1', 'Cd3e', 'Lyz2', 'Cd14'], obs: {} });
+    await writeSmallH5ad(file, {
+      x: {
+        rows: [
+          [1, 5, 0, 2],
+          [1, 5, 2, 0],
+        ],
+        encoding: 'csr',
+      },
+      cellIds: ['a', 'b'],
+      geneNames: ['Gm1', 'Cd3e', 'Lyz2', 'Cd14'],
+      obs: {},
+    });
     const orthologs = await read('human,mouse\nCD3E,Cd3e\nCD14,Cd14\nLYZ,Lyz1\nLYZ,Lyz2\n');
     const { coverage, notes, geneSpecies } = await inspectFile(file, { vocabulary, orthologs });
     expect(coverage).toMatchObject({ shareOfGenes: 0.5, shareOfExpression: 0.75, numLostByReason: { 'no ortholog': 1, 'several orthologs': 1 } });

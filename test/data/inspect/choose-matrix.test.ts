@@ -14,7 +14,15 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const cellIds = ['a', 'b', 'c', 'd'];
 const geneNames = ['CD3E', 'MS4A1', 'LYZ'];
-const counts: SmallMatrix = { encoding: 'csr', rows: [[1, 0, 5], [2, 7, 0], [0, 3, 3], [9, 0, 1]] };
+const counts: SmallMatrix = {
+  encoding: 'csr',
+  rows: [
+    [1, 0, 5],
+    [2, 7, 0],
+    [0, 3, 3],
+    [9, 0, 1],
+  ],
+};
 const perCell = (row: readonly number[]) => row.map((value) => (1e4 * value) / row.reduce((a, b) => a + b, 0));
 const cpm: SmallMatrix = { encoding: 'dense', rows: counts.rows.map(perCell) };
 const log1p: SmallMatrix = { encoding: 'csc', rows: cpm.rows.map((row) => row.map(Math.log1p)) };
@@ -31,7 +39,9 @@ describe('chooseMatrix', () => {
   });
 
   it('says why, naming what it passed over', async () => {
-    expect((await choose({ x: scaled, layers: { counts }, raw: { ...log1p, geneNames } })).why).toBe('layers/counts holds counts; X is scaled, raw/X holds log-normalised values');
+    expect((await choose({ x: scaled, layers: { counts }, raw: { ...log1p, geneNames } })).why).toBe(
+      'layers/counts holds counts; X is scaled, raw/X holds log-normalised values',
+    );
   });
 
   it('prefers the counts of more genes', async () => {
@@ -60,7 +70,11 @@ describe('chooseMatrix', () => {
 
   it('takes fractions it cannot place only at the word of the user', async () => {
     await expect(choose({ x: estimated })).rejects.toThrow(/unknown kind.*say so with --value-kind/);
-    expect(await choose({ x: estimated }, { valueKind: 'counts' })).toMatchObject({ key: 'X', valueKind: 'counts', evidence: expect.stringMatching(/^declared as counts/) as string });
+    expect(await choose({ x: estimated }, { valueKind: 'counts' })).toMatchObject({
+      key: 'X',
+      valueKind: 'counts',
+      evidence: expect.stringMatching(/^declared as counts/) as string,
+    });
     await expect(choose({ x: scaled }, { valueKind: 'counts' })).rejects.toThrow(DataError);
   });
 
@@ -80,7 +94,11 @@ describe('chooseMatrix', () => {
 
   it.runIf(hasShared)('finds log1p in raw/X of a scaled file whose genes were filtered after normalising', async () => {
     const file = await openCellFile(shared('data/pbmc68k_reduced/10x_pbmc68k_reduced_legacy.h5ad'));
-    expect(await chooseMatrix(file)).toMatchObject({ key: 'raw/X', valueKind: 'log1p', evidence: expect.stringMatching(/cells sum to 1,093 … 2,782, not to one total/) as string });
+    expect(await chooseMatrix(file)).toMatchObject({
+      key: 'raw/X',
+      valueKind: 'log1p',
+      evidence: expect.stringMatching(/cells sum to 1,093 … 2,782, not to one total/) as string,
+    });
     file.close();
   });
 });
@@ -88,7 +106,19 @@ describe('chooseMatrix', () => {
 describe('checkValues', () => {
   it('stops at a value that cannot be of the chosen kind, naming cell and gene', async () => {
     const path = join(folder, 'late.h5ad');
-    await writeSmallH5ad(path, { cellIds, geneNames, x: { encoding: 'csr', rows: [[1, 0, 2], [0, 1, 0], [0, 0, 1], [0, 2.5, 0]] } });
+    await writeSmallH5ad(path, {
+      cellIds,
+      geneNames,
+      x: {
+        encoding: 'csr',
+        rows: [
+          [1, 0, 2],
+          [0, 1, 0],
+          [0, 0, 1],
+          [0, 2.5, 0],
+        ],
+      },
+    });
     const file = await openCellFile(path);
     const matrix = file.matrix('X');
     for await (const block of matrix.rowBlocks()) {

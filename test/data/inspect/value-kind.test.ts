@@ -33,11 +33,17 @@ describe('guessValueKind', () => {
   });
 
   it('does not mistake a logarithm to base 2 for the natural one', () => {
-    expect(guess(normalised(1e4).map((row) => row.map((value) => Math.log2(1 + value))))).toMatchObject({ kind: 'unknown', evidence: expect.stringMatching(/base 2/) as string });
+    expect(guess(normalised(1e4).map((row) => row.map((value) => Math.log2(1 + value))))).toMatchObject({
+      kind: 'unknown',
+      evidence: expect.stringMatching(/base 2/) as string,
+    });
   });
 
   it('calls negative values scaled', () => {
-    expect(guess(counts.map((row) => row.map((value) => value - 1.5)))).toMatchObject({ kind: 'scaled', evidence: expect.stringMatching(/are negative, from -1.5/) as string });
+    expect(guess(counts.map((row) => row.map((value) => value - 1.5)))).toMatchObject({
+      kind: 'scaled',
+      evidence: expect.stringMatching(/are negative, from -1.5/) as string,
+    });
   });
 
   it('does not guess at large fractions without a common total', () => {
@@ -45,7 +51,12 @@ describe('guessValueKind', () => {
   });
 
   it('does not guess at a matrix of zeros', () => {
-    expect(guess([[0, 0], [0, 0]])).toMatchObject({ kind: 'unknown' });
+    expect(
+      guess([
+        [0, 0],
+        [0, 0],
+      ]),
+    ).toMatchObject({ kind: 'unknown' });
   });
 
   it('ignores empty cells when it compares totals', () => {

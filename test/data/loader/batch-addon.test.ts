@@ -19,7 +19,12 @@ const V = 3000;
 const targetSum = 10_000;
 const padId = 7;
 const newFolder = temporaryFolder('batch-addon');
-const hasCompiler = process.platform === 'linux' && (await findCompiler().then(() => true, () => false));
+const hasCompiler =
+  process.platform === 'linux' &&
+  (await findCompiler().then(
+    () => true,
+    () => false,
+  ));
 if (!hasCompiler) console.warn('SKIPPED, out loud: no C++ compiler, or not Linux; batches/ is not tested');
 let addon: BatchAddon;
 let folder: string;
@@ -34,18 +39,31 @@ beforeAll(async () => {
 async function shard(cells: readonly Cell[]): Promise<CrewSettings['layouts'][number]> {
   const indptr = new Int32Array(cells.length + 1);
   cells.forEach(({ counts }, i) => (indptr[i + 1] = indptr[i]! + counts.length));
-  const columns = [indptr, ...cells.map(({ geneIds }) => geneIds), ...cells.map(({ counts }) => counts), Float64Array.from(cells, ({ total }) => total)].map(({ buffer }) => Buffer.from(buffer));
+  const columns = [indptr, ...cells.map(({ geneIds }) => geneIds), ...cells.map(({ counts }) => counts), Float64Array.from(cells, ({ total }) => total)].map(
+    ({ buffer }) => Buffer.from(buffer),
+  );
   const numValues = indptr[cells.length]!;
   const file = join(folder, `${numFiles++}`);
   await writeFile(file, Buffer.concat(columns));
   const geneIds = indptr.byteLength;
   const region = (offset: number) => ({ offset, bytes: 0 });
-  return { file, numCells: cells.length, indptr: region(0), geneIds: region(geneIds), values: region(geneIds + 2 * numValues), total: region(geneIds + 4 * numValues) };
+  return {
+    file,
+    numCells: cells.length,
+    indptr: region(0),
+    geneIds: region(geneIds),
+    values: region(geneIds + 2 * numValues),
+    total: region(geneIds + 4 * numValues),
+  };
 }
 
 async function byAddon(layouts: CrewSettings['layouts'], weights: Float32Array, rows: Int32Array, L: number): Promise<Written | undefined> {
   const crew = addon.start({ layouts, weights, targetSum, padId }, 2);
-  const [geneIds, values, numGenes] = [new Int32Array(rows.length * L).fill(-1), new Float32Array(rows.length * L).fill(NaN), new Int32Array(rows.length).fill(-1)];
+  const [geneIds, values, numGenes] = [
+    new Int32Array(rows.length * L).fill(-1),
+    new Float32Array(rows.length * L).fill(NaN),
+    new Int32Array(rows.length).fill(-1),
+  ];
   const isMade = await new Promise<boolean>((resolve) => addon.ask(crew, rows, geneIds, values, numGenes, resolve));
   addon.stop(crew);
   return isMade ? { geneIds: [...geneIds], values: [...values], numGenes: [...numGenes] } : undefined;
@@ -65,7 +83,12 @@ function byWebAssembly(cells: readonly Cell[], weights: Float32Array, L: number)
 
 /** Cells of every kind there is: empty, of one gene, with dropped out genes, ties, the largest counts. */
 const cells: fc.Arbitrary<Cell> = fc
-  .tuple(fc.uniqueArray(fc.nat(V - 1), { maxLength: 400, size: 'max' }), fc.constantFrom(1, 3, 200, 65_535), fc.double({ min: 0.001, max: 1e6, noNaN: true }), fc.infiniteStream(fc.nat(65_535)))
+  .tuple(
+    fc.uniqueArray(fc.nat(V - 1), { maxLength: 400, size: 'max' }),
+    fc.constantFrom(1, 3, 200, 65_535),
+    fc.double({ min: 0.001, max: 1e6, noNaN: true }),
+    fc.infiniteStream(fc.nat(65_535)),
+  )
   .map(([ids, largest, outside, draws]) => {
     const counts = Uint16Array.from(ids, () => draws.next().value % (largest + 1));
     return { geneIds: Uint16Array.from(ids).sort(), counts, total: counts.reduce((a, b) => a + b, 0) + outside };
@@ -91,7 +114,12 @@ describe.skipIf(!hasCompiler)('batches of compiled loops', () => {
 
   it.each([
     ['many genes on few levels', 2900, (g: number) => 1 + (g % 2), (g: number) => 1 + ((g * 31) % 97) * 2 ** -23],
-    ['an outlier beside scores that are nearly the same', 2900, (g: number) => (g === 5 ? 65_535 : 3), (g: number) => (g === 5 ? 1e20 : 1 + ((g * 7919) % 1000) * 2 ** -23)],
+    [
+      'an outlier beside scores that are nearly the same',
+      2900,
+      (g: number) => (g === 5 ? 65_535 : 3),
+      (g: number) => (g === 5 ? 1e20 : 1 + ((g * 7919) % 1000) * 2 ** -23),
+    ],
     ['scores from 0 to the largest', 2900, (g: number) => (g * 37) % 65_536, (g: number) => (g % 11 === 0 ? 0 : 10 ** (g % 30))],
     ['descending scores', 2900, (g: number) => 65_535 - g, () => 1],
     ['ascending scores', 2900, (g: number) => g + 1, () => 1],
@@ -114,7 +142,13 @@ describe.skipIf(!hasCompiler)('batches of compiled loops', () => {
     const layouts = await Promise.all(some.map((cell) => shard([cell])));
     const rows = Int32Array.from({ length: 900 }, (_, i) => (i * 7) % 300);
     const weights = new Float32Array(V).fill(1);
-    expect(await byAddon(layouts, weights, rows, 64)).toEqual(byWebAssembly(Array.from(rows, (row) => some[row]!), weights, 64));
+    expect(await byAddon(layouts, weights, rows, 64)).toEqual(
+      byWebAssembly(
+        Array.from(rows, (row) => some[row]!),
+        weights,
+        64,
+      ),
+    );
   });
 
   it('are refused where a logarithm lies between two float32', async () => {
@@ -148,7 +182,13 @@ describe.skipIf(!hasCompiler)('batches of compiled loops', () => {
     const some = fc.sample(cells, { numRuns: 200, seed: 2 });
     const crew = addon.start({ layouts: [await shard(some)], weights: new Float32Array(V).fill(1), targetSum, padId }, 1);
     const rows = Int32Array.from({ length: 2000 }, (_, i) => i % 200);
-    const answers = Array.from({ length: 50 }, () => new Promise<boolean>((resolve) => addon.ask(crew, rows, new Int32Array(rows.length), new Float32Array(rows.length), new Int32Array(rows.length), resolve)));
+    const answers = Array.from(
+      { length: 50 },
+      () =>
+        new Promise<boolean>((resolve) =>
+          addon.ask(crew, rows, new Int32Array(rows.length), new Float32Array(rows.length), new Int32Array(rows.length), resolve),
+        ),
+    );
     addon.stop(crew);
     expect(await Promise.all(answers)).toContain(false);
     expect(() => addon.ask(crew, rows, new Int32Array(rows.length), new Float32Array(rows.length), new Int32Array(rows.length), () => {})).toThrow(/stopped/);
@@ -158,7 +198,9 @@ describe.skipIf(!hasCompiler)('batches of compiled loops', () => {
   it('need arrays that fit', async () => {
     const crew = addon.start({ layouts: [], weights: new Float32Array(V), targetSum, padId }, 1);
     expect(() => addon.ask(crew, Int32Array.of(0), new Int32Array(8), new Float32Array(7), new Int32Array(1), () => {})).toThrow(/arrays of \[B, L\]/);
-    expect(() => addon.ask(crew, Int32Array.of(0), new Int32Array(8), new Int32Array(8) as unknown as Float32Array, new Int32Array(1), () => {})).toThrow(/typed array of another type/);
+    expect(() => addon.ask(crew, Int32Array.of(0), new Int32Array(8), new Int32Array(8) as unknown as Float32Array, new Int32Array(1), () => {})).toThrow(
+      /typed array of another type/,
+    );
     addon.stop(crew);
   });
 });

@@ -40,7 +40,14 @@ describe('compiled threads', () => {
 
   it('have what they are not certain of made instead, and what came out shorter than its row, and give all in order', async () => {
     const asked: number[] = [];
-    const made = (numGenes: number, rows: Int32Array): UnlabelledBatch => ({ numCells: rows.length, seqLen: 4, geneIds: new Int32Array(4), values: new Float32Array(4), numGenes: Int32Array.of(numGenes), cellIndex: rows });
+    const made = (numGenes: number, rows: Int32Array): UnlabelledBatch => ({
+      numCells: rows.length,
+      seqLen: 4,
+      geneIds: new Int32Array(4),
+      values: new Float32Array(4),
+      numGenes: Int32Array.of(numGenes),
+      cellIndex: rows,
+    });
     const { crew: threads, orders } = crew(
       ([row]) => row !== 1,
       ({ rows }) => (asked.push(rows[0]!), made(99, rows)),

@@ -8,14 +8,17 @@ import { Rng } from '../../../src/rng.js';
 const counts = { kind: 'counts' } as const;
 const T = 10_000;
 
-const cells: fc.Arbitrary<RawCell> = fc.tuple(fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 30 }), fc.nat(1000)).map(([list, outside]) => ({
-  geneIds: Int32Array.from(list, (_, i) => i + 2),
-  values: Uint16Array.from(list),
-  total: list.reduce((a, b) => a + b, 0) + outside,
-}));
+const cells: fc.Arbitrary<RawCell> = fc
+  .tuple(fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 30 }), fc.nat(1000))
+  .map(([list, outside]) => ({
+    geneIds: Int32Array.from(list, (_, i) => i + 2),
+    values: Uint16Array.from(list),
+    total: list.reduce((a, b) => a + b, 0) + outside,
+  }));
 
 /** [n] ln(1 + factor · x) of an observation. */
-const logged = ({ values, linearFactor }: { values: ArrayLike<number>; linearFactor: number }): number[] => Array.from(values, (x) => Math.log1p(x * linearFactor));
+const logged = ({ values, linearFactor }: { values: ArrayLike<number>; linearFactor: number }): number[] =>
+  Array.from(values, (x) => Math.log1p(x * linearFactor));
 
 describe('scaling the depth', () => {
   it('multiplies linear expression by one factor for the whole cell, within its range', () => {
@@ -98,7 +101,13 @@ describe('thinning', () => {
 });
 
 describe('binomial draws', () => {
-  it.each([[12, 0.3], [12, 0.8], [1000, 0.01], [5000, 0.4], [60_000, 0.9]])('of %i trials at %f have the mean and variance they should', (n, p) => {
+  it.each([
+    [12, 0.3],
+    [12, 0.8],
+    [1000, 0.01],
+    [5000, 0.4],
+    [60_000, 0.9],
+  ])('of %i trials at %f have the mean and variance they should', (n, p) => {
     const rng = Rng.fromSeed(n);
     const draws = Array.from({ length: 3000 }, () => binomial(n, p, rng));
     const mean = draws.reduce((a, b) => a + b, 0) / draws.length;

@@ -22,7 +22,14 @@ async function batchesOf(content: SmallH5ad, vocabulary: Vocabulary, entropy: Fl
   try {
     const chosen = await chooseMatrix(file);
     const matrix = file.matrix(chosen.key);
-    const batches = fileBatches(file, matrix, { vocabulary, vocabularyIds: mapGenes(matrix.genes, vocabulary).vocabularyIds, preprocessing, scale: valueScale(chosen), entropy, batchSize });
+    const batches = fileBatches(file, matrix, {
+      vocabulary,
+      vocabularyIds: mapGenes(matrix.genes, vocabulary).vocabularyIds,
+      preprocessing,
+      scale: valueScale(chosen),
+      entropy,
+      batchSize,
+    });
     const all: CellBatch[] = [];
     for await (const batch of batches) all.push(batch);
     return { all, emptyRows: batches.emptyRows, numCells: batches.numCells };
@@ -34,14 +41,25 @@ async function batchesOf(content: SmallH5ad, vocabulary: Vocabulary, entropy: Fl
 describe("batches of a user's file", () => {
   it.each([['counts'], ['log1p of 1e6']])('are what the corpus of the same cells gives, whatever the order of the columns: %s', async (kind) => {
     const counts = randomCells(2, 30, 25);
-    const content = kind === 'counts' ? counts : { ...counts, x: { encoding: 'csr' as const, rows: counts.x!.rows.map((row) => row.map((value) => Math.log1p((1e6 * value) / row.reduce((a, b) => a + b)))) } };
+    const content =
+      kind === 'counts'
+        ? counts
+        : {
+            ...counts,
+            x: { encoding: 'csr' as const, rows: counts.x!.rows.map((row) => row.map((value) => Math.log1p((1e6 * value) / row.reduce((a, b) => a + b)))) },
+          };
     const corpus = await smallCorpus(await newFolder(), content);
     const order = content.geneNames.map((_, g) => (g * 7) % 25);
-    const shuffled: SmallH5ad = { ...content, geneNames: order.map((g) => content.geneNames[g]!), x: { encoding: 'csc', rows: content.x!.rows.map((row) => order.map((g) => row[g]!)) } };
+    const shuffled: SmallH5ad = {
+      ...content,
+      geneNames: order.map((g) => content.geneNames[g]!),
+      x: { encoding: 'csc', rows: content.x!.rows.map((row) => order.map((g) => row[g]!)) },
+    };
     const { all } = await batchesOf(shuffled, corpus.vocabulary, corpus.entropy);
     const expected: CellBatch[] = [];
     const rows = Int32Array.from({ length: 30 }, (_, row) => row);
-    for await (const batch of createLoader(corpus, { rows, batchSize: 7, preprocessing, rng: null, loader: LoaderConfig.parse({ numWorkers: 0 }) })) expected.push(batch);
+    for await (const batch of createLoader(corpus, { rows, batchSize: 7, preprocessing, rng: null, loader: LoaderConfig.parse({ numWorkers: 0 }) }))
+      expected.push(batch);
     expect(all).toEqual(expected);
     // Linear expression at the target sum, whatever the file was scaled to.
     const first = all[0]!.values.subarray(0, all[0]!.numGenes[0]).map(Math.expm1);
@@ -50,9 +68,23 @@ describe("batches of a user's file", () => {
   });
 
   it('leave out cells without a gene of the vocabulary and name them, so that no result is shifted', async () => {
-    const rows = [[1, 0, 5], [0, 0, 9], [0, 3, 0], [0, 0, 0], [2, 2, 2]];
-    const vocabulary = new Vocabulary([{ symbol: 'B', ensemblId: '' }, { symbol: 'A', ensemblId: '' }]);
-    const { all, emptyRows, numCells } = await batchesOf({ x: { rows, encoding: 'csr' }, cellIds: ['v', 'w', 'x', 'y', 'z'], geneNames: ['A', 'B', 'C'] }, vocabulary, new Float32Array(vocabulary.size).fill(1), 2);
+    const rows = [
+      [1, 0, 5],
+      [0, 0, 9],
+      [0, 3, 0],
+      [0, 0, 0],
+      [2, 2, 2],
+    ];
+    const vocabulary = new Vocabulary([
+      { symbol: 'B', ensemblId: '' },
+      { symbol: 'A', ensemblId: '' },
+    ]);
+    const { all, emptyRows, numCells } = await batchesOf(
+      { x: { rows, encoding: 'csr' }, cellIds: ['v', 'w', 'x', 'y', 'z'], geneNames: ['A', 'B', 'C'] },
+      vocabulary,
+      new Float32Array(vocabulary.size).fill(1),
+      2,
+    );
     expect(numCells).toBe(5);
     expect(emptyRows).toEqual([1, 3]);
     expect(all.map(({ cellIndex }) => [...cellIndex])).toEqual([[0, 2], [4]]);

@@ -28,7 +28,16 @@ beforeAll(async () => {
 async function pass(options: Partial<LoaderOptions> = {}): Promise<CellBatch[]> {
   const batches: CellBatch[] = [];
   const rows = options.rows ?? Int32Array.from({ length: corpus.numCells }, (_, row) => row);
-  for await (const batch of createLoader(corpus, { rows, batchSize: 8, preprocessing, rng: Rng.fromSeed(5), labelKeys: ['cell_type'], loader: inProcess, ...options })) batches.push(batch);
+  for await (const batch of createLoader(corpus, {
+    rows,
+    batchSize: 8,
+    preprocessing,
+    rng: Rng.fromSeed(5),
+    labelKeys: ['cell_type'],
+    loader: inProcess,
+    ...options,
+  }))
+    batches.push(batch);
   return batches;
 }
 
@@ -69,7 +78,10 @@ describe('a pass over a corpus', () => {
         const n = serializer.serialize(corpus.readCell(row), target);
         const at = b * batch.seqLen;
         expect(batch.numGenes[b]).toBe(n);
-        expect([...batch.geneIds.subarray(at, at + batch.seqLen)]).toEqual([...target.geneIds.subarray(0, n), ...new Array<number>(batch.seqLen - n).fill(corpus.vocabulary.padId)]);
+        expect([...batch.geneIds.subarray(at, at + batch.seqLen)]).toEqual([
+          ...target.geneIds.subarray(0, n),
+          ...new Array<number>(batch.seqLen - n).fill(corpus.vocabulary.padId),
+        ]);
         expect([...batch.values.subarray(at, at + batch.seqLen)]).toEqual([...target.values.subarray(0, n), ...new Array<number>(batch.seqLen - n).fill(0)]);
         expect(batch.labels['cell_type']![b]).toBe(corpus.labelCodes('cell_type')[row]);
       }
@@ -77,7 +89,8 @@ describe('a pass over a corpus', () => {
   });
 
   it('pads less than unsorted batches would', async () => {
-    const padding = (batches: readonly CellBatch[]): number => batches.reduce((sum, { seqLen, numCells, numGenes }) => sum + seqLen * numCells - numGenes.reduce((a, b) => a + b, 0), 0);
+    const padding = (batches: readonly CellBatch[]): number =>
+      batches.reduce((sum, { seqLen, numCells, numGenes }) => sum + seqLen * numCells - numGenes.reduce((a, b) => a + b, 0), 0);
     const sorted = padding(await pass({ loader: { ...inProcess, sortWindow: 12 } }));
     const unsorted = padding(await pass({ loader: { ...inProcess, sortWindow: 1 } }));
     expect(sorted).toBeLessThan(unsorted / 2);
@@ -86,7 +99,8 @@ describe('a pass over a corpus', () => {
   it('continues at any batch as if it had not stopped', async () => {
     const whole = await pass({ depth: DepthCorruption.parse({ kind: 'thin' }) });
     expect(whole).toHaveLength(13);
-    for (const skipBatches of [1, 4, 12, 13]) expect(await pass({ depth: DepthCorruption.parse({ kind: 'thin' }), skipBatches })).toEqual(whole.slice(skipBatches));
+    for (const skipBatches of [1, 4, 12, 13])
+      expect(await pass({ depth: DepthCorruption.parse({ kind: 'thin' }), skipBatches })).toEqual(whole.slice(skipBatches));
   });
 
   it('gives the same batches whatever the number of threads', async () => {
@@ -98,14 +112,24 @@ describe('a pass over a corpus', () => {
   it.each(['entropy', 'expression'] as const)('gives the same batches by compiled loops as by WebAssembly, ranked by %s', async (serialisation) => {
     const options = { preprocessing: { ...preprocessing, serialisation } };
     const here = await pass(options);
-    for (const loader of [{ numWorkers: 1 }, { numWorkers: 3 }, { numWorkers: 2, compiledLoops: false }]) expect(await pass({ ...options, loader: { ...inProcess, ...loader } })).toEqual(here);
-    expect(await pass({ ...options, skipBatches: 4, part: { rank: 7, worldSize: 8 }, loader: { ...inProcess, numWorkers: 2 } })).toEqual(await pass({ ...options, skipBatches: 4, part: { rank: 7, worldSize: 8 } }));
+    for (const loader of [{ numWorkers: 1 }, { numWorkers: 3 }, { numWorkers: 2, compiledLoops: false }])
+      expect(await pass({ ...options, loader: { ...inProcess, ...loader } })).toEqual(here);
+    expect(await pass({ ...options, skipBatches: 4, part: { rank: 7, worldSize: 8 }, loader: { ...inProcess, numWorkers: 2 } })).toEqual(
+      await pass({ ...options, skipBatches: 4, part: { rank: 7, worldSize: 8 } }),
+    );
   });
 
   it.each([true, false])('gives the same batches in memory that is handed back, compiled loops %s', async (compiledLoops) => {
     const here = await pass();
     const rows = Int32Array.from({ length: corpus.numCells }, (_, row) => row);
-    const loader = createLoader(corpus, { rows, batchSize: 8, preprocessing, rng: Rng.fromSeed(5), labelKeys: ['cell_type'], loader: { ...inProcess, numWorkers: 2, compiledLoops } });
+    const loader = createLoader(corpus, {
+      rows,
+      batchSize: 8,
+      preprocessing,
+      rng: Rng.fromSeed(5),
+      labelKeys: ['cell_type'],
+      loader: { ...inProcess, numWorkers: 2, compiledLoops },
+    });
     const buffers = new Set<unknown>();
     let index = 0;
     for await (const batch of loader) {
@@ -138,7 +162,13 @@ describe('a pass over a corpus', () => {
     const broken = await smallCorpus(await newFolder(), randomCells(1, 30, 20), { shardCells: 10 });
     expect(broken.layouts).toHaveLength(3);
     await truncate(join(broken.path, 'shard-00002.arrow'), 900);
-    const loader = createLoader(broken, { rows: Int32Array.of(0, 1, 25), batchSize: 2, preprocessing, rng: null, loader: { ...inProcess, numWorkers, compiledLoops } });
+    const loader = createLoader(broken, {
+      rows: Int32Array.of(0, 1, 25),
+      batchSize: 2,
+      preprocessing,
+      rng: null,
+      loader: { ...inProcess, numWorkers, compiledLoops },
+    });
     const read = async (): Promise<void> => {
       for await (const batch of loader) expect(batch.numCells).toBe(2);
     };
@@ -147,7 +177,10 @@ describe('a pass over a corpus', () => {
 
   it('refuses to thin what are no counts, and labels that are not there', async () => {
     const content = randomCells(4, 20, 15);
-    const logged = await smallCorpus(await newFolder(), { ...content, x: { encoding: 'csr', rows: content.x!.rows.map((row) => row.map((value) => Math.log1p(value / 3))) } });
+    const logged = await smallCorpus(await newFolder(), {
+      ...content,
+      x: { encoding: 'csr', rows: content.x!.rows.map((row) => row.map((value) => Math.log1p(value / 3))) },
+    });
     const options = { rows: Int32Array.of(0), batchSize: 1, preprocessing, rng: null, loader: inProcess };
     expect(() => createLoader(logged, { ...options, depth: DepthCorruption.parse({ kind: 'thin' }) })).toThrow(/depth\.kind: thin with values that are log1p/);
     expect(() => createLoader(logged, { ...options, labelKeys: ['tissue'] })).toThrow(/obs\['tissue'\]: no such field/);
@@ -172,7 +205,8 @@ describe('several processes', () => {
   });
 
   it('cannot be more than a batch has cells', () => {
-    const create = (rank: number, worldSize: number) => createLoader(corpus, { rows: Int32Array.of(0), batchSize: 4, preprocessing, rng: null, loader: inProcess, part: { rank, worldSize } });
+    const create = (rank: number, worldSize: number) =>
+      createLoader(corpus, { rows: Int32Array.of(0), batchSize: 4, preprocessing, rng: null, loader: inProcess, part: { rank, worldSize } });
     expect(() => create(0, 5)).toThrow(/rank 0 of 5 processes for batches of 4 cells/);
     expect(() => create(2, 2)).toThrow(/rank 2 of 2/);
   });
@@ -194,7 +228,10 @@ describe('balanced sampling', () => {
   });
 
   it('draws other cells in another pass, and leaves passes without a stream alone', async () => {
-    const [first, second] = [rowsOf(await pass({ rows: rare, loader: balanced(1) })), rowsOf(await pass({ rows: rare, loader: balanced(1), rng: Rng.fromSeed(77) }))];
+    const [first, second] = [
+      rowsOf(await pass({ rows: rare, loader: balanced(1) })),
+      rowsOf(await pass({ rows: rare, loader: balanced(1), rng: Rng.fromSeed(77) })),
+    ];
     expect(new Set(first)).not.toEqual(new Set(second));
     expect(rowsOf(await pass({ rows: rare, loader: balanced(1), rng: null }))).toEqual([...rare]);
   });

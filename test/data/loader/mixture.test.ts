@@ -26,12 +26,24 @@ beforeAll(async () => {
   large = await smallCorpus(await newFolder(), randomCells(1, 90, 40), { label: 'cell_type', ...all });
   small = await smallCorpus(await newFolder(), randomCells(2, 30, 40, { types: ['T', 'Mono'] }), { label: 'cell_type', ...all });
   even = await openCorpora([{ path: large.path }, { path: small.path }]);
-  weighted = await openCorpora([{ path: large.path, weight: 1 }, { path: small.path, weight: 3 }]);
+  weighted = await openCorpora([
+    { path: large.path, weight: 1 },
+    { path: small.path, weight: 3 },
+  ]);
 });
 
 async function pass(source: CellSource, options: Partial<LoaderOptions> = {}): Promise<CellBatch[]> {
   const batches: CellBatch[] = [];
-  for await (const batch of createLoader(source, { rows: source.splitRows('train'), batchSize: 8, preprocessing, rng: Rng.fromSeed(5), labelKeys: ['cell_type'], loader, ...options })) batches.push(batch);
+  for await (const batch of createLoader(source, {
+    rows: source.splitRows('train'),
+    batchSize: 8,
+    preprocessing,
+    rng: Rng.fromSeed(5),
+    labelKeys: ['cell_type'],
+    loader,
+    ...options,
+  }))
+    batches.push(batch);
   return batches;
 }
 
@@ -66,7 +78,12 @@ describe('several corpora', () => {
     const depth = DepthCorruption.parse({ kind: 'thin' });
     const whole = await pass(weighted, { depth });
     expect(whole).toHaveLength(15);
-    for (const [skipBatches, numWorkers] of [[4, 0], [11, 2], [0, 1]] as const) expect(await pass(weighted, { depth, skipBatches, loader: { ...loader, numWorkers } })).toEqual(whole.slice(skipBatches));
+    for (const [skipBatches, numWorkers] of [
+      [4, 0],
+      [11, 2],
+      [0, 1],
+    ] as const)
+      expect(await pass(weighted, { depth, skipBatches, loader: { ...loader, numWorkers } })).toEqual(whole.slice(skipBatches));
   });
 
   it('give the cells of each with the ranking of all', async () => {
@@ -103,12 +120,23 @@ describe('several corpora', () => {
     const counts = times(rowsOf(balanced), 120);
     expect(counts.slice(0, 90).reduce((a, b) => a + b)).toBe(30);
     const codes = weighted.labelCodes('cell_type');
-    const shown = times(rowsOf(balanced).filter((row) => row >= 90).map((row) => codes[row]!), 4);
+    const shown = times(
+      rowsOf(balanced)
+        .filter((row) => row >= 90)
+        .map((row) => codes[row]!),
+      4,
+    );
     expect(shown.filter((n) => n > 0)).toEqual([45, 45]);
   });
 
   it('are another data set with other weights, and the same with the same', async () => {
-    const open = async (weights: readonly [number, number]) => (await openCorpora([{ path: large.path, weight: weights[0] }, { path: small.path, weight: weights[1] }])).fingerprint;
+    const open = async (weights: readonly [number, number]) =>
+      (
+        await openCorpora([
+          { path: large.path, weight: weights[0] },
+          { path: small.path, weight: weights[1] },
+        ])
+      ).fingerprint;
     expect(await open([2, 6])).toBe(weighted.fingerprint);
     expect(await open([1, 2])).not.toBe(weighted.fingerprint);
     expect(even.fingerprint).not.toBe(weighted.fingerprint);
@@ -120,13 +148,22 @@ describe('corpora that do not go together', () => {
     const others = await smallCorpus(await newFolder(), randomCells(3, 20, 41), all);
     await expect(openCorpora([{ path: large.path }, { path: others.path }])).rejects.toThrow(/corpus: genes: not those of .*\(build it again with --genes/);
     const content = randomCells(4, 20, 40);
-    const logged = await smallCorpus(await newFolder(), { ...content, x: { encoding: 'csr', rows: content.x!.rows.map((row) => row.map((value) => Math.log1p(value / 3))) } }, all);
+    const logged = await smallCorpus(
+      await newFolder(),
+      { ...content, x: { encoding: 'csr', rows: content.x!.rows.map((row) => row.map((value) => Math.log1p(value / 3))) } },
+      all,
+    );
     await expect(openCorpora([{ path: large.path }, { path: logged.path }])).rejects.toThrow(/values: log1p.* \(expected counts, as in .*--convert/);
     await expect(openCorpora([{ path: large.path }, { path: large.path }])).rejects.toThrow(/the same corpus as .* \(name it once, with a larger weight/);
     await expect(openCorpora([{ path: large.path, weight: 1 }, { path: small.path }])).rejects.toThrow(/data\.corpus: .* has no weight, others have one/);
     const held = randomCells(5, 20, 40);
     const heldOut = await smallCorpus(await newFolder(), { ...held, obs: { part: held.cellIds!.map(() => 'validation') } }, { splitBy: 'part' });
-    await expect(openCorpora([{ path: large.path, weight: 1 }, { path: heldOut.path, weight: 1 }])).rejects.toThrow(/train split: no cell in it/);
+    await expect(
+      openCorpora([
+        { path: large.path, weight: 1 },
+        { path: heldOut.path, weight: 1 },
+      ]),
+    ).rejects.toThrow(/train split: no cell in it/);
     await expect(openCorpora([{ path: large.path }, { path: join(large.path, 'gone') }])).rejects.toThrow(/gone/);
   });
 
@@ -143,15 +180,27 @@ describe('mixing of several corpora', () => {
     const [sizes, shares, numClasses, batchSize] = [[16_000, 4000], [0.4, 0.6], 10, 64] as const;
     const numCells = sizes[0] + sizes[1];
     // Classes 0 … 9 one after the other in the first file; 5 … 14 in the second.
-    const classOf = (row: number): number => (row < sizes[0] ? Math.floor((row * numClasses) / sizes[0]) : 5 + Math.floor(((row - sizes[0]) * numClasses) / sizes[1]));
+    const classOf = (row: number): number =>
+      row < sizes[0] ? Math.floor((row * numClasses) / sizes[0]) : 5 + Math.floor(((row - sizes[0]) * numClasses) / sizes[1]);
     const entropyOf = (classes: readonly number[]): number => {
       const counts = times(classes, 15);
       return -counts.reduce((sum, n) => sum + (n > 0 ? (n / classes.length) * Math.log(n / classes.length) : 0), 0);
     };
     const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
-    const source = { labelCodes: () => new Int32Array(0), parts: [{ path: 'a', firstRow: 0, numCells: sizes[0], share: shares[0] }, { path: 'b', firstRow: sizes[0], numCells: sizes[1], share: shares[1] }] };
+    const source = {
+      labelCodes: () => new Int32Array(0),
+      parts: [
+        { path: 'a', firstRow: 0, numCells: sizes[0], share: shares[0] },
+        { path: 'b', firstRow: sizes[0], numCells: sizes[1], share: shares[1] },
+      ],
+    };
     const rng = Rng.fromSeed(9);
-    const rows = passRows(source, Int32Array.from({ length: numCells }, (_, row) => row), undefined, rng);
+    const rows = passRows(
+      source,
+      Int32Array.from({ length: numCells }, (_, row) => row),
+      undefined,
+      rng,
+    );
     const plan = new BatchPlan({ rows, batchSize, rng, sortWindow: 16, length: (row) => 1 + ((row * 7919) % 997) });
     const batches = Array.from({ length: Math.floor(numCells / batchSize) }, (_, k) => [...plan.rowsOf(k)]);
 

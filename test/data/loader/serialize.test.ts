@@ -10,12 +10,18 @@ const V = 60;
 
 /** A cell over genes 2 … V-4 with values in (0, 2000], and a library larger than what it holds. */
 const cells = (isCounts: boolean): fc.Arbitrary<RawCell> =>
-  fc.tuple(fc.uniqueArray(fc.integer({ min: 2, max: V - 4 }), { minLength: 1, maxLength: 40 }), fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 40, maxLength: 40 }), fc.nat(500)).map(([ids, draws, outside]) => {
-    const geneIds = isCounts ? Uint16Array.from(ids).sort() : Int32Array.from(ids).sort();
-    const numbers = draws.slice(0, ids.length).map((draw) => (isCounts ? draw : draw / 300));
-    const values = isCounts ? Uint16Array.from(numbers) : Float32Array.from(numbers);
-    return { geneIds, values, total: [...values].reduce((a, b) => a + b, 0) + outside };
-  });
+  fc
+    .tuple(
+      fc.uniqueArray(fc.integer({ min: 2, max: V - 4 }), { minLength: 1, maxLength: 40 }),
+      fc.array(fc.integer({ min: 1, max: 2000 }), { minLength: 40, maxLength: 40 }),
+      fc.nat(500),
+    )
+    .map(([ids, draws, outside]) => {
+      const geneIds = isCounts ? Uint16Array.from(ids).sort() : Int32Array.from(ids).sort();
+      const numbers = draws.slice(0, ids.length).map((draw) => (isCounts ? draw : draw / 300));
+      const values = isCounts ? Uint16Array.from(numbers) : Float32Array.from(numbers);
+      return { geneIds, values, total: [...values].reduce((a, b) => a + b, 0) + outside };
+    });
 
 const entropyTables = fc.array(fc.double({ min: 0.1, max: 1, noNaN: true }), { minLength: V, maxLength: V }).map((h) => Float32Array.from(h));
 
@@ -23,7 +29,13 @@ const entropyTables = fc.array(fc.double({ min: 0.1, max: 1, noNaN: true }), { m
 function naive(cell: RawCell, preprocessing: Preprocessing, scale: ValueScale, entropy: Float32Array): { ids: number[]; values: number[] } {
   const genes = [...cell.geneIds].map((id, i) => {
     const x = cell.values[i]!;
-    const value = Math.fround(scale.kind !== 'log1p' ? Math.log1p(x * (preprocessing.targetSum / cell.total)) : scale.targetSum ? Math.log1p(Math.expm1(x) * (preprocessing.targetSum / scale.targetSum)) : x);
+    const value = Math.fround(
+      scale.kind !== 'log1p'
+        ? Math.log1p(x * (preprocessing.targetSum / cell.total))
+        : scale.targetSum
+          ? Math.log1p(Math.expm1(x) * (preprocessing.targetSum / scale.targetSum))
+          : x,
+    );
     const weight = preprocessing.serialisation === 'entropy' ? Math.fround(1.1 - entropy[id]!) : 1;
     return { id, value, score: Math.fround(value * weight) };
   });
@@ -35,7 +47,12 @@ function naive(cell: RawCell, preprocessing: Preprocessing, scale: ValueScale, e
 function run(serializer: Serializer, cell: RawCell, maxGenes: number, rng?: Rng) {
   const target = { geneIds: new Int32Array(maxGenes + 3).fill(-7), values: new Float32Array(maxGenes + 3).fill(-7), offset: 2 };
   const n = serializer.serialize(cell, target, undefined, rng);
-  return { n, ids: [...target.geneIds.subarray(2, 2 + n)], values: [...target.values.subarray(2, 2 + n)], around: [...target.geneIds.subarray(0, 2), ...target.geneIds.subarray(2 + n)] };
+  return {
+    n,
+    ids: [...target.geneIds.subarray(2, 2 + n)],
+    values: [...target.values.subarray(2, 2 + n)],
+    around: [...target.geneIds.subarray(0, 2), ...target.geneIds.subarray(2 + n)],
+  };
 }
 
 describe('serialisation', () => {
@@ -46,12 +63,18 @@ describe('serialisation', () => {
     ['log1p of 1e6', { kind: 'log1p', targetSum: 1e6 }],
   ] as [string, ValueScale][])('agrees with a plain sort by the formula for %s', (_, scale) => {
     fc.assert(
-      fc.property(cells(scale.kind === 'counts'), entropyTables, fc.integer({ min: 1, max: 45 }), fc.constantFrom('entropy' as const, 'expression' as const), (cell, entropy, maxGenes, serialisation) => {
-        const preprocessing = Preprocessing.parse({ maxGenes, serialisation });
-        const { ids, values, around } = run(new Serializer({ preprocessing, scale, entropy }), cell, maxGenes);
-        expect({ ids, values }).toEqual(naive(cell, preprocessing, scale, entropy));
-        expect(around.every((id) => id === -7)).toBe(true);
-      }),
+      fc.property(
+        cells(scale.kind === 'counts'),
+        entropyTables,
+        fc.integer({ min: 1, max: 45 }),
+        fc.constantFrom('entropy' as const, 'expression' as const),
+        (cell, entropy, maxGenes, serialisation) => {
+          const preprocessing = Preprocessing.parse({ maxGenes, serialisation });
+          const { ids, values, around } = run(new Serializer({ preprocessing, scale, entropy }), cell, maxGenes);
+          expect({ ids, values }).toEqual(naive(cell, preprocessing, scale, entropy));
+          expect(around.every((id) => id === -7)).toBe(true);
+        },
+      ),
     );
   });
 
@@ -70,7 +93,8 @@ describe('serialisation', () => {
     const entropy = new Float32Array(V).fill(1);
     entropy[9] = 0.6;
     const cell = { geneIds: Int32Array.of(4, 9, 20), values: Uint16Array.of(5, 5, 6), total: 100 };
-    const serializer = (serialisation: 'entropy' | 'expression') => new Serializer({ preprocessing: Preprocessing.parse({ maxGenes: 3, serialisation }), scale: { kind: 'counts' }, entropy });
+    const serializer = (serialisation: 'entropy' | 'expression') =>
+      new Serializer({ preprocessing: Preprocessing.parse({ maxGenes: 3, serialisation }), scale: { kind: 'counts' }, entropy });
     expect(run(serializer('entropy'), cell, 3).ids).toEqual([9, 20, 4]);
     expect(run(serializer('expression'), cell, 3).ids).toEqual([20, 4, 9]);
     entropy[9] = 1;
@@ -80,7 +104,9 @@ describe('serialisation', () => {
   it('refuses an entropy table that is none', () => {
     const entropy = new Float32Array(V).fill(1);
     entropy[4] = 3.2;
-    expect(() => new Serializer({ preprocessing: Preprocessing.parse({}), scale: { kind: 'counts' }, entropy })).toThrow(/entropy of gene id 4: 3\.2.* \(expected a number from 0 to 1/);
+    expect(() => new Serializer({ preprocessing: Preprocessing.parse({}), scale: { kind: 'counts' }, entropy })).toThrow(
+      /entropy of gene id 4: 3\.2.* \(expected a number from 0 to 1/,
+    );
   });
 
   it("draws a random subset in random order from the cell's own stream", () => {
@@ -163,9 +189,14 @@ describe('Ranker', () => {
     const [ranker, geneIds] = [new Ranker(new Float32Array(3000).fill(1), 8), Uint16Array.from({ length: 3000 }, (_, i) => i)];
     for (const n of [0, 1, 40, 3000]) {
       // Mostly ones, some zeros, as thinning leaves them; few of the large ones where they are to be dealt to one level.
-      const counts = Uint16Array.from({ length: n }, (_, i) => (rng.uniform() < 0.1 ? 0 : largest < 2000 && i % 60 !== 0 ? 1 + rng.int(5) : 1 + rng.int(largest)));
+      const counts = Uint16Array.from({ length: n }, (_, i) =>
+        rng.uniform() < 0.1 ? 0 : largest < 2000 && i % 60 !== 0 ? 1 + rng.int(5) : 1 + rng.int(largest),
+      );
       for (const wanted of [1200, 7]) {
-        const [found, expected] = [0, 1].map(() => ({ ids: new Int32Array(3000), values: new Float32Array(3000) })) as [{ ids: Int32Array; values: Float32Array }, { ids: Int32Array; values: Float32Array }];
+        const [found, expected] = [0, 1].map(() => ({ ids: new Int32Array(3000), values: new Float32Array(3000) })) as [
+          { ids: Int32Array; values: Float32Array },
+          { ids: Int32Array; values: Float32Array },
+        ];
         ranker.load(geneIds.subarray(0, n));
         const numWanted = Math.min(wanted, ranker.scoreCounts(counts, 0.7));
         ranker.rank(numWanted);
@@ -179,7 +210,10 @@ describe('Ranker', () => {
 
   it('ranks weighted counts, and ids of 32 bits, the long way', () => {
     const out = [new Int32Array(2), new Float32Array(2)] as const;
-    for (const [weights, ids] of [[Float32Array.of(1, 2), Uint16Array.of(0, 1)], [Float32Array.of(1, 1), Int32Array.of(0, 1)]] as const) {
+    for (const [weights, ids] of [
+      [Float32Array.of(1, 2), Uint16Array.of(0, 1)],
+      [Float32Array.of(1, 1), Int32Array.of(0, 1)],
+    ] as const) {
       const ranker = new Ranker(weights);
       ranker.load(ids);
       expect(ranker.writeCounts(Uint16Array.of(1, 2), 1, ...out, 0, 2)).toBeUndefined();

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { asBooleans, decodeStrings } from '../../../src/data/readers/hdf5-decode.js';
 
 const place = { file: 'cells.h5ad', key: 'obs' };
-const texts = (bytes: string, strpad: number) => decodeStrings(Buffer.from(bytes, 'latin1'), { type: 3, size: 4, vlen: false, strpad } as never, place, () => '');
+const texts = (bytes: string, strpad: number) =>
+  decodeStrings(Buffer.from(bytes, 'latin1'), { type: 3, size: 4, vlen: false, strpad } as never, place, () => '');
 
 describe('text of fixed length', () => {
   it('ends at its first zero', () => {

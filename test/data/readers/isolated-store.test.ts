@@ -12,15 +12,27 @@ const folder = mkdtempSync(join(tmpdir(), 'scdiva-isolated-'));
 const path = join(folder, 'cells.h5ad');
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const rows = [[1, 0], [0, 2], [3, 4]];
-const write = (first = 1) => writeSmallH5ad(path, { cellIds: ['a', 'b', 'c'], geneNames: ['CD3E', 'LYZ'], x: { encoding: 'csr', rows: [[first, 0], ...rows.slice(1)] }, obs: { cell_type: ['T', 'B', 'T'] } });
+const rows = [
+  [1, 0],
+  [0, 2],
+  [3, 4],
+];
+const write = (first = 1) =>
+  writeSmallH5ad(path, {
+    cellIds: ['a', 'b', 'c'],
+    geneNames: ['CD3E', 'LYZ'],
+    x: { encoding: 'csr', rows: [[first, 0], ...rows.slice(1)] },
+    obs: { cell_type: ['T', 'B', 'T'] },
+  });
 
 describe('a file read in a thread of its own', () => {
   it('is given up when the library loops for ever in it, and the next file is read as ever', async () => {
     await write();
     writeFileSync(path, withEndlessHeap(readFileSync(path)));
     const start = performance.now();
-    await expect(openCellFile(path, { answerLimitMs: 1000 })).rejects.toThrow(/cells.h5ad: .*cannot be read: what unpacks it gave no answer for 1 s \(the file is damaged/);
+    await expect(openCellFile(path, { answerLimitMs: 1000 })).rejects.toThrow(
+      /cells.h5ad: .*cannot be read: what unpacks it gave no answer for 1 s \(the file is damaged/,
+    );
     expect(performance.now() - start).toBeLessThan(5000);
     await write();
     const file = await openCellFile(path);
@@ -41,7 +53,12 @@ describe('a file read in a thread of its own', () => {
     writeWithSmallBuffer(path);
     const file = await openCellFile(path);
     await expect(readRows(file.matrix('layers/lzf'))).rejects.toThrow(/cells.h5ad: layers\/lzf: cannot be unpacked: the library ended itself over it/);
-    expect(await readRows(file.matrix('layers/int64'))).toEqual([[1, 0, 5], [2, 7, 0], [0, 3, 300], [9, 0, 1]]);
+    expect(await readRows(file.matrix('layers/int64'))).toEqual([
+      [1, 0, 5],
+      [2, 7, 0],
+      [0, 3, 300],
+      [9, 0, 1],
+    ]);
     file.close();
   });
 

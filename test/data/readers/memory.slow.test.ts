@@ -20,7 +20,11 @@ describe('row blocks of a matrix larger than the memory allowed', () => {
     const path = join(folder, `${encoding}.h5ad`);
     const expected = await writeLarge(path, encoding);
     expect(statSync(path).size / 2 ** 20).toBeGreaterThan(MOST_MEMORY_MIB);
-    const { numEntries, sum, peakMiB } = JSON.parse(execFileSync(process.execPath, [reader, path], { encoding: 'utf8' })) as { numEntries: number; sum: number; peakMiB: number };
+    const { numEntries, sum, peakMiB } = JSON.parse(execFileSync(process.execPath, [reader, path], { encoding: 'utf8' })) as {
+      numEntries: number;
+      sum: number;
+      peakMiB: number;
+    };
     expect({ numEntries, sum }).toEqual(expected);
     expect(peakMiB).toBeLessThan(MOST_MEMORY_MIB);
     rmSync(path);
@@ -37,7 +41,13 @@ async function writeLarge(path: string, encoding: 'csr' | 'csc' | 'dense'): Prom
   let sum = 0;
   if (encoding === 'dense') {
     const values = Float32Array.from({ length: lines * ENTRIES_PER_LINE }, (_, i) => 1 + (i % 7));
-    const data = file.create_dataset({ name: 'X', data: values, shape: [lines, ENTRIES_PER_LINE], maxshape: [numCells, numGenes], chunks: [64, ENTRIES_PER_LINE] });
+    const data = file.create_dataset({
+      name: 'X',
+      data: values,
+      shape: [lines, ENTRIES_PER_LINE],
+      maxshape: [numCells, numGenes],
+      chunks: [64, ENTRIES_PER_LINE],
+    });
     data.resize([numCells, numGenes]);
     for (let line = 0; line < numCells; line += lines) {
       data.write_slice([[line, line + lines], []], values);
@@ -51,7 +61,10 @@ async function writeLarge(path: string, encoding: 'csr' | 'csc' | 'dense'): Prom
     const values = Float32Array.from({ length: block }, (_, i) => 1 + (i % 7));
     // Every fourth minor index, shifted from line to line.
     const indices = Int32Array.from({ length: block }, (_, i) => (i % ENTRIES_PER_LINE) * 4 + (Math.floor(i / ENTRIES_PER_LINE) % 4));
-    for (const [name, data] of [['data', values], ['indices', indices]] as const) {
+    for (const [name, data] of [
+      ['data', values],
+      ['indices', indices],
+    ] as const) {
       const dataset = matrix.create_dataset({ name, data, maxshape: [NUM_LINES * ENTRIES_PER_LINE], chunks: [1 << 16] });
       dataset.resize([NUM_LINES * ENTRIES_PER_LINE]);
       for (let line = 0; line < NUM_LINES; line += lines) dataset.write_slice([[line * ENTRIES_PER_LINE, (line + lines) * ENTRIES_PER_LINE]], data);
@@ -59,7 +72,10 @@ async function writeLarge(path: string, encoding: 'csr' | 'csc' | 'dense'): Prom
     sum = (NUM_LINES / lines) * values.reduce((a, b) => a + b, 0);
     matrix.create_dataset({ name: 'indptr', data: BigInt64Array.from({ length: NUM_LINES + 1 }, (_, i) => BigInt(i * ENTRIES_PER_LINE)) });
   }
-  for (const [name, size] of [['obs', numCells], ['var', numGenes]] as const) {
+  for (const [name, size] of [
+    ['obs', numCells],
+    ['var', numGenes],
+  ] as const) {
     const frame = file.create_group(name);
     frame.create_attribute('_index', '_index');
     frame.create_dataset({ name: '_index', data: Array.from({ length: size }, (_, i) => `${name}${i}`), dtype: 'S' });

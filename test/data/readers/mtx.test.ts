@@ -10,7 +10,16 @@ import { writeSmallMtx, type MtxOptions, type SmallCells } from '../../support/s
 const folder = mkdtempSync(join(tmpdir(), 'scdiva-mtx-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const cells: SmallCells = { cellIds: ['AAAC-1', 'AAAG-1', 'AAAT-1'], geneNames: ['CD3E', 'MS4A1'], rows: [[1, 4], [0, 0], [70000, 2]], cellTypes: [] };
+const cells: SmallCells = {
+  cellIds: ['AAAC-1', 'AAAG-1', 'AAAT-1'],
+  geneNames: ['CD3E', 'MS4A1'],
+  rows: [
+    [1, 4],
+    [0, 0],
+    [70000, 2],
+  ],
+  cellTypes: [],
+};
 const HEAD = '%%MatrixMarket matrix coordinate integer general\n';
 let count = 0;
 const write = (options: MtxOptions = {}): string => {
@@ -28,10 +37,23 @@ const read = async (path: string): Promise<number[][]> => {
 };
 
 describe('a 10x matrix folder', () => {
-  it.each<[string, MtxOptions]>([['packed', {}], ['plain', { isPacked: false }], ['of Cell Ranger 2', { isOld: true, isPacked: false }], ['with one prefix', { prefix: 'GSM123_' }], ['gene by gene', { isByGene: true }]])('is read when it is %s', async (_, options) => {
+  it.each<[string, MtxOptions]>([
+    ['packed', {}],
+    ['plain', { isPacked: false }],
+    ['of Cell Ranger 2', { isOld: true, isPacked: false }],
+    ['with one prefix', { prefix: 'GSM123_' }],
+    ['gene by gene', { isByGene: true }],
+  ])('is read when it is %s', async (_, options) => {
     const path = write(options);
     const file = await openCellFile(path);
-    expect(file).toMatchObject({ format: '10x-mtx', numCells: 3, cellIds: cells.cellIds, obsKeys: [], notes: [], matrices: [{ key: 'X', numGenes: 2, encoding: 'csr', dtype: 'int64' }] });
+    expect(file).toMatchObject({
+      format: '10x-mtx',
+      numCells: 3,
+      cellIds: cells.cellIds,
+      obsKeys: [],
+      notes: [],
+      matrices: [{ key: 'X', numGenes: 2, encoding: 'csr', dtype: 'int64' }],
+    });
     expect(file.matrix('X').genes).toEqual({ names: cells.geneNames, ensemblIds: ['ENSG00000000000', 'ENSG00000000001'] });
     // Twice: the second time from what was parsed the first time.
     for (let time = 0; time < 2; time++) expect(await readRows(file.matrix('X'), { blockRows: 2 })).toEqual(cells.rows);
@@ -49,7 +71,9 @@ describe('a 10x matrix folder', () => {
   it('is refused where a line of features lacks a field that the others have', async () => {
     const path = write({ isPacked: false });
     writeFileSync(join(path, 'features.tsv'), readFileSync(join(path, 'features.tsv'), 'utf8').replace('MS4A1\t', 'MS4A1 '));
-    await expect(openCellFile(path)).rejects.toThrow(/features\.tsv: line 2: 'ENSG00000000001 MS4A1 Gene Expression', 2 of 3 fields \(expected fields with tabulators between them/);
+    await expect(openCellFile(path)).rejects.toThrow(
+      /features\.tsv: line 2: 'ENSG00000000001 MS4A1 Gene Expression', 2 of 3 fields \(expected fields with tabulators between them/,
+    );
   });
 
   it('leaves features that are no genes out, and says so', async () => {
@@ -62,8 +86,16 @@ describe('a 10x matrix folder', () => {
   });
 
   it('may hold fractions, patterns, repeats and empty lines', async () => {
-    expect(await read(write({ matrix: '%%MatrixMarket matrix coordinate real general\n\n2 3 4\n1 1 0.5\r\n 2  1\t-1.25e2 \n\n1 3 +3\n1 3 4\n' }))).toEqual([[0.5, -125], [0, 0], [7, 0]]);
-    expect(await read(write({ matrix: '%%MatrixMarket matrix coordinate pattern general\n2 3 2\n1 1\n2 3\n' }))).toEqual([[1, 0], [0, 0], [0, 1]]);
+    expect(await read(write({ matrix: '%%MatrixMarket matrix coordinate real general\n\n2 3 4\n1 1 0.5\r\n 2  1\t-1.25e2 \n\n1 3 +3\n1 3 4\n' }))).toEqual([
+      [0.5, -125],
+      [0, 0],
+      [7, 0],
+    ]);
+    expect(await read(write({ matrix: '%%MatrixMarket matrix coordinate pattern general\n2 3 2\n1 1\n2 3\n' }))).toEqual([
+      [1, 0],
+      [0, 0],
+      [0, 1],
+    ]);
   });
 
   it.each<[string, string, RegExp]>([

@@ -33,7 +33,10 @@ describe('openCellFile', () => {
     ];
     for (const [name, content, message] of cases) {
       if (content !== undefined) writeFileSync(join(folder, name), content);
-      const error = await openCellFile(join(folder, name)).then(() => undefined, (reason: unknown) => reason as Error);
+      const error = await openCellFile(join(folder, name)).then(
+        () => undefined,
+        (reason: unknown) => reason as Error,
+      );
       expect(error, name).toBeInstanceOf(DataError);
       expect(error!.message).toMatch(message);
     }
@@ -53,7 +56,15 @@ describe('openCellFile', () => {
     const written = new File(path, 'a');
     const complex = new Map(['r', 'i'].map((part) => [part, Float64Array.of(1, 2)]));
     const root = written.get('/') as InstanceType<Awaited<ReturnType<typeof loadHdf5>>['Group']>;
-    root.create_dataset({ name: 'X', data: complex, dtype: [['r', '<d'], ['i', '<d']], shape: [2] });
+    root.create_dataset({
+      name: 'X',
+      data: complex,
+      dtype: [
+        ['r', '<d'],
+        ['i', '<d'],
+      ],
+      shape: [2],
+    });
     written.close();
     const file = await openCellFile(path);
     expect(file.matrices).toEqual([]);
@@ -70,7 +81,9 @@ describe('openCellFile', () => {
       file.close();
       return expect(openCellFile(path)).rejects;
     };
-    await (await other('mod', 'mod/prot', 'obs', 'var')).toThrow(/MuData file without a modality 'rna' \(expected one of prot; name the one that holds expression: '.*cells.h5ad#prot'/);
+    await (
+      await other('mod', 'mod/prot', 'obs', 'var')
+    ).toThrow(/MuData file without a modality 'rna' \(expected one of prot; name the one that holds expression: '.*cells.h5ad#prot'/);
     await (await other('row_attrs', 'col_attrs')).toThrow(/neither AnnData, MuData, loom nor 10x: it holds col_attrs, row_attrs/);
     await (await other('weights', 'obs')).toThrow(/neither AnnData, MuData, loom nor 10x: it holds obs, weights and has no var/);
   });
@@ -78,7 +91,11 @@ describe('openCellFile', () => {
   it('reads text that is no UTF-8 as Latin-1, so that names stay apart', async () => {
     await writeSmallH5ad(path, { cellIds: ['Z@rich', 'Z%rich'], geneNames: ['CD3E'], x: { encoding: 'dense', rows: [[1], [2]] } });
     const bytes = readFileSync(path);
-    for (const [sign, code] of [['Z@rich', 0xfc], ['Z%rich', 0xe9]] as const) bytes[bytes.indexOf(sign) + 1] = code;
+    for (const [sign, code] of [
+      ['Z@rich', 0xfc],
+      ['Z%rich', 0xe9],
+    ] as const)
+      bytes[bytes.indexOf(sign) + 1] = code;
     writeFileSync(path, bytes);
     const file = await openCellFile(path);
     expect(file.cellIds).toEqual(['Zürich', 'Zérich']);
@@ -101,10 +118,26 @@ describe('openCellFile', () => {
   it.each([
     ['a column is missing that column-order names', 'cell_type', 'cell_typo', /obs\['cell_typ[eo]'\]: no such column, though column-order names it/],
     ['two categories have the same name', 'B cell', 'T cell', /obs\['cell_type'\]: the category 'T cell' twice \(expected each once/],
-    ['a cell has a control character in its name', 'barcode-1', 'barcode\u00031', /cell 1: "barcode\\u00031" is its name \(expected text without control characters, in UTF-8/],
+    [
+      'a cell has a control character in its name',
+      'barcode-1',
+      'barcode\u00031',
+      /cell 1: "barcode\\u00031" is its name \(expected text without control characters, in UTF-8/,
+    ],
     ['a gene has a control character in its name', 'MS4A1', 'MS\u001bA1', /gene 1: "MS\\u001bA1" is its name/],
   ])('refuses a damaged file in which %s', async (_, was, is, message) => {
-    await writeSmallH5ad(path, { cellIds: ['barcode-0', 'barcode-1'], geneNames: ['CD3E', 'MS4A1'], obs: { cell_type: ['T cell', 'B cell'] }, x: { encoding: 'csr', rows: [[1, 0], [0, 2]] } });
+    await writeSmallH5ad(path, {
+      cellIds: ['barcode-0', 'barcode-1'],
+      geneNames: ['CD3E', 'MS4A1'],
+      obs: { cell_type: ['T cell', 'B cell'] },
+      x: {
+        encoding: 'csr',
+        rows: [
+          [1, 0],
+          [0, 2],
+        ],
+      },
+    });
     const whole = readFileSync(path);
     const failures: string[] = [];
     for (let at = whole.indexOf(was); at >= 0; at = whole.indexOf(was, at + 1)) {
@@ -135,7 +168,10 @@ describe('openCellFile', () => {
       return notes;
     };
     expect(await notesOf(barcodes, ids)).toEqual([]);
-    expect(await notesOf(barcodes.with(3, 's1_AAAEETGAGTAA-1').with(5, ''), ids)).toEqual(['1 of 40 cells has no name', "nearly every cell name has a barcode of 12 letters, but not 's1_AAAEETGAGTAA-1'"]);
+    expect(await notesOf(barcodes.with(3, 's1_AAAEETGAGTAA-1').with(5, ''), ids)).toEqual([
+      '1 of 40 cells has no name',
+      "nearly every cell name has a barcode of 12 letters, but not 's1_AAAEETGAGTAA-1'",
+    ]);
     expect(await notesOf(barcodes, ids.with(0, 'GFP'))).toEqual(["nearly every gene id is an Ensembl id, but not 'GFP'"]);
     const mixed = barcodes.map((name, i) => (i % 4 === 0 ? `hashed-${i}` : name));
     expect(await notesOf(mixed, ids)).toEqual([]);
@@ -151,7 +187,12 @@ describe('openCellFile', () => {
   });
 
   it('reads columns with a slash in their name, which lie in groups of their own', async () => {
-    await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E'], obs: { size: Float64Array.of(1, 2), xyz: Float64Array.of(3, 4) }, x: { encoding: 'csr', rows: [[1], [2]] } });
+    await writeSmallH5ad(path, {
+      cellIds: ['a', 'b'],
+      geneNames: ['CD3E'],
+      obs: { size: Float64Array.of(1, 2), xyz: Float64Array.of(3, 4) },
+      x: { encoding: 'csr', rows: [[1], [2]] },
+    });
     const { File } = await loadHdf5();
     const stored = new File(path, 'a');
     const obs = stored.get('obs') as InstanceType<Awaited<ReturnType<typeof loadHdf5>>['Group']>;
@@ -171,8 +212,15 @@ describe('openCellFile', () => {
     expect(file.cellIds).toEqual(['cell-a', 'cell-b', 'cell-c']);
     expect(file.obs('cell_type')).toEqual({ kind: 'categorical', categories: ['B cell', 'T cell'], codes: Int32Array.of(1, -1, 0), isOrdered: false });
     expect(file.obs('n_genes')).toEqual({ kind: 'numeric', dtype: 'int64', values: Float64Array.of(2, 1, 2) });
-    expect(file.matrices).toEqual([{ key: 'X', numGenes: 2, encoding: 'dense', dtype: 'float32' }, { key: 'raw/X', numGenes: 3, encoding: 'csr', dtype: 'float32' }]);
-    expect(await rows(file.matrix('raw/X'))).toEqual([[3, 0, 1], [0, 2, 0], [4, 0, 5]]);
+    expect(file.matrices).toEqual([
+      { key: 'X', numGenes: 2, encoding: 'dense', dtype: 'float32' },
+      { key: 'raw/X', numGenes: 3, encoding: 'csr', dtype: 'float32' },
+    ]);
+    expect(await rows(file.matrix('raw/X'))).toEqual([
+      [3, 0, 1],
+      [0, 2, 0],
+      [4, 0, 5],
+    ]);
     file.close();
   });
 
@@ -181,14 +229,23 @@ describe('openCellFile', () => {
     const file = await openCellFile(path);
     expect(file).toMatchObject({ format: '10x-h5', numCells: 3, notes: ['left out what is not gene expression: 1 × Antibody Capture'] });
     expect(file.matrix('X').genes).toEqual({ names: ['CD3E', 'LYZ'], ensemblIds: ['ENSG00000198851', 'ENSG00000090382'] });
-    expect(await rows(file.matrix('X'))).toEqual([[5, 0], [0, 2], [7, 0]]);
+    expect(await rows(file.matrix('X'))).toEqual([
+      [5, 0],
+      [0, 2],
+      [7, 0],
+    ]);
     expect(() => file.obs('cell_type')).toThrow(/holds no annotation of cells/);
     file.close();
   });
 });
 
 describe('stored numbers', () => {
-  const counts = [[1, 0, 5], [2, 7, 0], [0, 3, 300], [9, 0, 1]];
+  const counts = [
+    [1, 0, 5],
+    [2, 7, 0],
+    [0, 3, 300],
+    [9, 0, 1],
+  ];
 
   it.each(['big_endian_float', 'big_endian_int', 'half', 'int64', 'uint16', 'scale_offset', 'lzf'])('are read from %s', async (layer) => {
     const file = await openCellFile(storage);

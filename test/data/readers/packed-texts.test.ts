@@ -18,7 +18,8 @@ describe("a file of anndata's compression='lzf'", () => {
     expect(file.obs('cell_type')).toEqual({ kind: 'categorical', categories: ['B', 'NK', 'T'], codes: Int32Array.of(2, 0, 2, 1, 0, 2, 1), isOrdered: false });
     expect(file.obs('note')).toEqual({ kind: 'string', values: ['', 'Zürich', 'a'.repeat(5000), 'b', 'c', 'd', 'e'] });
     const sums: number[] = [];
-    for await (const { indptr, values } of file.matrix('X').rowBlocks()) for (let r = 0; r < 7; r++) sums.push(values.subarray(indptr[r], indptr[r + 1]).reduce((a, b) => a + b, 0));
+    for await (const { indptr, values } of file.matrix('X').rowBlocks())
+      for (let r = 0; r < 7; r++) sums.push(values.subarray(indptr[r], indptr[r + 1]).reduce((a, b) => a + b, 0));
     expect(sums).toEqual(Array.from({ length: 7 }, (_, c) => [0, 1, 2, 3, 4].reduce((sum, g) => sum + ((3 * c + 5 * g) % 4), 0)));
     file.close();
   });

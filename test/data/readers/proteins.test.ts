@@ -7,8 +7,29 @@ import { writeAnnData } from '../../support/small-h5ad.js';
 
 const folderOf = temporaryFolder('proteins');
 let folder: string;
-const rna = { x: { rows: [[1, 0], [0, 2], [3, 1]], encoding: 'csr' as const }, cellIds: ['a', 'b', 'c'], geneNames: ['CD3E', 'LYZ'] };
-const prot = { x: { rows: [[9, 0, 4], [0, 7, 1]], encoding: 'dense' as const }, cellIds: ['c', 'a'], geneNames: ['CD3', 'CD4', 'CD14'] };
+const rna = {
+  x: {
+    rows: [
+      [1, 0],
+      [0, 2],
+      [3, 1],
+    ],
+    encoding: 'csr' as const,
+  },
+  cellIds: ['a', 'b', 'c'],
+  geneNames: ['CD3E', 'LYZ'],
+};
+const prot = {
+  x: {
+    rows: [
+      [9, 0, 4],
+      [0, 7, 1],
+    ],
+    encoding: 'dense' as const,
+  },
+  cellIds: ['c', 'a'],
+  geneNames: ['CD3', 'CD4', 'CD14'],
+};
 
 async function writeMuData(path: string, modalities: Readonly<Record<string, typeof rna | typeof prot>>): Promise<string> {
   const { File } = await loadHdf5();

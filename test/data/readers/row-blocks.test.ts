@@ -18,10 +18,18 @@ const names = (prefix: string, n: number) => Array.from({ length: n }, (_, i) =>
 
 const anyMatrix = fc.tuple(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 7 })).chain(([numCells, numGenes]) =>
   fc.record({
-    rows: fc.array(fc.array(fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, fc.integer({ min: -3, max: 40 }), fc.constant(0.5)), { minLength: numGenes, maxLength: numGenes }), { minLength: numCells, maxLength: numCells }),
+    rows: fc.array(
+      fc.array(fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, fc.integer({ min: -3, max: 40 }), fc.constant(0.5)), {
+        minLength: numGenes,
+        maxLength: numGenes,
+      }),
+      { minLength: numCells, maxLength: numCells },
+    ),
     blockRows: fc.integer({ min: 1, max: numCells + 2 }),
     chunk: fc.option(fc.integer({ min: 1, max: 9 }), { nil: undefined }),
-    range: fc.tuple(fc.integer({ min: 0, max: numCells }), fc.integer({ min: 0, max: numCells })).map(([a, b]) => ({ start: Math.min(a, b), end: Math.max(a, b) })),
+    range: fc
+      .tuple(fc.integer({ min: 0, max: numCells }), fc.integer({ min: 0, max: numCells }))
+      .map(([a, b]) => ({ start: Math.min(a, b), end: Math.max(a, b) })),
   }),
 );
 
@@ -30,7 +38,12 @@ describe('row blocks', () => {
     await fc.assert(
       fc.asyncProperty(anyMatrix, async ({ rows, blockRows, chunk, range }) => {
         const stored = (encoding: SmallMatrix['encoding']): SmallMatrix => ({ encoding, rows, ...(chunk !== undefined && { chunk }) });
-        await writeSmallH5ad(path, { cellIds: names('c', rows.length), geneNames: names('g', rows[0]!.length), x: stored('csr'), layers: { csc: stored('csc'), dense: stored('dense') } });
+        await writeSmallH5ad(path, {
+          cellIds: names('c', rows.length),
+          geneNames: names('g', rows[0]!.length),
+          x: stored('csr'),
+          layers: { csc: stored('csc'), dense: stored('dense') },
+        });
         const file = await openCellFile(path);
         const [csr, csc, dense] = await Promise.all(['X', 'layers/csc', 'layers/dense'].map((key) => blocks(file.matrix(key), { ...range, blockRows })));
         file.close();
@@ -50,13 +63,21 @@ describe('row blocks', () => {
     const arrays = { data: file.dataset('X/data'), indices: file.dataset('X/indices'), indptr: file.dataset('X/indptr') };
     const place = { file: path, key: 'X', cellIds: names('c', 9), genes: { names: names('g', 4) }, numColumns: 4 };
     const whole = await blocks(new CscMatrix(arrays, place, 9), { blockRows: 2 });
-    for (const budget of [1, 3, 5, 9, 100]) expect(toRows(await blocks(new CscMatrix(arrays, place, 9, budget), { blockRows: 2 }), 4)).toEqual(toRows(whole, 4));
+    for (const budget of [1, 3, 5, 9, 100])
+      expect(toRows(await blocks(new CscMatrix(arrays, place, 9, budget), { blockRows: 2 }), 4)).toEqual(toRows(whole, 4));
     expect(toRows(whole, 4)).toEqual(rows);
     file.close();
   });
 
   it('have genes ascending and unique: unsorted entries are sorted, repeats summed, zeros dropped', async () => {
-    await write([[0, 0, 0], [0, 0, 0]], 'csr', { data: [5, 1, 2, 0, 4, -4], indices: [2, 0, 2, 1, 1, 1], indptr: [0, 4, 6] });
+    await write(
+      [
+        [0, 0, 0],
+        [0, 0, 0],
+      ],
+      'csr',
+      { data: [5, 1, 2, 0, 4, -4], indices: [2, 0, 2, 1, 1, 1], indptr: [0, 4, 6] },
+    );
     const [block] = await read('X');
     expect([...block!.indptr]).toEqual([0, 2, 2]);
     expect([...block!.indices]).toEqual([0, 2]);
@@ -65,34 +86,82 @@ describe('row blocks', () => {
 
   it('refuse NaN and infinity, naming cell and gene, unless they are allowed', async () => {
     for (const encoding of ['csr', 'csc', 'dense'] as const) {
-      await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E', 'LYZ'], x: { encoding, rows: [[1, 0], [2, NaN]] } });
+      await writeSmallH5ad(path, {
+        cellIds: ['a', 'b'],
+        geneNames: ['CD3E', 'LYZ'],
+        x: {
+          encoding,
+          rows: [
+            [1, 0],
+            [2, NaN],
+          ],
+        },
+      });
       await expect(read('X')).rejects.toThrow(/cells.h5ad: X: NaN at cell 'b' \(row 1\), gene 'LYZ' \(column 1\)/);
       expect((await read('X', { allowNonFinite: true }))[0]!.values).toEqual(Float32Array.of(1, 2, NaN));
-      await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E', 'LYZ'], x: { encoding, rows: [[1, -Infinity], [2, 0]] } });
+      await writeSmallH5ad(path, {
+        cellIds: ['a', 'b'],
+        geneNames: ['CD3E', 'LYZ'],
+        x: {
+          encoding,
+          rows: [
+            [1, -Infinity],
+            [2, 0],
+          ],
+        },
+      });
       await expect(read('X')).rejects.toThrow(/-Infinity at cell 'a'/);
     }
   });
 
   it('refuse numbers that nothing measures, as damaged bytes give them, unless they are allowed', async () => {
     for (const encoding of ['csr', 'csc', 'dense'] as const) {
-      for (const [value, said] of [[1e-40, /9.99e-41|1.00e-40/], [-3.8e26, /-3.80e\+26/]] as const) {
-        await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E', 'LYZ'], x: { encoding, rows: [[1, 0], [2, value]] } });
+      for (const [value, said] of [
+        [1e-40, /9.99e-41|1.00e-40/],
+        [-3.8e26, /-3.80e\+26/],
+      ] as const) {
+        await writeSmallH5ad(path, {
+          cellIds: ['a', 'b'],
+          geneNames: ['CD3E', 'LYZ'],
+          x: {
+            encoding,
+            rows: [
+              [1, 0],
+              [2, value],
+            ],
+          },
+        });
         await expect(read('X')).rejects.toThrow(said);
         await expect(read('X')).rejects.toThrow(/at cell 'b' \(row 1\), gene 'LYZ' \(column 1\) \(expected 0, or 1e-20 to 1000000000000000/);
         expect((await read('X', { allowNonFinite: true }))[0]!.values).toEqual(Float32Array.of(1, 2, value));
       }
-      await writeSmallH5ad(path, { cellIds: ['a', 'b'], geneNames: ['CD3E', 'LYZ'], x: { encoding, rows: [[1e-17, 0], [2, 1e9]] } });
+      await writeSmallH5ad(path, {
+        cellIds: ['a', 'b'],
+        geneNames: ['CD3E', 'LYZ'],
+        x: {
+          encoding,
+          rows: [
+            [1e-17, 0],
+            [2, 1e9],
+          ],
+        },
+      });
       expect((await read('X'))[0]!.values).toEqual(Float32Array.of(1e-17, 2, 1e9));
     }
   });
 
   it('refuse a damaged sparse matrix, saying where it is damaged', async () => {
-    const zeros = [[0, 0, 0], [0, 0, 0]];
+    const zeros = [
+      [0, 0, 0],
+      [0, 0, 0],
+    ];
     const refused = async (arrays: SparseNumbers, encoding: 'csr' | 'csc' = 'csr') => {
       await write(zeros, encoding, arrays);
       return expect(read('X')).rejects;
     };
-    await (await refused({ data: [1, 1], indices: [0, 3], indptr: [0, 1, 2] })).toThrow(/row 1 \(cell 'c1'\) has a value in column 3 \(expected columns 0 to 2/);
+    await (
+      await refused({ data: [1, 1], indices: [0, 3], indptr: [0, 1, 2] })
+    ).toThrow(/row 1 \(cell 'c1'\) has a value in column 3 \(expected columns 0 to 2/);
     await (await refused({ data: [1, 1], indices: [0, -1], indptr: [0, 1, 2] })).toThrow(/column -1/);
     await (await refused({ data: [1, 1], indices: [0, 1], indptr: [0, 2, 1] })).toThrow(/X\/indptr: decreases from 2 to 1 at entry 2/);
     await (await refused({ data: [1, 1], indices: [0, 1], indptr: [0, 1, 3] })).toThrow(/ends at 3 \(expected 2, the number of stored values/);

@@ -50,29 +50,45 @@ function compare(file: Hdf5File, random: Rng): number {
 }
 
 const ARRAYS = [
-  Float32Array.from({ length: 1000 }, (_, i) => i / 3), Float64Array.from({ length: 1000 }, (_, i) => -i / 7), Int32Array.from({ length: 1000 }, (_, i) => i * 7919 - 4000), Uint32Array.from({ length: 1000 }, (_, i) => 4_294_967_295 - i),
-  Int16Array.from({ length: 1000 }, (_, i) => i - 500), Uint16Array.from({ length: 1000 }, (_, i) => 65_535 - i), Int8Array.from({ length: 1000 }, (_, i) => i), Uint8Array.from({ length: 1000 }, (_, i) => i),
-  BigInt64Array.from({ length: 1000 }, (_, i) => BigInt(i) * -5_000_000_000n), BigUint64Array.from({ length: 1000 }, (_, i) => BigInt(i) * 5_000_000_000n),
+  Float32Array.from({ length: 1000 }, (_, i) => i / 3),
+  Float64Array.from({ length: 1000 }, (_, i) => -i / 7),
+  Int32Array.from({ length: 1000 }, (_, i) => i * 7919 - 4000),
+  Uint32Array.from({ length: 1000 }, (_, i) => 4_294_967_295 - i),
+  Int16Array.from({ length: 1000 }, (_, i) => i - 500),
+  Uint16Array.from({ length: 1000 }, (_, i) => 65_535 - i),
+  Int8Array.from({ length: 1000 }, (_, i) => i),
+  Uint8Array.from({ length: 1000 }, (_, i) => i),
+  BigInt64Array.from({ length: 1000 }, (_, i) => BigInt(i) * -5_000_000_000n),
+  BigUint64Array.from({ length: 1000 }, (_, i) => BigInt(i) * 5_000_000_000n),
 ];
 
 async function writeArrays(path: string, libver: 'earliest' | 'v108' = 'earliest'): Promise<number> {
   const { File } = await loadHdf5();
   const file = new File(path, 'w', { libver: libver === 'earliest' ? [libver, 'latest'] : libver });
   const root = file.get('/') as InstanceType<Awaited<ReturnType<typeof loadHdf5>>['Group']>;
-  const packings = [{}, { chunks: [64] }, { chunks: [64], compression: 'gzip' as const }, { chunks: [1000], compression: 'gzip' as const }, { chunks: [7], compression: 'gzip' as const }];
+  const packings = [
+    {},
+    { chunks: [64] },
+    { chunks: [64], compression: 'gzip' as const },
+    { chunks: [1000], compression: 'gzip' as const },
+    { chunks: [7], compression: 'gzip' as const },
+  ];
   packings.forEach((packing, p) => ARRAYS.forEach((data, a) => root.create_dataset({ name: `d${p}-${a}`, data, ...packing })));
   file.close();
   return packings.length * ARRAYS.length;
 }
 
 describe('numbers read past the HDF5 library', () => {
-  it.each(['earliest', 'v108'] as const)('are those the library gives: every type, contiguous, chunked and packed, in headers of version %s', async (libver) => {
-    const path = join(await newFolder(), 'arrays.h5');
-    const numWritten = await writeArrays(path, libver);
-    const file = await Hdf5File.open(path);
-    expect(compare(file, Rng.fromSeed(1))).toBe(numWritten);
-    file.close();
-  });
+  it.each(['earliest', 'v108'] as const)(
+    'are those the library gives: every type, contiguous, chunked and packed, in headers of version %s',
+    async (libver) => {
+      const path = join(await newFolder(), 'arrays.h5');
+      const numWritten = await writeArrays(path, libver);
+      const file = await Hdf5File.open(path);
+      expect(compare(file, Rng.fromSeed(1))).toBe(numWritten);
+      file.close();
+    },
+  );
 
   it('are left to the library in a layout that is not known, and behind a user block', async () => {
     const folder = await newFolder();
@@ -82,7 +98,10 @@ describe('numbers read past the HDF5 library', () => {
     late.close();
     await writeArrays(join(folder, 'early.h5'));
     writeFileSync(join(folder, 'behind.h5'), behindUserBlock(readFileSync(join(folder, 'early.h5')), 512));
-    for (const [name, at, expected] of [['late.h5', 'd', ARRAYS[2]], ['behind.h5', 'd1-0', ARRAYS[0]]] as const) {
+    for (const [name, at, expected] of [
+      ['late.h5', 'd', ARRAYS[2]],
+      ['behind.h5', 'd1-0', ARRAYS[0]],
+    ] as const) {
       const store = IsolatedStore.open(join(folder, name), 'hdf5');
       const array = store.dataset(at);
       expect(array.storage?.()).toBeUndefined();

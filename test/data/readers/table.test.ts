@@ -12,7 +12,11 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const cellIds = ['AAACCTGAGG-1', 'AAACGGGTCC-1', 'AAAGATGCAA-1'];
 const genes = ['ACTB', 'MS4A1'];
-const rows = [[1, 0], [0, 2.5], [7, 3]];
+const rows = [
+  [1, 0],
+  [0, 2.5],
+  [7, 3],
+];
 
 describe('a table of text', () => {
   it.each([
@@ -22,9 +26,17 @@ describe('a table of text', () => {
     ['semicolons', 'd.csv', tableText(cellIds, genes, rows, { delimiter: ';' }), 'genes are in columns, told from ACTB, MS4A1'],
     ["R's missing corner", 'e.txt', tableText(genes, cellIds, transpose(rows), { delimiter: '\t', corner: null }), 'genes are in rows, told from ACTB, MS4A1'],
     ['quotes and Windows line ends', 'f.csv', tableText(cellIds, genes, rows, { quote: '"', newline: '\r\n' }), 'genes are in columns, told from ACTB, MS4A1'],
-    ['Ensembl ids', 'g.csv', tableText(['ENSG00000075624', 'ENSG00000156738'], ['x1', 'x2', 'x3'], transpose(rows)), 'genes are in rows, told from Ensembl ids'],
+    [
+      'Ensembl ids',
+      'g.csv',
+      tableText(['ENSG00000075624', 'ENSG00000156738'], ['x1', 'x2', 'x3'], transpose(rows)),
+      'genes are in rows, told from Ensembl ids',
+    ],
   ])('is read with %s', async (_, name, text, note) => {
-    for (const [file, bytes] of [[name, text], [`${name}.gz`, gzipSync(text)]] as const) {
+    for (const [file, bytes] of [
+      [name, text],
+      [`${name}.gz`, gzipSync(text)],
+    ] as const) {
       writeFileSync(join(folder, file), bytes);
       const opened = await openCellFile(join(folder, file));
       expect(opened).toMatchObject({ format: 'table', numCells: 3, obsKeys: [], notes: [note], matrices: [{ key: 'X', encoding: 'dense', dtype: 'float64' }] });
@@ -36,7 +48,9 @@ describe('a table of text', () => {
   it('is refused while nothing tells where the genes are, and read once that is said', async () => {
     const path = join(folder, 'unclear.csv');
     writeFileSync(path, tableText(['r1', 'r2', 'r3'], ['k1', 'k2'], rows));
-    await expect(openCellFile(path)).rejects.toThrow(/neither the names of rows nor those of columns look like genes.*'.*unclear.csv#genes-in-rows' or '.*unclear.csv#genes-in-columns'/);
+    await expect(openCellFile(path)).rejects.toThrow(
+      /neither the names of rows nor those of columns look like genes.*'.*unclear.csv#genes-in-rows' or '.*unclear.csv#genes-in-columns'/,
+    );
     const read = async (part: string) => {
       const file = await openCellFile(`${path}#${part}`);
       const found = { cellIds: file.cellIds, rows: await readRows(file.matrix('X')) };
@@ -55,7 +69,10 @@ describe('a table of text', () => {
     writeFileSync(path, `,ACTB,LYZ\n${cellIds[0]},1,NA\n${cellIds[1]},,2\n`);
     const file = await openCellFile(path);
     await expect(readRows(file.matrix('X'))).rejects.toThrow(/missing.csv: X: NaN at cell 'AAACCTGAGG-1' \(row 0\), gene 'LYZ'/);
-    expect(await readRows(file.matrix('X'), { allowNonFinite: true })).toEqual([[1, NaN], [NaN, 2]]);
+    expect(await readRows(file.matrix('X'), { allowNonFinite: true })).toEqual([
+      [1, NaN],
+      [NaN, 2],
+    ]);
     file.close();
   });
 

@@ -13,7 +13,13 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const cells: SmallCells = {
   cellIds: ['a', 'b', 'ç', 'd', 'e'],
   geneNames: ['CD3E', 'MS4A1', 'LYZ'],
-  rows: [[1, 0, 5], [0, 2, 0], [7, 0, 0], [0, 0, 0], [3, 1, 300]],
+  rows: [
+    [1, 0, 5],
+    [0, 2, 0],
+    [7, 0, 0],
+    [0, 0, 0],
+    [3, 1, 300],
+  ],
   cellTypes: ['T', 'B', 'T', 'B', 'T'],
 };
 let count = 0;
@@ -25,11 +31,23 @@ const write = async (options: ZarrOptions): Promise<string> => {
 
 describe('a Zarr folder', () => {
   const packings = ['none', 'gzip', 'zlib', 'blosc', 'zstd', 'lz4'];
-  it.each(packings.flatMap((codec) => [[2, codec], [3, codec]] as const))('of version %i packed with %s is read whole', async (version, codec) => {
+  it.each(
+    packings.flatMap(
+      (codec) =>
+        [
+          [2, codec],
+          [3, codec],
+        ] as const,
+    ),
+  )('of version %i packed with %s is read whole', async (version, codec) => {
     for (const chunkRows of [undefined, 2]) {
       const file = await openCellFile(await write({ version, codec, ...(chunkRows !== undefined && { chunkRows }) }));
       expect(file).toMatchObject({ format: 'zarr', cellIds: cells.cellIds, obsKeys: ['cell_type', 'size #1', 'is_first'], notes: [] });
-      expect(file.matrices.map(({ key, encoding }) => [key, encoding])).toEqual([['X', 'csr'], ['layers/csc', 'csc'], ['layers/dense', 'dense']]);
+      expect(file.matrices.map(({ key, encoding }) => [key, encoding])).toEqual([
+        ['X', 'csr'],
+        ['layers/csc', 'csc'],
+        ['layers/dense', 'dense'],
+      ]);
       for (const { key } of file.matrices) expect(await readRows(file.matrix(key), { blockRows: 2 })).toEqual(cells.rows);
       expect(file.obs('cell_type')).toEqual({ kind: 'categorical', categories: ['B', 'T'], codes: Int32Array.of(1, 0, 1, 0, 1), isOrdered: false });
       // A name with a sign that would end an address.
@@ -40,7 +58,12 @@ describe('a Zarr folder', () => {
   });
 
   it.each([
-    ['a billion cells', 'obs/_index', { shape: [1e9], chunks: [1e6] }, /obs\/_index: 1000000000 entries declared in a folder of \d+ bytes \(the folder is damaged or made to mislead\)/],
+    [
+      'a billion cells',
+      'obs/_index',
+      { shape: [1e9], chunks: [1e6] },
+      /obs\/_index: 1000000000 entries declared in a folder of \d+ bytes \(the folder is damaged or made to mislead\)/,
+    ],
     ['a billion values', 'X/data', { shape: [1e9], chunks: [1e6] }, /X\/data: 1000000000 entries declared in a folder of/],
     ['a chunk far larger than the folder', 'layers/dense', { chunks: [1e5, 1e5] }, /layers\/dense: chunks of \d+ bytes declared in a folder of/],
   ])('of some bytes that declares %s is refused before memory is asked for it', async (_, at, declared, message) => {
@@ -90,7 +113,10 @@ describe('a Zarr folder', () => {
           await readRows(opened.matrix('X'));
           opened.close();
         })
-        .then(() => undefined, (reason: unknown) => reason as Error);
+        .then(
+          () => undefined,
+          (reason: unknown) => reason as Error,
+        );
       expect(error).toBeInstanceOf(DataError);
       return expect(error!.message);
     };
@@ -98,7 +124,9 @@ describe('a Zarr folder', () => {
     (await damaged(2, 'X/data/0', (bytes) => bytes.subarray(0, 12), 'gzip')).toMatch(/X\/data: chunk 0 cannot be unpacked/);
     (await damaged(3, 'obs/_index/c/0', (bytes) => bytes.subarray(0, 9), 'none')).toMatch(/obs\/_index: chunk 0 cannot be unpacked/);
     (await damaged(3, 'X/zarr.json', () => '{')).toMatch(/X\/zarr.json: is no JSON/);
-    (await damaged(2, 'X/data/.zarray', (bytes) => bytes.toString().replace('"shape":[7]', '"shape":[-7]'))).toMatch(/X\/data: shape \[-7\] in chunks of \[7\]/);
+    (await damaged(2, 'X/data/.zarray', (bytes) => bytes.toString().replace('"shape":[7]', '"shape":[-7]'))).toMatch(
+      /X\/data: shape \[-7\] in chunks of \[7\]/,
+    );
     (await damaged(2, '.zgroup', () => '[]')).toMatch(/is no JSON object/);
   });
 

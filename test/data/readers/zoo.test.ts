@@ -29,13 +29,20 @@ interface ExpectedFile {
   X?: ExpectedMatrix;
   layers?: Record<string, ExpectedMatrix>;
   raw?: { n_vars: number; var_names_head?: string[]; X: ExpectedMatrix } | null;
-  obs_columns?: Record<string, { kind: string; ordered?: boolean; categories?: unknown; n_categories?: number; codes_head?: number[]; values_head?: unknown[]; n_missing?: number }>;
+  obs_columns?: Record<
+    string,
+    { kind: string; ordered?: boolean; categories?: unknown; n_categories?: number; codes_head?: number[]; values_head?: unknown[]; n_missing?: number }
+  >;
 }
 
 const folders = ['h5ad-zoo', 'data/realfiles'];
 const cases = hasShared
   ? folders.flatMap((folder) =>
-      Object.entries(JSON.parse(readFileSync(shared(folder, 'expected.json'), 'utf8')) as Record<string, ExpectedFile>).map(([name, expected]) => ({ name, path: shared(folder, name), expected })),
+      Object.entries(JSON.parse(readFileSync(shared(folder, 'expected.json'), 'utf8')) as Record<string, ExpectedFile>).map(([name, expected]) => ({
+        name,
+        path: shared(folder, name),
+        expected,
+      })),
     )
   : [];
 const readable = cases.filter(({ expected }) => expected.expect !== 'error');
@@ -52,7 +59,8 @@ describe.runIf(hasShared)('files of every kind', () => {
       if (expected.obs_names_tail) expect(file.cellIds.slice(-expected.obs_names_tail.length)).toEqual(expected.obs_names_tail);
       expect(file.format).toBe(Object.entries(FORMATS).find(([prefix]) => expected.format.startsWith(prefix))?.[1]);
       if (expected.X) await expectMatrix(file.matrix('X'), expected.X, expected.n_vars, expected.var_names_head);
-      for (const [name, layer] of Object.entries(expected.layers ?? {})) await expectMatrix(file.matrix(`layers/${name}`), layer, expected.n_vars, expected.var_names_head);
+      for (const [name, layer] of Object.entries(expected.layers ?? {}))
+        await expectMatrix(file.matrix(`layers/${name}`), layer, expected.n_vars, expected.var_names_head);
       if (expected.raw) await expectMatrix(file.matrix('raw/X'), expected.raw.X, expected.raw.n_vars, expected.raw.var_names_head ?? []);
       const { genes } = file.matrix('X');
       if (expected.var_names_tail) expect(genes.names.slice(-expected.var_names_tail.length)).toEqual(expected.var_names_tail);
@@ -66,7 +74,10 @@ describe.runIf(hasShared)('files of every kind', () => {
   });
 
   it.each(refused)('refuses $name in one line that names the file', async ({ path }) => {
-    const error = await openCellFile(path).then(() => undefined, (reason: unknown) => reason);
+    const error = await openCellFile(path).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
     expect(error).toBeInstanceOf(DataError);
     expect((error as DataError).message).toContain(path);
     expect((error as DataError).message).not.toContain('\n');
@@ -127,7 +138,10 @@ type ExpectedColumn = NonNullable<ExpectedFile['obs_columns']>[string];
 function expectColumn(column: ObsColumn, expected: ExpectedColumn): void {
   if (expected.kind === 'categorical') {
     if (column.kind !== 'categorical') throw new Error(`read as ${column.kind}`);
-    if (Array.isArray(expected.categories)) expect(column.categories).toEqual(expected.categories.map((category) => (typeof category === 'boolean' ? (category ? 'True' : 'False') : String(category))));
+    if (Array.isArray(expected.categories))
+      expect(column.categories).toEqual(
+        expected.categories.map((category) => (typeof category === 'boolean' ? (category ? 'True' : 'False') : String(category))),
+      );
     if (expected.n_categories !== undefined) expect(column.categories).toHaveLength(expected.n_categories);
     if (expected.codes_head) expect([...column.codes.slice(0, expected.codes_head.length)]).toEqual(expected.codes_head);
     if (expected.ordered !== undefined) expect(column.isOrdered).toBe(expected.ordered);

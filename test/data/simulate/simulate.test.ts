@@ -12,7 +12,17 @@ import { poisson } from '../../../src/data/simulate/poisson.js';
 import { simulate, writeSimulation } from '../../../src/data/simulate/simulate.js';
 import { Rng } from '../../../src/rng.js';
 
-const config = parseConfig(SimulationConfig, { numGenes: 60, numMasters: 4, numFactors: 16, numSingles: 5, numDoubles: 3, controlCells: 40, cellsPerPerturbation: 24, depth: 800, synergyShare: 0.6 });
+const config = parseConfig(SimulationConfig, {
+  numGenes: 60,
+  numMasters: 4,
+  numFactors: 16,
+  numSingles: 5,
+  numDoubles: 3,
+  controlCells: 40,
+  cellsPerPerturbation: 24,
+  depth: 800,
+  synergyShare: 0.6,
+});
 
 describe('the simulator', () => {
   it('makes the same cells of the same seed, others of another, and keeps the network when there are more cells', () => {
@@ -49,10 +59,12 @@ describe('the simulator', () => {
   it('has pairs whose effect is not the sum of their parts', () => {
     const { network, perturbations } = simulate(config);
     const effect = (genes: readonly number[]) => steadyState(network, 1, genes, config).map((v, g) => v - steadyState(network, 1, [], config)[g]!);
-    const gaps = perturbations.filter(({ genes }) => genes.length === 2).map(({ genes: [a, b] }) => {
-      const [both, one, other] = [effect([a!, b!]), effect([a!]), effect([b!])];
-      return Math.max(...both.map((v, g) => Math.abs(v - one[g]! - other[g]!)));
-    });
+    const gaps = perturbations
+      .filter(({ genes }) => genes.length === 2)
+      .map(({ genes: [a, b] }) => {
+        const [both, one, other] = [effect([a!, b!]), effect([a!]), effect([b!])];
+        return Math.max(...both.map((v, g) => Math.abs(v - one[g]! - other[g]!)));
+      });
     expect(gaps.length).toBe(3);
     expect(Math.max(...gaps)).toBeGreaterThan(0.05);
   });
@@ -71,7 +83,9 @@ describe('the simulator', () => {
   it('gives droplets of two cells twice the molecules, and counts them', () => {
     const cells = simulate({ ...config, dropletDoublets: 0.4, depthSpread: 0 }).cells;
     const depth = (doublet: number) => {
-      const totals = Array.from(cells.isDoublet, (is, i) => (is === doublet ? cells.counts.values.subarray(cells.counts.indptr[i]!, cells.counts.indptr[i + 1]!).reduce((a, b) => a + b, 0) : NaN)).filter((v) => !Number.isNaN(v));
+      const totals = Array.from(cells.isDoublet, (is, i) =>
+        is === doublet ? cells.counts.values.subarray(cells.counts.indptr[i]!, cells.counts.indptr[i + 1]!).reduce((a, b) => a + b, 0) : NaN,
+      ).filter((v) => !Number.isNaN(v));
       return totals.reduce((a, b) => a + b, 0) / totals.length;
     };
     expect(depth(1) / depth(0)).toBeCloseTo(2, 1);
@@ -107,13 +121,26 @@ describe('the simulator', () => {
 
 describe('buffered genes', () => {
   it('stand the loss of one regulator and not of two', () => {
-    const buffered = parseConfig(SimulationConfig, { numGenes: 60, numFactors: 6, numMasters: 5, minRegulators: 3, maxRegulators: 3, repressionShare: 0, synergyShare: 0, bufferedShare: 1, numCellTypes: 1, numSingles: 2, numDoubles: 1 });
+    const buffered = parseConfig(SimulationConfig, {
+      numGenes: 60,
+      numFactors: 6,
+      numMasters: 5,
+      minRegulators: 3,
+      maxRegulators: 3,
+      repressionShare: 0,
+      synergyShare: 0,
+      bufferedShare: 1,
+      numCellTypes: 1,
+      numSingles: 2,
+      numDoubles: 1,
+    });
     const { network } = simulate(buffered);
     const levelsWithout = (lost: readonly number[]) => steadyState(network, 0, lost, buffered);
     const whole = levelsWithout([]);
     const genes = network.regulations.flatMap(({ regulators, logic }, gene) => (logic === 'buffered' && gene >= 6 ? [{ gene, regulators }] : []));
     expect(genes.length).toBeGreaterThan(40);
-    const meanLoss = (numLost: number) => genes.reduce((sum, { gene, regulators }) => sum + 1 - levelsWithout(regulators.slice(0, numLost))[gene]! / whole[gene]!, 0) / genes.length;
+    const meanLoss = (numLost: number) =>
+      genes.reduce((sum, { gene, regulators }) => sum + 1 - levelsWithout(regulators.slice(0, numLost))[gene]! / whole[gene]!, 0) / genes.length;
     expect(meanLoss(2)).toBeGreaterThan(2.5 * meanLoss(1));
   });
 });

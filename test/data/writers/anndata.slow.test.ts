@@ -18,7 +18,11 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const stored = fileURLToPath(new URL('../../fixtures/h5ad-storage', import.meta.url));
 const folders = [stored, shared('h5ad-zoo'), shared('data/realfiles'), shared('data/pbmc68k_reduced'), shared('data/pbmc3k')].filter(existsSync);
 const unreadable = /^5\d_/;
-const files = folders.flatMap((at) => readdirSync(at).filter((name) => /\.h5(ad)?$/.test(name) && !unreadable.test(name)).map((name) => ({ name, path: join(at, name) })));
+const files = folders.flatMap((at) =>
+  readdirSync(at)
+    .filter((name) => /\.h5(ad)?$/.test(name) && !unreadable.test(name))
+    .map((name) => ({ name, path: join(at, name) })),
+);
 
 describe.runIf(python)("Python's anndata", () => {
   // Python takes seconds to start: one process looks at all the files.
@@ -50,7 +54,11 @@ function annotate(numCells: number, round: 'first' | 'again'): Annotations {
   const dims = isFirst ? 3 : 5;
   return {
     obs: {
-      scdiva_cell_type: { kind: 'categorical', categories: isFirst ? ['x'] : ['B', 'T', 'unknown'], codes: Int32Array.from({ length: numCells }, (_, i) => (isFirst ? 0 : (i % 4) - 1)) },
+      scdiva_cell_type: {
+        kind: 'categorical',
+        categories: isFirst ? ['x'] : ['B', 'T', 'unknown'],
+        codes: Int32Array.from({ length: numCells }, (_, i) => (isFirst ? 0 : (i % 4) - 1)),
+      },
       scdiva_confidence: { kind: 'numeric', values: new Float32Array(numCells).fill(0.5) },
     },
     obsm: { X_scdiva: { values: Float32Array.from({ length: numCells * dims }, (_, i) => i), numDims: dims } },

@@ -19,13 +19,41 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const small: SmallH5ad = {
   cellIds: ['a', 'b', 'c'],
   geneNames: ['CD3E', 'LYZ'],
-  x: { encoding: 'csr', rows: [[1, 0], [0, 2], [3, 4]] },
-  layers: { scaled: { encoding: 'dense', rows: [[-1, 0], [0, 1], [2, 2]] } },
-  raw: { encoding: 'csc', rows: [[1, 0, 5], [0, 2, 0], [3, 4, 0]], geneNames: ['CD3E', 'LYZ', 'NKG7'] },
+  x: {
+    encoding: 'csr',
+    rows: [
+      [1, 0],
+      [0, 2],
+      [3, 4],
+    ],
+  },
+  layers: {
+    scaled: {
+      encoding: 'dense',
+      rows: [
+        [-1, 0],
+        [0, 1],
+        [2, 2],
+      ],
+    },
+  },
+  raw: {
+    encoding: 'csc',
+    rows: [
+      [1, 0, 5],
+      [0, 2, 0],
+      [3, 4, 0],
+    ],
+    geneNames: ['CD3E', 'LYZ', 'NKG7'],
+  },
   obs: { donor: ['D1', 'D1', null], score: Float64Array.of(0.5, NaN, 2) },
 };
 const annotations: Annotations = {
-  obs: { predicted: { kind: 'categorical', categories: ['B', 'T', 'é'], codes: [2, -1, 0] }, confidence: { kind: 'numeric', values: Float32Array.of(0.25, 0.5, 0.75) }, note: { kind: 'string', values: ['x', '', 'z'] } },
+  obs: {
+    predicted: { kind: 'categorical', categories: ['B', 'T', 'é'], codes: [2, -1, 0] },
+    confidence: { kind: 'numeric', values: Float32Array.of(0.25, 0.5, 0.75) },
+    note: { kind: 'string', values: ['x', '', 'z'] },
+  },
   obsm: { X_scdiva: { values: Float32Array.of(1, 2, 3, 4, 5, 6), numDims: 2 } },
   uns: { scdiva: { version: '0.1', seed: 7, rate: 0.5, labels: ['B', 'T'], none: [], deep: { er: Float32Array.of(1, 2) } } },
 };
@@ -70,7 +98,13 @@ describe('writeAnnotatedH5ad', () => {
     await writeSmallH5ad(input, small);
     await writeAnnotatedH5ad({ input, output, ...annotations });
     const again = join(folder, 'again.h5ad');
-    await writeAnnotatedH5ad({ input: output, output: again, obs: { predicted: { kind: 'categorical', categories: ['NK'], codes: [0, 0, 0] } }, obsm: { X_scdiva: { values: Float32Array.of(7, 8, 9), numDims: 1 } }, uns: { scdiva: { version: '0.2' } } });
+    await writeAnnotatedH5ad({
+      input: output,
+      output: again,
+      obs: { predicted: { kind: 'categorical', categories: ['NK'], codes: [0, 0, 0] } },
+      obsm: { X_scdiva: { values: Float32Array.of(7, 8, 9), numDims: 1 } },
+      uns: { scdiva: { version: '0.2' } },
+    });
     const file = await openCellFile(again);
     expect(file.obsKeys).toEqual(['donor', 'score', 'predicted', 'confidence', 'note']);
     expect(file.obs('predicted')).toMatchObject({ categories: ['NK'], codes: Int32Array.of(0, 0, 0) });
@@ -96,7 +130,12 @@ describe('writeAnnotatedH5ad', () => {
       await writeAnnotatedH5ad({ input: newer, output, ...annotations });
       const cells = await openCellFile(output);
       expect(cells.obsKeys).toContain('predicted');
-      expect(await entries(cells, 'X')).toEqual([[0, 0, 1], [1, 1, 2], [2, 0, 3], [2, 1, 4]]);
+      expect(await entries(cells, 'X')).toEqual([
+        [0, 0, 1],
+        [1, 1, 2],
+        [2, 0, 3],
+        [2, 1, 4],
+      ]);
       cells.close();
     }
   });
@@ -158,7 +197,13 @@ describe('writeAnnotatedH5ad', () => {
     const file = await openCellFile(output);
     expect(file).toMatchObject({ format: 'h5ad', cellIds: ['AAAC-1', 'AAAG-1', 'AAAT-1'] });
     expect(file.matrix('X').genes).toEqual({ names: ['CD3E', 'CD3', 'LYZ'], ensemblIds: ['ENSG00000198851', 'CD3_TotalSeqB', 'ENSG00000090382'] });
-    expect(await entries(file, 'X')).toEqual([[0, 0, 5], [0, 1, 100], [1, 1, 90], [1, 2, 2], [2, 0, 7]]);
+    expect(await entries(file, 'X')).toEqual([
+      [0, 0, 5],
+      [0, 1, 100],
+      [1, 1, 90],
+      [1, 2, 2],
+      [2, 0, 7],
+    ]);
     expect(file.obsKeys).toEqual(['predicted', 'confidence', 'note']);
     file.close();
   });
@@ -191,7 +236,11 @@ describe('writeAnnotatedH5ad', () => {
 
   it('writes an embedding larger than one block of memory', async () => {
     const numCells = 9000;
-    await writeSmallH5ad(input, { cellIds: Array.from({ length: numCells }, (_, i) => `c${i}`), geneNames: ['CD3E'], x: { encoding: 'csr', rows: Array.from({ length: numCells }, () => [1]) } });
+    await writeSmallH5ad(input, {
+      cellIds: Array.from({ length: numCells }, (_, i) => `c${i}`),
+      geneNames: ['CD3E'],
+      x: { encoding: 'csr', rows: Array.from({ length: numCells }, () => [1]) },
+    });
     const values = Float32Array.from({ length: numCells * 512 }, (_, i) => i);
     await writeAnnotatedH5ad({ input, output, obsm: { X_scdiva: { values, numDims: 512 } } });
     const file = await Hdf5File.open(output);

@@ -17,7 +17,11 @@ const content = (name: string): NewH5ad => ({
   geneNames: ['CD3E', 'LYZ', 'NKG7', 'É'],
   x: { indptr: Int32Array.of(0, 2, 2, 5), indices: Int32Array.of(0, 3, 0, 1, 2), values: Float32Array.of(1, 2.5, 3, 0.25, 4) },
   layers: { flags: { indptr: Int32Array.of(0, 0, 0, 1), indices: Int32Array.of(1), values: Float32Array.of(1) } },
-  obs: { type: { kind: 'categorical', categories: ['B', 'T'], codes: [1, -1, 0] }, sample: { kind: 'numeric', values: Int32Array.of(0, 1, 2) }, from: { kind: 'string', values: ['x', '', 'z'] } },
+  obs: {
+    type: { kind: 'categorical', categories: ['B', 'T'], codes: [1, -1, 0] },
+    sample: { kind: 'numeric', values: Int32Array.of(0, 1, 2) },
+    from: { kind: 'string', values: ['x', '', 'z'] },
+  },
   var: { ensembl_id: { kind: 'string', values: ['E1', 'E2', '', 'E4'] } },
   uns: { scdiva: { version: '1', seed: 7 } },
 });
@@ -40,8 +44,16 @@ describe('writeNewH5ad', () => {
     const file = await openCellFile(join(folder, 'new.h5ad'));
     expect(file.cellIds).toEqual(['a', 'b', 'c']);
     expect(file.matrix('X').genes.names).toEqual(['CD3E', 'LYZ', 'NKG7', 'É']);
-    expect(await dense(file, 'X')).toEqual([[1, 0, 0, 2.5], [0, 0, 0, 0], [3, 0.25, 4, 0]]);
-    expect(await dense(file, 'layers/flags')).toEqual([[0, 0, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]]);
+    expect(await dense(file, 'X')).toEqual([
+      [1, 0, 0, 2.5],
+      [0, 0, 0, 0],
+      [3, 0.25, 4, 0],
+    ]);
+    expect(await dense(file, 'layers/flags')).toEqual([
+      [0, 0, 0, 0],
+      [0, 0, 0, 0],
+      [0, 1, 0, 0],
+    ]);
     expect(file.obsKeys).toEqual(['type', 'sample', 'from']);
     expect(file.obs('type')).toEqual({ kind: 'categorical', categories: ['B', 'T'], codes: Int32Array.of(1, -1, 0), isOrdered: false });
     expect(file.obs('from')).toEqual({ kind: 'string', values: ['x', '', 'z'] });
@@ -55,7 +67,12 @@ describe('writeNewH5ad', () => {
   });
 
   it('writes a matrix without entries', async () => {
-    await writeNewH5ad({ output: join(folder, 'empty.h5ad'), cellIds: ['a'], geneNames: ['G'], x: { indptr: Int32Array.of(0, 0), indices: new Int32Array(), values: new Float32Array() } });
+    await writeNewH5ad({
+      output: join(folder, 'empty.h5ad'),
+      cellIds: ['a'],
+      geneNames: ['G'],
+      x: { indptr: Int32Array.of(0, 0), indices: new Int32Array(), values: new Float32Array() },
+    });
     const file = await openCellFile(join(folder, 'empty.h5ad'));
     expect(await dense(file, 'X')).toEqual([[0]]);
     file.close();

@@ -13,7 +13,16 @@ const output = join(folder, 'output.h5ad');
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => join(folder, name);
 
-const cells: SmallCells = { cellIds: ['AAACCTGAGG-1', 'AAACGGGTCC-1', 'AAAGATGCAA-1'], geneNames: ['ACTB', 'CD3E'], rows: [[1, 0], [0, 0], [7, 300]], cellTypes: ['T', 'B', 'T'] };
+const cells: SmallCells = {
+  cellIds: ['AAACCTGAGG-1', 'AAACGGGTCC-1', 'AAAGATGCAA-1'],
+  geneNames: ['ACTB', 'CD3E'],
+  rows: [
+    [1, 0],
+    [0, 0],
+    [7, 300],
+  ],
+  cellTypes: ['T', 'B', 'T'],
+};
 const annotations: Annotations = {
   obs: { scdiva_cell_type: { kind: 'categorical', categories: ['B', 'T'], codes: [1, 0, 1] } },
   obsm: { X_scdiva: { values: Float32Array.of(1, 2, 3, 4, 5, 6), numDims: 2 } },
@@ -22,7 +31,13 @@ const annotations: Annotations = {
 
 describe('writeAnnotatedH5ad of a format that cannot be copied', () => {
   it.each<[string, string, () => Promise<void> | void, string[], string[]]>([
-    ['Zarr', 'cells.zarr', () => writeSmallZarr(at('cells.zarr'), cells, { version: 3, codec: 'zstd' }), ['X', 'layers/csc', 'layers/dense'], ['cell_type', 'size #1', 'is_first']],
+    [
+      'Zarr',
+      'cells.zarr',
+      () => writeSmallZarr(at('cells.zarr'), cells, { version: 3, codec: 'zstd' }),
+      ['X', 'layers/csc', 'layers/dense'],
+      ['cell_type', 'size #1', 'is_first'],
+    ],
     ['loom', 'cells.loom', () => writeSmallLoom(at('cells.loom'), cells), ['X', 'layers/spliced'], ['Age', 'ClusterName']],
     ['MuData', 'cells.h5mu', () => writeSmallMuData(at('cells.h5mu'), { rna: cells, prot: cells }), ['X'], ['cell_type']],
     ['a part of a file', 'cells.h5mu#prot', () => {}, ['X'], ['cell_type']],
@@ -31,7 +46,11 @@ describe('writeAnnotatedH5ad of a format that cannot be copied', () => {
   ])('writes a new file from %s, with all that a reader gives of it', async (_, name, make, matrices, columns) => {
     await make();
     const { notes } = await writeAnnotatedH5ad({ input: at(name), output, ...annotations });
-    expect(notes).toEqual([expect.stringMatching(`^a new .h5ad was written from the .*: ${matrices.join(', ')}, obs and the names of genes; what else it holds is not carried over$`)]);
+    expect(notes).toEqual([
+      expect.stringMatching(
+        `^a new .h5ad was written from the .*: ${matrices.join(', ')}, obs and the names of genes; what else it holds is not carried over$`,
+      ),
+    ]);
     const [before, after] = [await openCellFile(at(name)), await openCellFile(output)];
     expect(after).toMatchObject({ format: 'h5ad', cellIds: cells.cellIds, obsKeys: [...columns, 'scdiva_cell_type'], notes: [] });
     expect(after.matrices.map(({ key }) => key)).toEqual(matrices);
@@ -64,7 +83,19 @@ describe('writeAnnotatedH5ad of a format that cannot be copied', () => {
     await writeSmallZarr(at('missing.zarr'), cells, { version: 2 });
     const source = await openCellFile(at('missing.zarr'));
     // As nullable columns are read: null where there is nothing.
-    const columns = { ...source, cellIds: source.cellIds, obsKeys: ['flag', 'text', 'code'], matrix: source.matrix.bind(source), close: () => {}, obs: (key: string) => ({ flag: { kind: 'boolean', values: [true, null, false] }, text: { kind: 'string', values: ['x', null, 'y'] }, code: { kind: 'categorical', categories: ['p'], codes: Int32Array.of(0, -1, 0), isOrdered: true } })[key] };
+    const columns = {
+      ...source,
+      cellIds: source.cellIds,
+      obsKeys: ['flag', 'text', 'code'],
+      matrix: source.matrix.bind(source),
+      close: () => {},
+      obs: (key: string) =>
+        ({
+          flag: { kind: 'boolean', values: [true, null, false] },
+          text: { kind: 'string', values: ['x', null, 'y'] },
+          code: { kind: 'categorical', categories: ['p'], codes: Int32Array.of(0, -1, 0), isOrdered: true },
+        })[key],
+    };
     const { rewriteAsH5ad } = await import('../../../src/data/writers/rewrite-h5ad.js');
     await rewriteAsH5ad(columns as unknown as typeof source, output, {});
     source.close();

@@ -39,7 +39,15 @@ describe('exporting', () => {
     const out = join(folder, 'served');
     const report = await exportCheckpoint(checkpoint, out, { format: 'saved-model', data: cells });
     expect(report).toMatchObject({ ok: true, comparedOn: cells, numCells: 9 });
-    expect(report.differences.map(({ signature, output }) => `${signature} ${output}`)).toEqual(['embed latent', 'annotate latent', 'annotate probabilities', 'annotate confidence', 'annotate label_ids', 'reconstruct genes', 'reconstruct values']);
+    expect(report.differences.map(({ signature, output }) => `${signature} ${output}`)).toEqual([
+      'embed latent',
+      'annotate latent',
+      'annotate probabilities',
+      'annotate confidence',
+      'annotate label_ids',
+      'reconstruct genes',
+      'reconstruct values',
+    ]);
     expect(report.signatures['annotate']).toEqual({ gene_ids: ['cells', 'genes'], values: ['cells', 'genes'] });
     expect(report.files.map(({ name }) => name)).toEqual(expect.arrayContaining(['saved_model.pb', 'variables/variables.index', 'assets.extra/genes.tsv']));
   });
@@ -47,7 +55,9 @@ describe('exporting', () => {
   it.runIf(hasNative)('writes a graph model that TensorFlow.js runs, equal to 1e-4 on real cells, and near with fewer bits', async () => {
     const report = await exportCheckpoint(checkpoint, join(folder, 'tfjs'), { format: 'tfjs', data: cells });
     expect(report).toMatchObject({ ok: true, tolerance: 1e-4, numCells: 9 });
-    expect(report.files.map(({ name }) => name)).toEqual(expect.arrayContaining(['model.json', 'group1-shard1of1.bin', 'genes.tsv', 'entropy.tsv', 'preprocessing.json', 'head.json']));
+    expect(report.files.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['model.json', 'group1-shard1of1.bin', 'genes.tsv', 'entropy.tsv', 'preprocessing.json', 'head.json']),
+    );
     const sizeOf = ({ files }: typeof report) => files.find(({ name }) => name.endsWith('.bin'))!.sizeBytes;
     const rounded = { f16: 1e-3, u8: 0.1 };
     let before = report;
@@ -65,9 +75,13 @@ describe('exporting', () => {
   it('sees a model that is another one', async () => {
     const other = await openCheckpoint(await headedCheckpoint(await newFolder()));
     const name = 'final_norm.weight';
-    const changed = { ...other, async *readParameters(isWanted?: (name: string) => boolean) {
-      for await (const [key, tensor] of other.readParameters(isWanted)) yield [key, key === name ? { ...tensor, data: Float32Array.from(tensor.data, (x) => 1.001 * x) } : tensor] as const;
-    } };
+    const changed = {
+      ...other,
+      async *readParameters(isWanted?: (name: string) => boolean) {
+        for await (const [key, tensor] of other.readParameters(isWanted))
+          yield [key, key === name ? { ...tensor, data: Float32Array.from(tensor.data, (x) => 1.001 * x) } : tensor] as const;
+      },
+    };
     const [a, b] = [await runSignatures(checkpoint), await runSignatures(changed)];
     const differences = await compareModels(signaturesOf(checkpoint), a, b, syntheticBatches(checkpoint, [[2, 9]]));
     expect(differences.find(({ signature }) => signature === 'embed')!.relative).toBeGreaterThan(1e-4);

@@ -41,19 +41,42 @@ describe.runIf(hasNative && python !== undefined)('a SavedModel in Python', () =
     await exportCheckpoint(checkpoint, out, { format: 'saved-model' });
     const own = await runSignatures(checkpoint);
     const calls = [];
-    for (const { numCells, seqLen, geneIds, values } of syntheticBatches(checkpoint, [[5, 11], [1, 24], [2, 1]], 9))
+    for (const { numCells, seqLen, geneIds, values } of syntheticBatches(
+      checkpoint,
+      [
+        [5, 11],
+        [1, 24],
+        [2, 1],
+      ],
+      9,
+    ))
       for (const signature of signaturesOf(checkpoint)) {
         const shape = [numCells, seqLen];
-        const all: Record<string, HostTensor> = { gene_ids: { dtype: 'int32', shape, data: geneIds }, values: { dtype: 'float32', shape, data: values }, is_masked: { dtype: 'bool', shape, data: Uint8Array.from(geneIds, (id) => id % 2) } };
+        const all: Record<string, HostTensor> = {
+          gene_ids: { dtype: 'int32', shape, data: geneIds },
+          values: { dtype: 'float32', shape, data: values },
+          is_masked: { dtype: 'bool', shape, data: Uint8Array.from(geneIds, (id) => id % 2) },
+        };
         const inputs = Object.fromEntries(Object.keys(signature.inputs).map((name) => [name, all[name]!]));
         calls.push({ signature, inputs, expected: await own.run(signature, inputs, outputsOf(signature)) });
       }
     own.dispose();
     const [script, file] = [join(folder, 'run.py'), join(folder, 'calls.json')];
     await writeFile(script, SCRIPT);
-    await writeFile(file, JSON.stringify(calls.map(({ signature, inputs }) => ({ signature: signature.name, inputs: Object.fromEntries(Object.entries(inputs).map(([name, { dtype, shape, data }]) => [name, [dtype, shape, [...data]]])) }))));
+    await writeFile(
+      file,
+      JSON.stringify(
+        calls.map(({ signature, inputs }) => ({
+          signature: signature.name,
+          inputs: Object.fromEntries(Object.entries(inputs).map(([name, { dtype, shape, data }]) => [name, [dtype, shape, [...data]]])),
+        })),
+      ),
+    );
     const { stdout } = await promisify(execFile)(python!, [script, out, file], { maxBuffer: 1 << 26, env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '3' } });
-    const { results, variables } = JSON.parse(stdout.trim().split('\n').at(-1)!) as { results: Record<string, [number[], (number | string)[]]>[]; variables: string[] };
+    const { results, variables } = JSON.parse(stdout.trim().split('\n').at(-1)!) as {
+      results: Record<string, [number[], (number | string)[]]>[];
+      variables: string[];
+    };
     expect(variables).toEqual(expect.arrayContaining(['gene_embedding.weight', 'layers.1.mlp.down_proj.weight', 'annotation_head.3.bias']));
     const labels = [...['B', 'NK', 'T'], 'unknown'];
     for (const [i, { signature, expected }] of calls.entries()) {
@@ -73,9 +96,21 @@ describe.runIf(pythonWith('safetensors') !== undefined)('safetensors in Python',
     const folder = await newFolder();
     const out = join(folder, 'released');
     await exportCheckpoint(await openCheckpoint(await headedCheckpoint(folder)), out, { format: 'safetensors' });
-    const script = 'import sys, json; from safetensors import safe_open; f = safe_open(sys.argv[1], "numpy"); print(json.dumps({"metadata": f.metadata(), "shapes": {k: list(f.get_slice(k).get_shape()) for k in f.keys()}}))';
-    const { metadata, shapes } = JSON.parse(execFileSync(pythonWith('safetensors')!, ['-c', script, join(out, 'model.safetensors')], { encoding: 'utf8' })) as { metadata: unknown; shapes: Record<string, number[]> };
+    const script =
+      'import sys, json; from safetensors import safe_open; f = safe_open(sys.argv[1], "numpy"); print(json.dumps({"metadata": f.metadata(), "shapes": {k: list(f.get_slice(k).get_shape()) for k in f.keys()}}))';
+    const { metadata, shapes } = JSON.parse(execFileSync(pythonWith('safetensors')!, ['-c', script, join(out, 'model.safetensors')], { encoding: 'utf8' })) as {
+      metadata: unknown;
+      shapes: Record<string, number[]>;
+    };
     expect(metadata).toEqual({ format: 'pt' });
-    expect(shapes).toMatchObject({ 'gene_embedding.weight': [45, 12], 'value_encoder.0.weight': [12, 1], 'layers.0.attn.q_proj.weight': [12, 12], 'layers.1.mlp.gate_proj.weight': [10, 12], 'latent_encoder.mlp.1.bias': [12], 'gene_head.weight': [45, 12], 'value_head.2.weight': [1, 12] });
+    expect(shapes).toMatchObject({
+      'gene_embedding.weight': [45, 12],
+      'value_encoder.0.weight': [12, 1],
+      'layers.0.attn.q_proj.weight': [12, 12],
+      'layers.1.mlp.gate_proj.weight': [10, 12],
+      'latent_encoder.mlp.1.bias': [12],
+      'gene_head.weight': [45, 12],
+      'value_head.2.weight': [1, 12],
+    });
   });
 });

@@ -19,7 +19,8 @@ describe('the genes of a network', () => {
     expect([genes.geneAt(5), genes.geneAt(4), genes.regulatorAt(2), genes.regulatorAt(3)]).toEqual([2, -1, 1, -1]);
   });
 
-  it('are refused without any regulator, in one line', () => expect(() => networkGenes([2, 3], vocabulary, ['C'], 'tf.txt')).toThrow(/^tf\.txt: none of its 1 genes is expressed/));
+  it('are refused without any regulator, in one line', () =>
+    expect(() => networkGenes([2, 3], vocabulary, ['C'], 'tf.txt')).toThrow(/^tf\.txt: none of its 1 genes is expressed/));
 });
 
 describe('pair sums', () => {
@@ -46,16 +47,30 @@ describe('regulons', () => {
 
   it('name what is promoted and repressed, strongest first, without loops', () => {
     const edges = networkEdges(weights, genes);
-    expect(edges.map(({ regulator, target, weight }) => [regulator, target, weight])).toEqual([['D', 'B', -2], ['A', 'B', 1], ['D', 'A', 0.5], ['A', 'D', -0.1]]);
+    expect(edges.map(({ regulator, target, weight }) => [regulator, target, weight])).toEqual([
+      ['D', 'B', -2],
+      ['A', 'B', 1],
+      ['D', 'A', 0.5],
+      ['A', 'D', -0.1],
+    ]);
     expect(regulons(edges, { numStrong: 3, numTargets: 5 })).toEqual([
       { regulator: 'D', promoted: ['A'], repressed: ['B'], numStrongEdges: 2 },
       { regulator: 'A', promoted: ['B'], repressed: ['D'], numStrongEdges: 1 },
     ]);
   });
 
-  it('take the strength of one network and the sign of another', () => expect(Array.from(signed(Float64Array.of(2, -1, 3), Float64Array.of(-5, 1, 0)))).toEqual([-2, 0, 3]));
+  it('take the strength of one network and the sign of another', () =>
+    expect(Array.from(signed(Float64Array.of(2, -1, 3), Float64Array.of(-5, 1, 0)))).toEqual([-2, 0, 3]));
 
-  it('differ by nothing from themselves, whatever the scale', () => expect(Array.from(differenceOf(weights, weights.map((w) => 4 * w))).every((w) => Math.abs(w) < 1e-12)).toBe(true));
+  it('differ by nothing from themselves, whatever the scale', () =>
+    expect(
+      Array.from(
+        differenceOf(
+          weights,
+          weights.map((w) => 4 * w),
+        ),
+      ).every((w) => Math.abs(w) < 1e-12),
+    ).toBe(true));
 });
 
 describe('vectors', () => {
@@ -64,7 +79,10 @@ describe('vectors', () => {
   const table = Float32Array.from([[0, 0, 0], [0, 0, 0], ...Object.values(axes), [0, 0, 0], [0, 0, 0]].flat());
   const network = (regulators: string[]) => {
     const of = networkGenes([2, 3, 4, 5], vocabulary, regulators, 'tf.txt');
-    const model = { modelConfig: { hiddenDim: 3 } as ModelConfig, parameters: { 'gene_embedding.weight': { dtype: 'float32' as const, shape: [table.length / 3, 3], data: table } } };
+    const model = {
+      modelConfig: { hiddenDim: 3 } as ModelConfig,
+      parameters: { 'gene_embedding.weight': { dtype: 'float32' as const, shape: [table.length / 3, 3], data: table } },
+    };
     return { of, conditional: vectorNetwork(model, of, 'conditional'), cosines: vectorNetwork(model, of, 'cosine') };
   };
 
@@ -86,7 +104,13 @@ describe('vectors', () => {
 
 describe('simple networks', () => {
   // Cells: control, control, A knocked out, A knocked out, anything.
-  const cells = [[3, 2, 1], [1, 2, 3], [0, 0.5, 2], [0, 0.5, 4], [2, 2, 2]].map((values) => ({ geneIds: Int32Array.of(2, 3, 5), values: Float32Array.from(values) }));
+  const cells = [
+    [3, 2, 1],
+    [1, 2, 3],
+    [0, 0.5, 2],
+    [0, 0.5, 4],
+    [2, 2, 2],
+  ].map((values) => ({ geneIds: Int32Array.of(2, 3, 5), values: Float32Array.from(values) }));
   const columns = expressionColumns(cells, genes);
 
   it('correlate every regulator with every other gene', () => {

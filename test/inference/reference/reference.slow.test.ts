@@ -48,13 +48,19 @@ describe('scdiva reference', () => {
     const built = scdiva('reference', 'build', '--checkpoint', annotator, 'atlas.h5ad', '--label', 'cell_type', '--out', 'REF');
     expect(built).toMatchObject({ status: 0, json: { numCells: 240, classes: ['B', 'NK', 'T'], numNeighbours: 15, threshold: 0.01 } });
     expect(built.json['leaveOneOutAccuracy']).toBeGreaterThan(0.95);
-    expect(scdiva('reference', 'map', '--checkpoint', annotator, '--reference', 'REF', 'query.h5ad', '--out', 'out.h5ad', '--threshold', '0')).toMatchObject({ status: 0, json: { numCells: 60, numUnknown: 0, labelKey: 'cell_type' } });
+    expect(scdiva('reference', 'map', '--checkpoint', annotator, '--reference', 'REF', 'query.h5ad', '--out', 'out.h5ad', '--threshold', '0')).toMatchObject({
+      status: 0,
+      json: { numCells: 60, numUnknown: 0, labelKey: 'cell_type' },
+    });
     const { labels } = await mapped();
     expect(labels.filter((label, i) => label === fresh.types[i]).length / 60).toBeGreaterThan(0.95);
   });
 
   it('tells cells of a type that the reference does not have by their distance', async () => {
-    expect(scdiva('reference', 'build', '--checkpoint', annotator, 'no-t.h5ad', '--label', 'cell_type', '--out', 'NO-T')).toMatchObject({ status: 0, json: { numCells: 160, numUnlabelled: 80 } });
+    expect(scdiva('reference', 'build', '--checkpoint', annotator, 'no-t.h5ad', '--label', 'cell_type', '--out', 'NO-T')).toMatchObject({
+      status: 0,
+      json: { numCells: 160, numUnlabelled: 80 },
+    });
     expect(scdiva('reference', 'map', '--checkpoint', annotator, '--reference', 'NO-T', 'query.h5ad', '--out', 'out.h5ad').status).toBe(0);
     const { labels, distance } = await mapped();
     const isForeign = Uint8Array.from(fresh.types, (type) => (type === 'T' ? 1 : 0));
@@ -68,6 +74,9 @@ describe('scdiva reference', () => {
     expect(status).toBe(2);
     expect(stderr.trim()).toMatch(/^scdiva: REF: was built with another model \('annotation'.*\)$/);
     expect(existsSync(join(folder, 'never.h5ad'))).toBe(false);
-    expect(scdiva('reference', 'map', '--checkpoint', annotator, '--reference', folder, 'query.h5ad', '--out', 'never.h5ad')).toMatchObject({ status: 2, stderr: expect.stringContaining('reference.json: no such file') });
+    expect(scdiva('reference', 'map', '--checkpoint', annotator, '--reference', folder, 'query.h5ad', '--out', 'never.h5ad')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('reference.json: no such file'),
+    });
   });
 });

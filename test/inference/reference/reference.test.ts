@@ -51,7 +51,18 @@ async function encode(content: SmallH5ad) {
 describe('a reference', () => {
   it('says all about itself, and leaves cells without a label out', async () => {
     const { manifest } = await Reference.open(atlas, model);
-    expect(manifest).toMatchObject({ format: 1, version: '1.2.3', labelKey: 'cell_type', classes: ['B', 'NK', 'T'], classSizes: [50, 49, 50], numCells: 149, embeddingDim: 16, numNeighbours: 15, threshold: 0.01, source: { file: 'atlas.h5ad', valueKind: 'counts' } });
+    expect(manifest).toMatchObject({
+      format: 1,
+      version: '1.2.3',
+      labelKey: 'cell_type',
+      classes: ['B', 'NK', 'T'],
+      classSizes: [50, 49, 50],
+      numCells: 149,
+      embeddingDim: 16,
+      numNeighbours: 15,
+      threshold: 0.01,
+      source: { file: 'atlas.h5ad', valueKind: 'counts' },
+    });
     expect(manifest.leaveOneOut.accuracy).toBeGreaterThan(0.8);
     expect(await readdir(atlas)).toEqual(['labels.safetensors', 'neighbours.usearch', 'reference.json']);
   });
@@ -75,8 +86,17 @@ describe('a reference', () => {
 
   it('says unknown, confidence 0, of a cell without any gene of the vocabulary', async () => {
     const rows = [fresh.x!.rows[0]!, new Array<number>(40).fill(0)];
-    const mapped = (await Reference.open(atlas, model)).map(await encode({ ...fresh, x: { rows, encoding: 'csr' }, cellIds: ['a', 'b'], obs: {} }), { threshold: 0 });
-    expect([mapped.labels[1], mapped.confidence[1], mapped.agreement[1], mapped.mostLikely[1], mapped.distance[1], mapped.numUnknown]).toEqual(['unknown', 0, 0, -1, NaN, 1]);
+    const mapped = (await Reference.open(atlas, model)).map(await encode({ ...fresh, x: { rows, encoding: 'csr' }, cellIds: ['a', 'b'], obs: {} }), {
+      threshold: 0,
+    });
+    expect([mapped.labels[1], mapped.confidence[1], mapped.agreement[1], mapped.mostLikely[1], mapped.distance[1], mapped.numUnknown]).toEqual([
+      'unknown',
+      0,
+      0,
+      -1,
+      NaN,
+      1,
+    ]);
   });
 
   it('writes what it found into a copy of the file', async () => {
@@ -98,13 +118,19 @@ describe('a reference', () => {
 });
 
 describe('a reference is refused in one line', () => {
-  const refusal = (path: string, by = model): Promise<string> => Reference.open(path, by).then(() => 'opened', (error: Error) => error.message);
+  const refusal = (path: string, by = model): Promise<string> =>
+    Reference.open(path, by).then(
+      () => 'opened',
+      (error: Error) => error.message,
+    );
 
   it('by another model than it was built with, but not by one of the same embedding with a head', async () => {
     const other = await folderOf();
     const corpus = await smallCorpus(other, separableCells(2, 60), { label: 'cell_type' });
     const another = await ScDiVa.fromPretrained(await untrainedCheckpoint(other, corpus));
-    expect(await refusal(atlas, another)).toMatch(/atlas: was built with another model \('pretrained', [0-9a-f]{12}…\) than .*pretrained \(expected the model whose space it lies in; name that --checkpoint, or build the reference again with this one\)$/);
+    expect(await refusal(atlas, another)).toMatch(
+      /atlas: was built with another model \('pretrained', [0-9a-f]{12}…\) than .*pretrained \(expected the model whose space it lies in; name that --checkpoint, or build the reference again with this one\)$/,
+    );
     another.dispose();
     const { openCorpus } = await import('../../../src/data/corpus/corpus.js');
     const withHead = await ScDiVa.fromPretrained(await untrainedAnnotator(folder, await openCorpus(join(folder, 'corpus'))));

@@ -87,10 +87,14 @@ describe('baselines', () => {
 describe('L-BFGS', () => {
   it('finds the bottom of a badly scaled bowl', () => {
     const scales = [1, 100, 10_000];
-    const { x, hasConverged } = minimise((at, gradient) => {
-      scales.forEach((s, i) => (gradient[i] = s * (at[i]! - i)));
-      return scales.reduce((sum, s, i) => sum + (s * (at[i]! - i) ** 2) / 2, 0);
-    }, new Float64Array(3), { tolerance: 1e-8 });
+    const { x, hasConverged } = minimise(
+      (at, gradient) => {
+        scales.forEach((s, i) => (gradient[i] = s * (at[i]! - i)));
+        return scales.reduce((sum, s, i) => sum + (s * (at[i]! - i) ** 2) / 2, 0);
+      },
+      new Float64Array(3),
+      { tolerance: 1e-8 },
+    );
     expect(hasConverged).toBe(true);
     expect(maxDifference(x, [0, 1, 2])).toBeLessThan(1e-8);
   });

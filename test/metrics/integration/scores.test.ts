@@ -107,10 +107,12 @@ describe('integration scores of any cloud', () => {
     const [n, d, k] = [600, 5, 7];
     const points = cloud(n, d);
     const { clusters, inertia } = kMeans(points, k, rng.fork('overlap'), { maxIterations: 1000 });
-    const centres = Array.from({ length: k }, (_, c) => Array.from({ length: d }, (_, j) => {
-      const rows = [...clusters.keys()].filter((i) => clusters[i] === c);
-      return rows.reduce((sum, i) => sum + points.data[i * d + j]!, 0) / rows.length;
-    }));
+    const centres = Array.from({ length: k }, (_, c) =>
+      Array.from({ length: d }, (_, j) => {
+        const rows = [...clusters.keys()].filter((i) => clusters[i] === c);
+        return rows.reduce((sum, i) => sum + points.data[i * d + j]!, 0) / rows.length;
+      }),
+    );
     const distance = (i: number, c: number) => centres[c]!.reduce((sum, at, j) => sum + (points.data[i * d + j]! - at) ** 2, 0);
     const numAstray = [...clusters.keys()].filter((i) => centres.some((_, c) => distance(i, c) < distance(i, clusters[i]!) - 1e-3)).length;
     expect(numAstray).toBe(0);
@@ -123,7 +125,8 @@ describe('tails of distributions', () => {
   const { x, chiSquare, normal } = integrationGolden.survival;
 
   it('agree with scipy to nine digits, relative to their size', () => {
-    for (const [df, expected] of Object.entries(chiSquare)) x.forEach((value, i) => expect(chiSquareSurvival(value, Number(df)) / expected[i]!).toBeCloseTo(1, 9));
+    for (const [df, expected] of Object.entries(chiSquare))
+      x.forEach((value, i) => expect(chiSquareSurvival(value, Number(df)) / expected[i]!).toBeCloseTo(1, 9));
     normal.forEach((expected, i) => expect(normalSurvival(x[i]!) / expected).toBeCloseTo(1, 9));
   });
 });

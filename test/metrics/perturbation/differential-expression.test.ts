@@ -42,24 +42,32 @@ describe('differential expression', () => {
   });
 
   it('turns sides by turning the sign', () => {
-    fc.assert(fc.property(fc.array(fc.integer({ min: -2, max: 4 }), { minLength: 1, maxLength: 12 }), fc.array(fc.integer({ min: -2, max: 4 }), { minLength: 1, maxLength: 12 }), (a, b) => {
-      const forth = mannWhitney(a.filter(Boolean), a.length, b.filter(Boolean), b.length);
-      const back = mannWhitney(b.filter(Boolean), b.length, a.filter(Boolean), a.length);
-      expect(forth.u + back.u).toBeCloseTo(a.length * b.length, 9);
-      expect(forth.z).toBeCloseTo(-back.z, 9);
-      expect(forth.pValue).toBeCloseTo(back.pValue, 9);
-    }));
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: -2, max: 4 }), { minLength: 1, maxLength: 12 }),
+        fc.array(fc.integer({ min: -2, max: 4 }), { minLength: 1, maxLength: 12 }),
+        (a, b) => {
+          const forth = mannWhitney(a.filter(Boolean), a.length, b.filter(Boolean), b.length);
+          const back = mannWhitney(b.filter(Boolean), b.length, a.filter(Boolean), a.length);
+          expect(forth.u + back.u).toBeCloseTo(a.length * b.length, 9);
+          expect(forth.z).toBeCloseTo(-back.z, 9);
+          expect(forth.pValue).toBeCloseTo(back.pValue, 9);
+        },
+      ),
+    );
   });
 
   it('never lowers a p-value by adjusting it, and keeps the order', () => {
-    fc.assert(fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 30 }), (p) => {
-      const q = benjaminiHochberg(p);
-      p.forEach((value, i) => {
-        expect(q[i]).toBeGreaterThanOrEqual(value);
-        expect(q[i]).toBeLessThanOrEqual(1);
-        p.forEach((other, j) => value <= other && expect(q[i]).toBeLessThanOrEqual(q[j]!));
-      });
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 30 }), (p) => {
+        const q = benjaminiHochberg(p);
+        p.forEach((value, i) => {
+          expect(q[i]).toBeGreaterThanOrEqual(value);
+          expect(q[i]).toBeLessThanOrEqual(1);
+          p.forEach((other, j) => value <= other && expect(q[i]).toBeLessThanOrEqual(q[j]!));
+        });
+      }),
+    );
   });
 });
 
@@ -94,7 +102,12 @@ describe('the baselines of perturbation tables', () => {
 
   it('add the single effects of a pair, and say nothing of a part that was never seen alone', () => {
     const sum = additiveBaseline('G1+G3', { control, trained, geneNames })!;
-    expect(maxDifference(sum, profiles[1]!.map((v, g) => v + profiles[3]![g]! - control[g]!))).toBeLessThan(1e-12);
+    expect(
+      maxDifference(
+        sum,
+        profiles[1]!.map((v, g) => v + profiles[3]![g]! - control[g]!),
+      ),
+    ).toBeLessThan(1e-12);
     expect(additiveBaseline('G1+G8', { control, trained, geneNames })).toBeUndefined();
   });
 });

@@ -23,16 +23,43 @@ function cells(groups: readonly (readonly [name: string, numCells: number])[], r
     }
   }
   const indptr = Int32Array.from({ length: rows.length + 1 }, (_, i) => i * NUM_GENES);
-  return { x: { numRows: rows.length, numColumns: NUM_GENES, indptr, indices: Int32Array.from({ length: rows.length * NUM_GENES }, (_, i) => i % NUM_GENES), values: Float64Array.from(rows.flat()) }, perturbations };
+  return {
+    x: {
+      numRows: rows.length,
+      numColumns: NUM_GENES,
+      indptr,
+      indices: Int32Array.from({ length: rows.length * NUM_GENES }, (_, i) => i % NUM_GENES),
+      values: Float64Array.from(rows.flat()),
+    },
+    perturbations,
+  };
 }
 
 const rng = Rng.fromSeed(5);
-const real = cells([['control', 80], ['G1', 60], ['G5', 60], ['G9', 60], ['G13', 60], ['G1+G9', 60]], rng.fork('real'));
+const real = cells(
+  [
+    ['control', 80],
+    ['G1', 60],
+    ['G5', 60],
+    ['G9', 60],
+    ['G13', 60],
+    ['G1+G9', 60],
+  ],
+  rng.fork('real'),
+);
 const ask = (predicted: PerturbedCells) => evaluatePerturbations({ real, predicted, control: 'control', geneNames, rng });
 const row = (result: ReturnType<typeof ask>, name: string) => result.rows.find((r) => r.name === name)!;
 
 describe('scoring predicted perturbations', () => {
-  const good = ask(cells([['G13', 40], ['G1+G9', 40]], rng.fork('good')));
+  const good = ask(
+    cells(
+      [
+        ['G13', 40],
+        ['G1+G9', 40],
+      ],
+      rng.fork('good'),
+    ),
+  );
 
   it('gives a prediction of the true distribution the ceiling’s scores', () => {
     const { scores } = row(good, 'predicted');
@@ -51,13 +78,40 @@ describe('scoring predicted perturbations', () => {
   });
 
   it('leaves one out where everything was predicted', () => {
-    const all = ask(cells([['G1', 9], ['G5', 9], ['G9', 9], ['G13', 9], ['G1+G9', 9]], rng.fork('all')));
+    const all = ask(
+      cells(
+        [
+          ['G1', 9],
+          ['G5', 9],
+          ['G9', 9],
+          ['G13', 9],
+          ['G1+G9', 9],
+        ],
+        rng.fork('all'),
+      ),
+    );
     expect([all.training, all.numTraining]).toEqual(['leaveOneOut', 4]);
     expect(row(all, 'linearRidge').numPerturbations).toBe(5);
   });
 
   it('sees a prediction that is the control', () => {
-    const { scores, meanCollapseIndex: collapse, energyDistancePca50 } = row(ask(cells([['G13', 40], ['G1+G9', 40]], rng.fork('flat'), 0)), 'predicted');
+    const {
+      scores,
+      meanCollapseIndex: collapse,
+      energyDistancePca50,
+    } = row(
+      ask(
+        cells(
+          [
+            ['G13', 40],
+            ['G1+G9', 40],
+          ],
+          rng.fork('flat'),
+          0,
+        ),
+      ),
+      'predicted',
+    );
     expect(Math.abs(scores.pearsonDelta)).toBeLessThan(0.4);
     expect(scores.deAuprc).toBeLessThan(0.5);
     expect(collapse).toBeLessThan(0.2);
@@ -67,7 +121,18 @@ describe('scoring predicted perturbations', () => {
   });
 
   it('tests nothing on a mean profile, and says so by leaving the scores undefined', () => {
-    const { scores, energyDistancePca50 } = row(ask(cells([['G13', 1], ['G1+G9', 1]], rng.fork('means'))), 'predicted');
+    const { scores, energyDistancePca50 } = row(
+      ask(
+        cells(
+          [
+            ['G13', 1],
+            ['G1+G9', 1],
+          ],
+          rng.fork('means'),
+        ),
+      ),
+      'predicted',
+    );
     expect([scores.deAuprc, scores.deOverlap20, energyDistancePca50]).toEqual([NaN, NaN, NaN]);
     expect(scores.pearsonDelta).toBeGreaterThan(0.8);
   });
@@ -77,9 +142,16 @@ describe('scoring predicted perturbations', () => {
     const values = new Float64Array(real.x.values.length);
     order.forEach((from, to) => values.set(Float64Array.from(real.x.values).subarray(from * NUM_GENES, (from + 1) * NUM_GENES), to * NUM_GENES));
     const shuffled = { x: { ...real.x, values }, perturbations: Array.from(order, (from) => real.perturbations[from]!) };
-    const predicted = cells([['G13', 40], ['G1+G9', 40]], rng.fork('good'));
+    const predicted = cells(
+      [
+        ['G13', 40],
+        ['G1+G9', 40],
+      ],
+      rng.fork('good'),
+    );
     const again = evaluatePerturbations({ real: shuffled, predicted, control: 'control', geneNames, rng });
-    for (const key of ['pearsonDelta', 'deAuprc', 'mseTop20De'] as const) expect(row(again, 'predicted').scores[key]).toBeCloseTo(row(good, 'predicted').scores[key], 9);
+    for (const key of ['pearsonDelta', 'deAuprc', 'mseTop20De'] as const)
+      expect(row(again, 'predicted').scores[key]).toBeCloseTo(row(good, 'predicted').scores[key], 9);
   });
 
   it('refuses a control that is not there, and predictions of nothing real', () => {

@@ -1,7 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
 import { LoraConfig } from '../../../src/model/lora/config.js';
-import { adaptedNames, adapterA, adapterB, adapterNames, initialAdapters, joinAdapters, mergeAdapters, type LoraAdapters } from '../../../src/model/lora/lora.js';
+import {
+  adaptedNames,
+  adapterA,
+  adapterB,
+  adapterNames,
+  initialAdapters,
+  joinAdapters,
+  mergeAdapters,
+  type LoraAdapters,
+} from '../../../src/model/lora/lora.js';
 import { latentStates } from '../../../src/model/scdiva.js';
 import { Rng } from '../../../src/rng.js';
 import type { HostTensors, Tensors } from '../../../src/runtime/program/program.js';
@@ -15,7 +24,9 @@ const config = LoraConfig.parse({ rank: 3, alpha: 6, targets: ['q_proj', 'v_proj
 const adapters: LoraAdapters = { config, targets: adaptedNames(Object.keys(base), config) };
 const fresh = initialAdapters(adapters, base, Rng.fromSeed(3));
 /** As if trained: B is no longer zero. */
-const trained: HostTensors = Object.fromEntries(Object.entries(fresh).map(([name, tensor]) => [name, { ...tensor, data: tensor.data.map((x, i) => x + 0.1 * Math.sin(i)) as Float32Array }]));
+const trained: HostTensors = Object.fromEntries(
+  Object.entries(fresh).map(([name, tensor]) => [name, { ...tensor, data: tensor.data.map((x, i) => x + 0.1 * Math.sin(i)) as Float32Array }]),
+);
 
 const embed = (parameters: Tensors) => tf.tidy(() => latentStates(parameters, toTensors(tinyCells()) as never, tinyConfig, vocabulary, {}).dataSync());
 const farthest = (a: ArrayLike<number>, b: ArrayLike<number>) => Math.max(...Array.from(a, (x, i) => Math.abs(x - b[i]!)));
@@ -24,7 +35,9 @@ beforeAll(async () => void (await loadTensorFlow()));
 
 describe('low-rank adapters', () => {
   it('sit on the matrices the config names, in every layer, and nowhere else', () => {
-    expect(adapters.targets).toEqual([0, 1].flatMap((layer) => [`layers.${layer}.attn.q_proj.weight`, `layers.${layer}.attn.v_proj.weight`, `layers.${layer}.mlp.down_proj.weight`]));
+    expect(adapters.targets).toEqual(
+      [0, 1].flatMap((layer) => [`layers.${layer}.attn.q_proj.weight`, `layers.${layer}.attn.v_proj.weight`, `layers.${layer}.mlp.down_proj.weight`]),
+    );
     expect(adapterA(adapters.targets[0]!)).toBe('layers.0.attn.q_proj.lora_A.weight');
     expect(fresh[adapterA('layers.0.mlp.down_proj.weight')]!.shape).toEqual([3, 10]); // [r, I]
     expect(fresh[adapterB('layers.0.mlp.down_proj.weight')]!.shape).toEqual([12, 3]); // [O, r]
@@ -54,7 +67,10 @@ describe('low-rank adapters', () => {
   it('get gradients: B at once, A as soon as B has moved', () => {
     const gradientOf = (state: HostTensors, name: string) => {
       const all = toTensors({ ...base, ...state });
-      const loss = (value: tf.Tensor) => tf.sum(tf.square(latentStates(joinAdapters(adapters, { ...all, [name]: value }), toTensors(tinyCells()) as never, tinyConfig, vocabulary, {}))) as tf.Scalar;
+      const loss = (value: tf.Tensor) =>
+        tf.sum(
+          tf.square(latentStates(joinAdapters(adapters, { ...all, [name]: value }), toTensors(tinyCells()) as never, tinyConfig, vocabulary, {})),
+        ) as tf.Scalar;
       return Math.max(...Array.from(tf.grad(loss)(all[name]!).dataSync(), Math.abs));
     };
     const [a, b] = adapterNames(adapters).slice(0, 2) as [string, string];

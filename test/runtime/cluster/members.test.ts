@@ -43,11 +43,24 @@ describe('TF_CONFIG', () => {
 });
 
 describe('Slurm', () => {
-  const step = { SLURM_STEP_NUM_TASKS: '5', SLURM_PROCID: '3', SLURM_STEP_NODELIST: 'gpu[08-09],login', SLURM_STEP_TASKS_PER_NODE: '2(x2),1', SLURM_JOB_ID: '7', SLURM_STEP_ID: '0' };
+  const step = {
+    SLURM_STEP_NUM_TASKS: '5',
+    SLURM_PROCID: '3',
+    SLURM_STEP_NODELIST: 'gpu[08-09],login',
+    SLURM_STEP_TASKS_PER_NODE: '2(x2),1',
+    SLURM_JOB_ID: '7',
+    SLURM_STEP_ID: '0',
+  };
 
   it('numbers tasks node by node, and gives each a port of its own on its node', () => {
     expect(membersOf(step)).toEqual({ addresses: ['gpu08:23112', 'gpu08:23113', 'gpu09:23112', 'gpu09:23113', 'login:23112'], rank: 3, source: 'Slurm' });
-    expect(membersOf({ ...step, SLURM_DISTRIBUTION: 'cyclic', SCDIVA_PORT: '500' })?.addresses).toEqual(['gpu08:500', 'gpu09:500', 'login:500', 'gpu08:501', 'gpu09:501']);
+    expect(membersOf({ ...step, SLURM_DISTRIBUTION: 'cyclic', SCDIVA_PORT: '500' })?.addresses).toEqual([
+      'gpu08:500',
+      'gpu09:500',
+      'login:500',
+      'gpu08:501',
+      'gpu09:501',
+    ]);
     expect(membersOf({ ...step, SLURM_STEP_RESV_PORTS: '12000-12001' })?.addresses[1]).toBe('gpu08:12001');
   });
 

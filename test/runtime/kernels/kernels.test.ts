@@ -37,15 +37,21 @@ describe.runIf(hasNative)('the ops of kernels/', () => {
   /** Value of `fn` and the gradients of a fixed projection of it; the products around it see to it that what is fed and read is float32. */
   async function run(executor: Executor, fn: Fn, at: HostTensors, inputs: HostTensors, precision: 'f32' | 'bf16'): Promise<Record<string, Float32Array>> {
     const variables = await executor.createVariables(at);
-    const program = executor.compile((state, fed) => {
-      let value: tf.Tensor | undefined;
-      const { grads, aux } = gradients((tensors) => {
-        value = fn(tensors, fed);
-        const weights = tf.tensor(Float32Array.from({ length: value.size }, (_, i) => Math.sin(1 + i)), value.shape);
-        return { loss: tf.sum(tf.mul(value, weights)) as tf.Scalar, aux: { value } };
-      }, state);
-      return { outputs: { ...aux, ...grads } };
-    }, { variables, precision });
+    const program = executor.compile(
+      (state, fed) => {
+        let value: tf.Tensor | undefined;
+        const { grads, aux } = gradients((tensors) => {
+          value = fn(tensors, fed);
+          const weights = tf.tensor(
+            Float32Array.from({ length: value.size }, (_, i) => Math.sin(1 + i)),
+            value.shape,
+          );
+          return { loss: tf.sum(tf.mul(value, weights)) as tf.Scalar, aux: { value } };
+        }, state);
+        return { outputs: { ...aux, ...grads } };
+      },
+      { variables, precision },
+    );
     const out = await program.run(inputs);
     program.dispose();
     variables.dispose();
@@ -65,12 +71,17 @@ describe.runIf(hasNative)('the ops of kernels/', () => {
     for (const [name, expected] of Object.entries(exact)) expect(worst(fused[name]!, expected), `${name}, f32`).toBeLessThan(3e-6);
     const [low, lowFused] = [await run(without, fn, at, inputs, 'bf16'), await run(withKernels, fn, at, inputs, 'bf16')];
     // Rounding to 8 bits, no more of it than TensorFlow's own ops suffer.
-    for (const [name, expected] of Object.entries(exact)) expect(worst(lowFused[name]!, expected), `${name}, bf16`).toBeLessThan(Math.max(0.01, 2 * worst(low[name]!, expected)));
+    for (const [name, expected] of Object.entries(exact))
+      expect(worst(lowFused[name]!, expected), `${name}, bf16`).toBeLessThan(Math.max(0.01, 2 * worst(low[name]!, expected)));
   }
 
-  it('rms norm, for products and for itself, on rows that fill no vector and no thread\'s share', async () => {
-    for (const [rows, width] of [[3, 5], [130, 67]] as const)
-      for (const isForProduct of [false, true]) await expectSame(({ x, w }) => rmsNorm(x!, w!, { isForProduct }), { x: normal(1, rows, width), w: normal(2, width) });
+  it("rms norm, for products and for itself, on rows that fill no vector and no thread's share", async () => {
+    for (const [rows, width] of [
+      [3, 5],
+      [130, 67],
+    ] as const)
+      for (const isForProduct of [false, true])
+        await expectSame(({ x, w }) => rmsNorm(x!, w!, { isForProduct }), { x: normal(1, rows, width), w: normal(2, width) });
   });
 
   it('are what a program is made of where they are wanted, and only there', async () => {
@@ -88,17 +99,32 @@ describe.runIf(hasNative)('the ops of kernels/', () => {
     const canAttend: HostTensor = { dtype: 'float32', shape: [2, 7], data: Float32Array.of(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0) };
     for (const pieceEntries of [1, 3 * 49, 1 << 20])
       for (const numQueries of [1, 7])
-        await expectSame(({ qkv }, { canAttend }) => attention(qkv as tf.Tensor3D, { numHeads: 2, rotary: rotaryTable(7, 6, 100), canAttend: canAttend as tf.Tensor2D, pieceEntries, numQueries }), { qkv: normal(3, 2, 7, 36) }, { canAttend });
+        await expectSame(
+          ({ qkv }, { canAttend }) =>
+            attention(qkv as tf.Tensor3D, { numHeads: 2, rotary: rotaryTable(7, 6, 100), canAttend: canAttend as tf.Tensor2D, pieceEntries, numQueries }),
+          { qkv: normal(3, 2, 7, 36) },
+          { canAttend },
+        );
   });
 
   it('cross-entropy', async () => {
     const targets: HostTensor = { dtype: 'int32', shape: [4], data: Int32Array.of(0, 36, 5, 5) };
-    await expectSame(({ rows, head }, { targets }) => crossEntropy(rows as tf.Tensor2D, head as tf.Tensor2D, targets as tf.Tensor1D), { rows: normal(1, 4, 6), head: normal(2, 37, 6) }, { targets });
+    await expectSame(
+      ({ rows, head }, { targets }) => crossEntropy(rows as tf.Tensor2D, head as tf.Tensor2D, targets as tf.Tensor1D),
+      { rows: normal(1, 4, 6), head: normal(2, 37, 6) },
+      { targets },
+    );
   });
 
   it('cross-entropy refuses a class that there is not', async () => {
     const targets: HostTensor = { dtype: 'int32', shape: [1], data: Int32Array.of(37) };
-    const wrong = run(withKernels, ({ rows, head }, { targets }) => crossEntropy(rows as tf.Tensor2D, head as tf.Tensor2D, targets as tf.Tensor1D), { rows: normal(1, 1, 6), head: normal(2, 37, 6) }, { targets }, 'f32');
+    const wrong = run(
+      withKernels,
+      ({ rows, head }, { targets }) => crossEntropy(rows as tf.Tensor2D, head as tf.Tensor2D, targets as tf.Tensor1D),
+      { rows: normal(1, 1, 6), head: normal(2, 37, 6) },
+      { targets },
+      'f32',
+    );
     await expect(wrong).rejects.toThrow('target 37 of row 0 is not in [0, 37)');
   });
 
@@ -128,7 +154,9 @@ describe.runIf(hasNative)('the ops of kernels/', () => {
 
     it('drop the share they are told, keep the mean, and draw by seed, site and place', async () => {
       const drop = (seed: HostTensors, rate: number, index: number) =>
-        run(withKernels, ({ x, y }, { seed }) => addDropped(x!, y!, site(seed!, rate, index)), { x: zeros(200, 250), y: ones(200, 250) }, seed, 'f32').then(({ value }) => value!);
+        run(withKernels, ({ x, y }, { seed }) => addDropped(x!, y!, site(seed!, rate, index)), { x: zeros(200, 250), y: ones(200, 250) }, seed, 'f32').then(
+          ({ value }) => value!,
+        );
       for (const rate of [0.1, 0.5]) {
         const value = await drop(seeded(1, 2), rate, 3);
         const kept = value.filter((v) => v !== 0);
@@ -143,7 +171,13 @@ describe.runIf(hasNative)('the ops of kernels/', () => {
     });
 
     it('drop the same entries on the way back', async () => {
-      const { value, y } = await run(withKernels, ({ x, y }, { seed }) => addDropped(x!, y!, site(seed!, 0.3)), { x: zeros(20, 30), y: ones(20, 30) }, seeded(5, 6), 'f32');
+      const { value, y } = await run(
+        withKernels,
+        ({ x, y }, { seed }) => addDropped(x!, y!, site(seed!, 0.3)),
+        { x: zeros(20, 30), y: ones(20, 30) },
+        seeded(5, 6),
+        'f32',
+      );
       expect(Array.from(y!, (v) => v !== 0)).toEqual(Array.from(value!, (v) => v !== 0));
     });
 
@@ -151,7 +185,14 @@ describe.runIf(hasNative)('the ops of kernels/', () => {
       const [B, T, H, K] = [1, 5, 2, 4];
       const qkv = normal(7, B, T, 3 * H * K);
       const project = async (at: HostTensor, pieceEntries: number) => {
-        const out = await run(withKernels, ({ qkv }, { seed }) => attention(qkv as tf.Tensor3D, { numHeads: H, rotary: rotaryTable(T, K, 100), canAttend: tf.ones([B, T]), site: site(seed!, 0.4), pieceEntries }), { qkv: at }, seeded(8, 9), 'f32');
+        const out = await run(
+          withKernels,
+          ({ qkv }, { seed }) =>
+            attention(qkv as tf.Tensor3D, { numHeads: H, rotary: rotaryTable(T, K, 100), canAttend: tf.ones([B, T]), site: site(seed!, 0.4), pieceEntries }),
+          { qkv: at },
+          seeded(8, 9),
+          'f32',
+        );
         return { sum: out['value']!.reduce((sum, v, i) => sum + v * Math.sin(1 + i), 0), grad: out['qkv']! };
       };
       const { grad } = await project(qkv, 1);

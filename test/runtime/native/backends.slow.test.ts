@@ -13,7 +13,10 @@ interface Values {
 type Results = Record<string, { readonly value: Values; readonly grads: Values[]; readonly error?: string }>;
 
 function node(args: string[], env: NodeJS.ProcessEnv = {}) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', env: { ...process.env, SCDIVA_BACKEND: undefined, TF_CPP_MIN_LOG_LEVEL: undefined, ...env } });
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    encoding: 'utf8',
+    env: { ...process.env, SCDIVA_BACKEND: undefined, TF_CPP_MIN_LOG_LEVEL: undefined, ...env },
+  });
   return { status, stdout, stderr };
 }
 
@@ -47,7 +50,9 @@ describe('WebAssembly', () => {
       const actual = wasm.results[name]!;
       if (expected.error ?? actual.error) return [`${name}: ${expected.error ?? 'fine'} | ${actual.error ?? 'fine'}`];
       const pairs: [Values, Values][] = [[expected.value, actual.value], ...expected.grads.map((grad, i): [Values, Values] => [grad, actual.grads[i]!])];
-      return pairs.flatMap(([a, b], i) => (agree(a, b) ? [] : [`${name}, ${i === 0 ? 'value' : `gradient ${i - 1}`}: ${JSON.stringify(a)} | ${JSON.stringify(b)}`]));
+      return pairs.flatMap(([a, b], i) =>
+        agree(a, b) ? [] : [`${name}, ${i === 0 ? 'value' : `gradient ${i - 1}`}: ${JSON.stringify(a)} | ${JSON.stringify(b)}`],
+      );
     });
     expect(differences).toEqual([]);
   });
@@ -87,7 +92,9 @@ describe('loading TensorFlow', () => {
 
   it('does as SCDIVA_BACKEND says', () => {
     expect(load({ SCDIVA_BACKEND: 'wasm' })).toMatchObject({ loaded: { kind: 'wasm' }, notices: [] });
-    expect(load({ ...nowhere, SCDIVA_BACKEND: 'native' })).toMatchObject({ loaded: { exitCode: 2, error: expect.stringMatching(/native TensorFlow/) as string } });
+    expect(load({ ...nowhere, SCDIVA_BACKEND: 'native' })).toMatchObject({
+      loaded: { exitCode: 2, error: expect.stringMatching(/native TensorFlow/) as string },
+    });
     expect(load({ SCDIVA_BACKEND: 'gpu' }).loaded).toEqual({ error: 'SCDIVA_BACKEND: no backend called gpu (expected auto, native, wasm)', exitCode: 2 });
   });
 });

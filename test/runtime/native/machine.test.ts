@@ -21,7 +21,10 @@ describe('the limits of a control group', () => {
   });
 
   it('inside a container are those at the mount point', () => {
-    expect(limits({ '/proc/self/cgroup': '0::/', '/sys/fs/cgroup/memory.max': '1000000', '/sys/fs/cgroup/cpu.max': '200000 100000' })).toEqual({ cpuQuota: 2, memoryLimit: 1_000_000 });
+    expect(limits({ '/proc/self/cgroup': '0::/', '/sys/fs/cgroup/memory.max': '1000000', '/sys/fs/cgroup/cpu.max': '200000 100000' })).toEqual({
+      cpuQuota: 2,
+      memoryLimit: 1_000_000,
+    });
   });
 
   it('are read from version 1 too, where a huge number means none', () => {
@@ -32,7 +35,9 @@ describe('the limits of a control group', () => {
       '/sys/fs/cgroup/cpu/docker/abc/cpu.cfs_period_us': '100000',
     };
     expect(limits(files)).toEqual({ cpuQuota: null, memoryLimit: null });
-    expect(limits({ ...files, '/sys/fs/cgroup/memory/memory.limit_in_bytes': '4294967296', '/sys/fs/cgroup/cpu/docker/abc/cpu.cfs_quota_us': '400000' })).toEqual({ cpuQuota: 4, memoryLimit: 4_294_967_296 });
+    expect(
+      limits({ ...files, '/sys/fs/cgroup/memory/memory.limit_in_bytes': '4294967296', '/sys/fs/cgroup/cpu/docker/abc/cpu.cfs_quota_us': '400000' }),
+    ).toEqual({ cpuQuota: 4, memoryLimit: 4_294_967_296 });
   });
 
   it('are none where there is no control group', () => {

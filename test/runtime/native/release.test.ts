@@ -88,8 +88,13 @@ describe('what is taken from the wheels', () => {
   });
 
   it('for the build is the C headers and what they include', () => {
-    for (const entry of ['tensorflow/include/tensorflow/c/eager/c_api.h', 'tensorflow/include/xla/tsl/c/tsl_status.h', 'tensorflow/include/tsl/platform/ctstring_internal.h'])
+    for (const entry of [
+      'tensorflow/include/tensorflow/c/eager/c_api.h',
+      'tensorflow/include/xla/tsl/c/tsl_status.h',
+      'tensorflow/include/tsl/platform/ctstring_internal.h',
+    ])
       expect(isHeader(entry), entry).toBe(true);
-    for (const entry of ['tensorflow/include/Eigen/Core', 'tensorflow/include/tensorflow/core/platform/env.h', 'tensorflow/libtensorflow_cc.so.2']) expect(isHeader(entry), entry).toBe(false);
+    for (const entry of ['tensorflow/include/Eigen/Core', 'tensorflow/include/tensorflow/core/platform/env.h', 'tensorflow/libtensorflow_cc.so.2'])
+      expect(isHeader(entry), entry).toBe(false);
   });
 });

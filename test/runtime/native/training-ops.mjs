@@ -8,7 +8,14 @@ const loaded = await loadTensorFlow({ backend });
 
 /** Deterministic, irregular, in (-1, 1). */
 const numbers = (count, seed) => Float32Array.from({ length: count }, (_, i) => Math.sin(12.9898 * (i + 1) + 78.233 * seed) * 0.97);
-const floats = (shape, seed = 1) => tf.tensor(numbers(shape.reduce((a, b) => a * b, 1), seed), shape);
+const floats = (shape, seed = 1) =>
+  tf.tensor(
+    numbers(
+      shape.reduce((a, b) => a * b, 1),
+      seed,
+    ),
+    shape,
+  );
 const positive = (shape, seed) => tf.add(tf.abs(floats(shape, seed)), 0.1);
 const ints = (values, shape = [values.length]) => tf.tensor(Int32Array.from(values), shape, 'int32');
 const bools = (values, shape = [values.length]) => tf.tensor(Uint8Array.from(values), shape, 'bool');
@@ -62,7 +69,14 @@ const cases = {
   unequalSplit: [(a) => tf.split(a, [1, 4, 2], 1)[1], [floats([2, 7])]],
   slice: [(a) => tf.slice(a, [0, 1, 2], [2, -1, 2]), [floats([2, 3, 5])]],
   stridedSlice: [(a) => tf.stridedSlice(a, [0, 1], [3, 6], [1, 2]), [floats([3, 7])], { noGradient: true }],
-  pad: [(a) => tf.pad(a, [[1, 0], [2, 3]]), [floats([2, 3])]],
+  pad: [
+    (a) =>
+      tf.pad(a, [
+        [1, 0],
+        [2, 3],
+      ]),
+    [floats([2, 3])],
+  ],
   tile: [(a) => tf.tile(a, [2, 3]), [floats([2, 3])]],
   broadcastTo: [(a) => tf.broadcastTo(a, [4, 2, 3]), [floats([2, 1])]],
   reverse: [(a) => tf.reverse(a, [1]), [floats([2, 3])]],
@@ -98,7 +112,13 @@ const cases = {
     [floats([2, 3, 8]), floats([8], 2), floats([8], 3)],
   ],
   rmsNorm: [(x, gamma) => tf.mul(tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-6))), gamma), [floats([2, 3, 8]), floats([8], 2)]],
-  swiGlu: [(x, w) => { const [gate, up] = tf.split(tf.matMul(x, w), 2, 1); return tf.mul(tf.mul(gate, tf.sigmoid(gate)), up); }, [floats([3, 4]), floats([4, 12], 2)]],
+  swiGlu: [
+    (x, w) => {
+      const [gate, up] = tf.split(tf.matMul(x, w), 2, 1);
+      return tf.mul(tf.mul(gate, tf.sigmoid(gate)), up);
+    },
+    [floats([3, 4]), floats([4, 12], 2)],
+  ],
   gelu: [(x) => tf.mul(tf.mul(x, 0.5), tf.add(1, tf.erf(tf.div(x, Math.SQRT2)))), [floats([3, 4])]],
   rotary: [(x) => tf.add(tf.mul(x, tf.cos(floats([3, 4], 5))), tf.mul(rotate(x), tf.sin(floats([3, 4], 5)))), [floats([2, 3, 4])]],
   attention: [

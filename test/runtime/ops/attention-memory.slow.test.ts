@@ -4,7 +4,8 @@ import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { hasNative } from '../../support/tensorflow.js';
 
-const peak = async (numPositions: number): Promise<number> => Number((await promisify(execFile)(process.execPath, [join(import.meta.dirname, 'attention-peak.mjs'), String(numPositions)])).stdout);
+const peak = async (numPositions: number): Promise<number> =>
+  Number((await promisify(execFile)(process.execPath, [join(import.meta.dirname, 'attention-peak.mjs'), String(numPositions)])).stdout);
 
 describe.runIf(hasNative)('the memory of attention', () => {
   it('does not grow with the square of the cell: matrices live while their piece is worked on', async () => {

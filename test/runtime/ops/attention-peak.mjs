@@ -12,7 +12,10 @@ const executor = await createExecutor({ kind: 'graph', precision: 'bf16' });
 const qkv = { dtype: 'float32', shape: [1, T, 3 * H * K], data: Float32Array.from({ length: 3 * T * H * K }, (_, i) => Math.sin(i)) };
 const program = executor.compile(
   (_, inputs) => {
-    const { grads } = gradients(({ qkv }) => ({ loss: tf.sum(tf.square(attention(qkv, { numHeads: H, rotary: rotaryTable(T, K, 10_000), canAttend: tf.ones([1, T]) }))), aux: {} }), inputs);
+    const { grads } = gradients(
+      ({ qkv }) => ({ loss: tf.sum(tf.square(attention(qkv, { numHeads: H, rotary: rotaryTable(T, K, 10_000), canAttend: tf.ones([1, T]) }))), aux: {} }),
+      inputs,
+    );
     return { outputs: { sum: tf.sum(tf.square(grads.qkv)) } };
   },
   { variables: await executor.createVariables({}) },

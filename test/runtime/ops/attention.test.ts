@@ -27,11 +27,15 @@ describe('attention', () => {
     const [q, k, v] = [draw(1), draw(2), draw(3)];
     const [Q, K, V] = [q, k, v].map((t) => t.arraySync()) as [number[][][][], number[][][][], number[][][][]];
     const numOpen = [4, 2];
-    const expected = Q.flatMap((cell, b) => cell.flatMap((head, h) => head.flatMap((query) => {
-      const weights = K[b]![h]!.slice(0, numOpen[b]).map((key) => Math.exp(key.reduce((sum, x, i) => sum + x * query[i]!, 0) / Math.sqrt(6)));
-      const total = weights.reduce((a, b) => a + b);
-      return query.map((_, i) => weights.reduce((sum, w, t) => sum + (w / total) * V[b]![h]![t]![i]!, 0));
-    })));
+    const expected = Q.flatMap((cell, b) =>
+      cell.flatMap((head, h) =>
+        head.flatMap((query) => {
+          const weights = K[b]![h]!.slice(0, numOpen[b]).map((key) => Math.exp(key.reduce((sum, x, i) => sum + x * query[i]!, 0) / Math.sqrt(6)));
+          const total = weights.reduce((a, b) => a + b);
+          return query.map((_, i) => weights.reduce((sum, w, t) => sum + (w / total) * V[b]![h]![t]![i]!, 0));
+        }),
+      ),
+    );
     expectClose(attend(q, k, v, open()), asRows(tf.tensor4d(expected, [...shape])), { atol: 1e-5 });
   });
 
@@ -54,7 +58,10 @@ describe('attention', () => {
     const few = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) => attend(q, k, v, open(), { numQueries: 2, rotary: rotaryTable(4, 6, 100) });
     const all = (q: tf.Tensor, k: tf.Tensor, v: tf.Tensor) => first(attend(q, k, v, open(), { rotary: rotaryTable(4, 6, 100) }));
     const weights = randomTensor(Rng.fromSeed(5), [2, 2, 18]);
-    const values = (fn: typeof few) => [fn(...(at as [tf.Tensor, tf.Tensor, tf.Tensor])), ...tf.grads((q, k, v) => tf.sum(tf.mul(fn(q!, k!, v!), weights)))(at)];
+    const values = (fn: typeof few) => [
+      fn(...(at as [tf.Tensor, tf.Tensor, tf.Tensor])),
+      ...tf.grads((q, k, v) => tf.sum(tf.mul(fn(q!, k!, v!), weights)))(at),
+    ];
     const expected = values(all);
     values(few).forEach((value, i) => expectClose(value, expected[i]!, { atol: 1e-5 }));
   });

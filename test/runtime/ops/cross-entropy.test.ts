@@ -60,7 +60,11 @@ describe('crossEntropy', () => {
 describe('gatherRows', () => {
   it('gives the rows asked for, in the shape of the indices', () => {
     const table = tf.tensor2d([0, 1, 10, 11, 20, 21], [3, 2]);
-    expectClose(gatherRows(table, tf.tensor2d([2, 0, 2, 1], [2, 2], 'int32')), { dtype: 'float32', shape: [2, 2, 2], data: [20, 21, 0, 1, 20, 21, 10, 11] }, {});
+    expectClose(
+      gatherRows(table, tf.tensor2d([2, 0, 2, 1], [2, 2], 'int32')),
+      { dtype: 'float32', shape: [2, 2, 2], data: [20, 21, 0, 1, 20, 21, 10, 11] },
+      {},
+    );
   });
 
   it('takes vectors and int32 tables', () => {

@@ -35,7 +35,8 @@ const ops: Record<string, (inputs: Tensors, constants: Tensors) => tf.Tensor> = 
   linear: ({ x, weight, bias }) => linear(x!, weight!, bias!),
 };
 
-const host = (plain: Record<string, Plain>): HostTensors => Object.fromEntries(Object.entries(plain).map(([name, { shape, data }]) => [name, { dtype: 'float32', shape, data: Float32Array.from(data) }]));
+const host = (plain: Record<string, Plain>): HostTensors =>
+  Object.fromEntries(Object.entries(plain).map(([name, { shape, data }]) => [name, { dtype: 'float32', shape, data: Float32Array.from(data) }]));
 
 describe.each(executorKinds)('ops against PyTorch (%s)', (kind) => {
   let executor: Executor;
@@ -47,17 +48,24 @@ describe.each(executorKinds)('ops against PyTorch (%s)', (kind) => {
   it.each(Object.keys(cases))('%s', async (name) => {
     const { inputs, constants, value, gradients: expected } = cases[name]!;
     const variables = await executor.createVariables(host(inputs));
-    const program = executor.compile((state, fed) => {
-      const { aux, grads } = gradients((at) => {
-        const out = ops[name]!(at, fed);
-        const weights = tf.tensor(Float32Array.from({ length: out.size }, (_, i) => Math.sin(1 + i)), out.shape);
-        return { loss: tf.sum(tf.mul(out, weights)) as tf.Scalar, aux: { out } };
-      }, state);
-      return { outputs: { ...grads, 'the value': aux.out } };
-    }, { variables });
+    const program = executor.compile(
+      (state, fed) => {
+        const { aux, grads } = gradients((at) => {
+          const out = ops[name]!(at, fed);
+          const weights = tf.tensor(
+            Float32Array.from({ length: out.size }, (_, i) => Math.sin(1 + i)),
+            out.shape,
+          );
+          return { loss: tf.sum(tf.mul(out, weights)) as tf.Scalar, aux: { out } };
+        }, state);
+        return { outputs: { ...grads, 'the value': aux.out } };
+      },
+      { variables },
+    );
     const out = await program.run(host(constants));
     expect(Object.keys(expected)).toEqual(Object.keys(inputs));
-    for (const [key, plain] of Object.entries({ ...expected, 'the value': value })) expectClose(out[key]!, { dtype: 'float32', shape: plain.shape, data: plain.data }, { atol: 1e-5, rtol: 1e-5 });
+    for (const [key, plain] of Object.entries({ ...expected, 'the value': value }))
+      expectClose(out[key]!, { dtype: 'float32', shape: plain.shape, data: plain.data }, { atol: 1e-5, rtol: 1e-5 });
     program.dispose();
     variables.dispose();
   });

@@ -18,7 +18,11 @@ describe('linear', () => {
 
   it('has the gradient of finite differences', () => {
     const rng = Rng.fromSeed(3);
-    checkGradients(({ x, weight, bias }) => linear(x!, weight!, bias!), { x: randomTensor(rng, [2, 2, 3]), weight: randomTensor(rng, [5, 3]), bias: randomTensor(rng, [5]) });
+    checkGradients(({ x, weight, bias }) => linear(x!, weight!, bias!), {
+      x: randomTensor(rng, [2, 2, 3]),
+      weight: randomTensor(rng, [5, 3]),
+      bias: randomTensor(rng, [5]),
+    });
   });
 });
 

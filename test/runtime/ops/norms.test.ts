@@ -39,6 +39,10 @@ describe('layerNorm', () => {
 
   it('has the gradient of finite differences', () => {
     const rng = Rng.fromSeed(2);
-    checkGradients(({ x, weight, bias }) => layerNorm(x!, weight!, bias!), { x: randomTensor(rng, [3, 5]), weight: randomTensor(rng, [5]), bias: randomTensor(rng, [5]) });
+    checkGradients(({ x, weight, bias }) => layerNorm(x!, weight!, bias!), {
+      x: randomTensor(rng, [3, 5]),
+      weight: randomTensor(rng, [5]),
+      bias: randomTensor(rng, [5]),
+    });
   });
 });

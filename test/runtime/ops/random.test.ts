@@ -22,47 +22,56 @@ for (const backend of ['tensorflow', 'cpu'] as const) {
   };
 
   describe(`statelessUniform on ${backend}`, () => {
-    it('is a function of shape and seed', () => on(() => {
-      const draw = (a: number, b: number) => [...statelessUniform([3, 5], seed(a, b)).dataSync()];
-      expect(draw(1, 2)).toEqual(draw(1, 2));
-      expect(draw(1, 2)).not.toEqual(draw(1, 3));
-      expect(draw(1, 2)).not.toEqual(draw(2, 2));
-      expect(draw(-5, 2 ** 31 - 1)).toHaveLength(15);
-    }));
+    it('is a function of shape and seed', () =>
+      on(() => {
+        const draw = (a: number, b: number) => [...statelessUniform([3, 5], seed(a, b)).dataSync()];
+        expect(draw(1, 2)).toEqual(draw(1, 2));
+        expect(draw(1, 2)).not.toEqual(draw(1, 3));
+        expect(draw(1, 2)).not.toEqual(draw(2, 2));
+        expect(draw(-5, 2 ** 31 - 1)).toHaveLength(15);
+      }));
 
-    it('fills [0, 1) evenly', () => on(() => {
-      const values = statelessUniform([40_001], seed()).dataSync();
-      const bins = new Array<number>(10).fill(0);
-      for (const value of values) {
-        expect(value >= 0 && value < 1).toBe(true);
-        bins[Math.floor(value * 10)]!++;
-      }
-      // Six standard deviations of a binomial count.
-      for (const count of bins) expect(Math.abs(count - 4000)).toBeLessThan(6 * Math.sqrt(40_001 * 0.09));
-    }));
+    it('fills [0, 1) evenly', () =>
+      on(() => {
+        const values = statelessUniform([40_001], seed()).dataSync();
+        const bins = new Array<number>(10).fill(0);
+        for (const value of values) {
+          expect(value >= 0 && value < 1).toBe(true);
+          bins[Math.floor(value * 10)]!++;
+        }
+        // Six standard deviations of a binomial count.
+        for (const count of bins) expect(Math.abs(count - 4000)).toBeLessThan(6 * Math.sqrt(40_001 * 0.09));
+      }));
   });
 
   describe(`dropout on ${backend}`, () => {
-    it('zeroes the stated share and keeps the mean', () => on(() => {
-      const out = dropout(tf.ones([200, 200]), { rate: 0.3, seed: seed(), index: 0 }).dataSync() as Float32Array;
-      const numZero = out.reduce((n, value) => n + Number(value === 0), 0);
-      expect(Math.abs(numZero / 40_000 - 0.3)).toBeLessThan(6 * Math.sqrt(0.21 / 40_000));
-      expectClose(out.filter((value) => value !== 0), new Float32Array(40_000 - numZero).fill(1 / 0.7), { rtol: 1e-6 });
-      expect(out.reduce((a, b) => a + b) / 40_000).toBeCloseTo(1, 1);
-    }));
+    it('zeroes the stated share and keeps the mean', () =>
+      on(() => {
+        const out = dropout(tf.ones([200, 200]), { rate: 0.3, seed: seed(), index: 0 }).dataSync() as Float32Array;
+        const numZero = out.reduce((n, value) => n + Number(value === 0), 0);
+        expect(Math.abs(numZero / 40_000 - 0.3)).toBeLessThan(6 * Math.sqrt(0.21 / 40_000));
+        expectClose(
+          out.filter((value) => value !== 0),
+          new Float32Array(40_000 - numZero).fill(1 / 0.7),
+          { rtol: 1e-6 },
+        );
+        expect(out.reduce((a, b) => a + b) / 40_000).toBeCloseTo(1, 1);
+      }));
 
-    it('repeats with the seed and site, and changes with either', () => on(() => {
-      const draw = (a: number, index: number) => [...dropout(tf.ones([64]), { rate: 0.5, seed: seed(a), index }).dataSync()];
-      expect(draw(1, 0)).toEqual(draw(1, 0));
-      expect(draw(1, 0)).not.toEqual(draw(2, 0));
-      expect(draw(1, 0)).not.toEqual(draw(1, 1));
-    }));
+    it('repeats with the seed and site, and changes with either', () =>
+      on(() => {
+        const draw = (a: number, index: number) => [...dropout(tf.ones([64]), { rate: 0.5, seed: seed(a), index }).dataSync()];
+        expect(draw(1, 0)).toEqual(draw(1, 0));
+        expect(draw(1, 0)).not.toEqual(draw(2, 0));
+        expect(draw(1, 0)).not.toEqual(draw(1, 1));
+      }));
 
-    it('passes the gradient where it passed the value', () => on(() => {
-      const site = { rate: 0.5, seed: seed(), index: 3 };
-      const x = tf.ones([50]);
-      expectClose(tf.grad((x) => tf.sum(dropout(x, site)))(x), dropout(x, site), {});
-    }));
+    it('passes the gradient where it passed the value', () =>
+      on(() => {
+        const site = { rate: 0.5, seed: seed(), index: 3 };
+        const x = tf.ones([50]);
+        expectClose(tf.grad((x) => tf.sum(dropout(x, site)))(x), dropout(x, site), {});
+      }));
   });
 }
 

@@ -12,7 +12,11 @@ useTensorFlow();
 
 /** Has more bits than bfloat16's eight: 1 there, itself in float32. */
 const FINE = 1 + 2 ** -10;
-const filled = (shape: number[], value: number): HostTensor => ({ dtype: 'float32', shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value) });
+const filled = (shape: number[], value: number): HostTensor => ({
+  dtype: 'float32',
+  shape,
+  data: new Float32Array(shape.reduce((a, b) => a * b, 1)).fill(value),
+});
 
 describe.runIf(hasNative)('a program compiled for bf16', () => {
   let executor: Executor;
@@ -51,7 +55,16 @@ describe.runIf(hasNative)('a program compiled for bf16', () => {
   });
 
   it('takes element-wise ops between products to bf16 where the code allows it, and only there', async () => {
-    const out = await run(({ x }) => ({ outputs: { inside: inLowPrecision(() => tf.mul(x!, 1)), after: tf.mul(x!, 1), back: tf.add(inLowPrecision(() => tf.mul(x!, 1)), 2 ** -10) } }));
+    const out = await run(({ x }) => ({
+      outputs: {
+        inside: inLowPrecision(() => tf.mul(x!, 1)),
+        after: tf.mul(x!, 1),
+        back: tf.add(
+          inLowPrecision(() => tf.mul(x!, 1)),
+          2 ** -10,
+        ),
+      },
+    }));
     expect(out['inside']).toBe(1);
     expect(out['after']).toBeCloseTo(FINE, 6);
     expect(out['back']).toBeCloseTo(FINE, 6);
@@ -74,10 +87,13 @@ describe.runIf(hasNative)('a program compiled for bf16', () => {
 
   it('keeps parameters and their updates in f32', async () => {
     const variables = await executor.createVariables({ w: filled([1, 1], 1) });
-    const step = executor.compile(({ w }) => {
-      const { loss, grads } = gradients(({ w }) => ({ loss: tf.sum(product(w!)) as tf.Scalar, aux: {} }), { w: w! });
-      return { outputs: { loss }, updates: { w: tf.add(w!, tf.mul(grads['w']!, 2 ** -12)) } };
-    }, { variables });
+    const step = executor.compile(
+      ({ w }) => {
+        const { loss, grads } = gradients(({ w }) => ({ loss: tf.sum(product(w!)) as tf.Scalar, aux: {} }), { w: w! });
+        return { outputs: { loss }, updates: { w: tf.add(w!, tf.mul(grads['w']!, 2 ** -12)) } };
+      },
+      { variables },
+    );
     for (let i = 0; i < 8; i++) await step.run({});
     expect((await variables.read())['w']!.data[0]).toBeCloseTo(1 + 8 * 2 ** -12, 6);
   });

@@ -8,7 +8,13 @@ describe('the annotation config', () => {
   it('follows the published protocol where a file says nothing', () => {
     const { tune, train } = parseConfig(AnnotationConfig, needed);
     expect(tune).toEqual({ kind: 'lastLayers', numLayers: 4 });
-    expect(train).toMatchObject({ epochs: 30, batchSize: 256, evaluateEvery: 'epoch', optimizer: { lr: 5e-5, weightDecay: 0.01 }, earlyStopping: { metric: 'macroF1', mode: 'max', patience: 10 } });
+    expect(train).toMatchObject({
+      epochs: 30,
+      batchSize: 256,
+      evaluateEvery: 'epoch',
+      optimizer: { lr: 5e-5, weightDecay: 0.01 },
+      earlyStopping: { metric: 'macroF1', mode: 'max', patience: 10 },
+    });
     expect(parseConfig(AnnotationConfig, { ...needed, tune: { kind: 'head' } }).train.epochs).toBe(80);
   });
 

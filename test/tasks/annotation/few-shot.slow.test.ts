@@ -42,8 +42,14 @@ describe('the few-shot curve', () => {
   });
 
   it('has a point for each number of cells, every method on the same cells, every seed with its own', () => {
-    expect(curve.points.map(({ cellsPerType, numCells }) => [cellsPerType, numCells.train, numCells.validation, numCells.test])).toEqual([[1, 3, 3, 48], [20, 60, 48, 48]]);
-    for (const { methods } of curve.points) expect(methods.map(({ name, runs }) => [name, runs.length])).toEqual(['scdiva', 'majorityClass', 'nearestNeighbours', 'logisticRegression'].map((name) => [name, 2]));
+    expect(curve.points.map(({ cellsPerType, numCells }) => [cellsPerType, numCells.train, numCells.validation, numCells.test])).toEqual([
+      [1, 3, 3, 48],
+      [20, 60, 48, 48],
+    ]);
+    for (const { methods } of curve.points)
+      expect(methods.map(({ name, runs }) => [name, runs.length])).toEqual(
+        ['scdiva', 'majorityClass', 'nearestNeighbours', 'logisticRegression'].map((name) => [name, 2]),
+      );
     expect(JSON.parse(readFileSync(join(curve.out, 'few-shot.json'), 'utf8'))).toMatchObject({ seeds: [0, 1] });
   });
 

@@ -41,12 +41,22 @@ const configFor = (tune: object, train: object = {}, rest: object = {}) =>
   });
 const finetune = (out: string, tune: object, train: object = {}, rest: object = {}, more: object = {}) =>
   finetuneAnnotation({ config: configFor(tune, train, rest), out: join(folder, out), context: quietContext(), ...more });
-const weights = async (path: string) => Object.fromEntries(Object.entries((await loadCheckpoint(path)).parameters).map(([name, { data }]) => [name, Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex')]));
+const weights = async (path: string) =>
+  Object.fromEntries(
+    Object.entries((await loadCheckpoint(path)).parameters).map(([name, { data }]) => [
+      name,
+      Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('hex'),
+    ]),
+  );
 const changed = async (path: string) => {
   const [before, after] = [await weights(checkpoint), await weights(path)];
   return Object.keys(before).filter((name) => before[name] !== after[name]);
 };
-const lines = (path: string) => readFileSync(path, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Record<string, number | string>);
+const lines = (path: string) =>
+  readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, number | string>);
 
 describe('fine-tuning the whole model', () => {
   let result: AnnotationResult;
@@ -57,7 +67,11 @@ describe('fine-tuning the whole model', () => {
   it('learns types that are plain to see, from an untrained model, on cells it never saw', () => {
     expect(result.methods[0]!.runs[0]!['accuracy']).toBeGreaterThan(0.9);
     expect(result.methods[0]!.runs[0]!['macroF1']).toBeGreaterThan(0.9);
-    expect(result.numCells).toEqual({ train: corpus.splitRows('train').length, validation: corpus.splitRows('validation').length, test: corpus.splitRows('test').length });
+    expect(result.numCells).toEqual({
+      train: corpus.splitRows('train').length,
+      validation: corpus.splitRows('validation').length,
+      test: corpus.splitRows('test').length,
+    });
   });
 
   it('trains everything the embedding depends on and nothing else', async () => {
@@ -87,7 +101,10 @@ describe('fine-tuning the whole model', () => {
   it('writes the results and one prediction a test cell', async () => {
     const json = JSON.parse(await readFile(join(result.out, 'annotation.json'), 'utf8')) as { methods: { runs: { accuracy: number }[] }[] };
     expect(json.methods[0]!.runs[0]!.accuracy).toBe(result.methods[0]!.runs[0]!['accuracy']);
-    const [header, ...rows] = (await readFile(join(result.out, 'predictions.tsv'), 'utf8')).trimEnd().split('\n').map((line) => line.split('\t'));
+    const [header, ...rows] = (await readFile(join(result.out, 'predictions.tsv'), 'utf8'))
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split('\t'));
     expect(header).toEqual(['cell_id', 'cell_type', 'predicted', 'confidence', 'is_unknown']);
     expect(rows).toHaveLength(result.numCells.test);
     expect(rows.filter(([, truth, predicted]) => truth === predicted).length / rows.length).toBeCloseTo(json.methods[0]!.runs[0]!.accuracy, 12);
@@ -137,7 +154,9 @@ describe('cells read as the mean of their genes', () => {
   });
 
   it('are the only ones that may', async () => {
-    await expect(finetune('too long', { kind: 'head' }, {}, { maxGenes: 40 })).rejects.toThrow(/maxGenes: 40, but the checkpoint was trained on 32 genes a cell \(set at most 32, or cellState: genes\)/);
+    await expect(finetune('too long', { kind: 'head' }, {}, { maxGenes: 40 })).rejects.toThrow(
+      /maxGenes: 40, but the checkpoint was trained on 32 genes a cell \(set at most 32, or cellState: genes\)/,
+    );
     expect(existsSync(join(folder, 'too long'))).toBe(false);
   });
 });
@@ -160,7 +179,9 @@ describe('several seeds', () => {
     expect(result.seeds).toEqual([0, 1, 2]);
     expect(result.methods).toHaveLength(1);
     expect(result.methods[0]!.runs).toHaveLength(3);
-    const [first, second] = await Promise.all([result.out, join(result.out, 'seeds/1')].map(async (path) => (await loadCheckpoint(path)).head!.parameters['annotation_head.0.weight']!.data));
+    const [first, second] = await Promise.all(
+      [result.out, join(result.out, 'seeds/1')].map(async (path) => (await loadCheckpoint(path)).head!.parameters['annotation_head.0.weight']!.data),
+    );
     expect(first).not.toEqual(second);
     expect(JSON.parse(readFileSync(join(result.out, 'seeds/2/state.json'), 'utf8'))).toMatchObject({ seed: 2 });
   });
@@ -173,13 +194,23 @@ describe('going on with a run', () => {
     const whole = await finetune('unbroken', tune, { epochs: 4, schedule }, { baselines: false });
     await finetune('broken', tune, { epochs: 2, schedule }, { baselines: false });
     const resumed = await finetune('broken', tune, { epochs: 4, schedule }, { baselines: false }, { isResumed: true });
-    expect((await loadCheckpoint(join(resumed.out, 'checkpoints/last'))).head!.parameters).toEqual((await loadCheckpoint(join(whole.out, 'checkpoints/last'))).head!.parameters);
+    expect((await loadCheckpoint(join(resumed.out, 'checkpoints/last'))).head!.parameters).toEqual(
+      (await loadCheckpoint(join(whole.out, 'checkpoints/last'))).head!.parameters,
+    );
     expect(resumed.methods).toEqual(whole.methods);
   });
 
   it('refuses another checkpoint to start from', async () => {
     const other = await untrainedCheckpoint(await folderOf(), corpus, { numLayers: 1 });
-    await expect(finetune('broken', { kind: 'lastLayers', numLayers: 1 }, { epochs: 4, schedule: { kind: 'constant' } }, { checkpoint: other, baselines: false }, { isResumed: true })).rejects.toThrow(/checkpoint/);
+    await expect(
+      finetune(
+        'broken',
+        { kind: 'lastLayers', numLayers: 1 },
+        { epochs: 4, schedule: { kind: 'constant' } },
+        { checkpoint: other, baselines: false },
+        { isResumed: true },
+      ),
+    ).rejects.toThrow(/checkpoint/);
   });
 });
 
@@ -193,7 +224,9 @@ describe('an interruption', () => {
 
 describe('mistakes', () => {
   it('are told in one line before anything is written', async () => {
-    await expect(finetune('bad-label', { kind: 'head' }, {}, { data: { corpus: corpus.path, labelKey: 'celltype' } })).rejects.toThrow(/obs\['celltype'\]: no such field in this corpus \(expected one of cell_type/);
+    await expect(finetune('bad-label', { kind: 'head' }, {}, { data: { corpus: corpus.path, labelKey: 'celltype' } })).rejects.toThrow(
+      /obs\['celltype'\]: no such field in this corpus \(expected one of cell_type/,
+    );
     await expect(finetune('bad-corpus', { kind: 'head' }, {}, { data: { corpus: folder, labelKey: 'cell_type' } })).rejects.toThrow(/no corpus\.json/);
     await expect(finetune('bad-checkpoint', { kind: 'head' }, {}, { checkpoint: join(folder, 'nowhere') })).rejects.toThrow(/nowhere: no such folder/);
     for (const out of ['bad-label', 'bad-corpus', 'bad-checkpoint']) expect(existsSync(join(folder, out))).toBe(false);

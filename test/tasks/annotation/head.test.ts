@@ -13,11 +13,28 @@ import { useTensorFlow } from '../../support/tensorflow.js';
 useTensorFlow();
 
 const [B, D, E, C] = [5, 6, 7, 3];
-const info: AnnotationHeadInfo = { task: 'annotation', labelKey: 'k', classes: ['a', 'b', 'c'], classSizes: [3, 2, 1], embeddingDim: D, hiddenDim: E, temperature: 1, unknownThreshold: 0, calibration: null };
+const info: AnnotationHeadInfo = {
+  task: 'annotation',
+  labelKey: 'k',
+  classes: ['a', 'b', 'c'],
+  classSizes: [3, 2, 1],
+  embeddingDim: D,
+  hiddenDim: E,
+  temperature: 1,
+  unknownThreshold: 0,
+  calibration: null,
+};
 const sample = Float32Array.from({ length: 9 * D }, (_, i) => (i % D) + 0.1 * ((i * 7919) % 13)); // [9, D]
 const head = () => initialHead({ embeddingDim: D, hiddenDim: E, numClasses: C }, sample, Rng.fromSeed(1));
 const toTensors = (): Tensors => Object.fromEntries(Object.entries(head()).map(([name, { data, shape }]) => [name, tf.tensor(data, [...shape])]));
-const random = (n: number, seed: number) => Float32Array.from({ length: n }, ((rng) => () => rng.normal())(Rng.fromSeed(seed)));
+const random = (n: number, seed: number) =>
+  Float32Array.from(
+    { length: n },
+    (
+      (rng) => () =>
+        rng.normal()
+    )(Rng.fromSeed(seed)),
+  );
 
 describe('the annotation head', () => {
   it('has the names and shapes of a PyTorch Sequential of Linear, GELU, Dropout and Linear, behind a fixed scaling', () => {
@@ -34,13 +51,23 @@ describe('the annotation head', () => {
   it('computes scaling, Linear, exact GELU, Linear', () => {
     // Weights of one make the sum over inner units visible: gelu(1) = 0.8413447 (the normal distribution at 1), gelu(-1) = -0.1586553.
     const scaling = { 'annotation_head.input_mean': tf.tensor1d([3]), 'annotation_head.input_std': tf.tensor1d([2]) };
-    const ones = { ...scaling, 'annotation_head.0.weight': tf.ones([2, 1]), 'annotation_head.0.bias': tf.zeros([2]), 'annotation_head.3.weight': tf.ones([1, 2]), 'annotation_head.3.bias': tf.tensor1d([10]) };
+    const ones = {
+      ...scaling,
+      'annotation_head.0.weight': tf.ones([2, 1]),
+      'annotation_head.0.bias': tf.zeros([2]),
+      'annotation_head.3.weight': tf.ones([1, 2]),
+      'annotation_head.3.bias': tf.tensor1d([10]),
+    };
     const logits = headLogits(ones, tf.tensor2d([[5], [1], [3]])).dataSync();
     expect(maxDifference(logits, [10 + 2 * 0.8413447, 10 - 2 * 0.1586553, 10])).toBeLessThan(1e-5);
   });
 
   it('scales its input by the training cells, a dimension without spread left at a thousandth', () => {
-    const { 'annotation_head.input_mean': mean, 'annotation_head.input_std': std } = initialHead({ embeddingDim: 2, hiddenDim: E, numClasses: C }, Float32Array.of(1, 7, 3, 7, 5, 7), Rng.fromSeed(1));
+    const { 'annotation_head.input_mean': mean, 'annotation_head.input_std': std } = initialHead(
+      { embeddingDim: 2, hiddenDim: E, numClasses: C },
+      Float32Array.of(1, 7, 3, 7, 5, 7),
+      Rng.fromSeed(1),
+    );
     expect([...mean!.data]).toEqual([3, 7]);
     expect(std!.data[0]).toBeCloseTo(Math.sqrt(8 / 3), 5);
     expect(std!.data[1]).toBeCloseTo(1e-3, 8);
@@ -49,7 +76,13 @@ describe('the annotation head', () => {
   it('gives every parameter a gradient and leaks no tensor', () => {
     const step = () =>
       tf.tidy(() => {
-        const { grads } = gradients((at) => ({ loss: classificationLoss(headLogits(at, tf.tensor2d(random(B * D, 2), [B, D])), tf.tensor1d([0, 1, 2, 0, 1], 'int32'), tf.ones([B]), 0).loss, aux: {} }), toTensors());
+        const { grads } = gradients(
+          (at) => ({
+            loss: classificationLoss(headLogits(at, tf.tensor2d(random(B * D, 2), [B, D])), tf.tensor1d([0, 1, 2, 0, 1], 'int32'), tf.ones([B]), 0).loss,
+            aux: {},
+          }),
+          toTensors(),
+        );
         return Object.values(grads).map((grad) => tf.sum(tf.abs(grad)).dataSync()[0]!);
       });
     for (const size of step()) expect(size).toBeGreaterThan(1e-4);

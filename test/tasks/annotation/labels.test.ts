@@ -42,7 +42,9 @@ describe('labels of a corpus', () => {
   it('refuses one class only, no labels at all, and a split without labels', () => {
     expect(() => annotationLabels(labelled(['a'], ['train:a', 'train:a', 'validation:a', 'test:a']), 'k')).toThrow(/every training cell is 'a'/);
     expect(() => annotationLabels(labelled(['a'], ['train:', 'validation:a', 'test:a']), 'k')).toThrow(/no training cell has a label/);
-    expect(() => annotationLabels(labelled(['a', 'b'], ['train:a', 'train:b', 'train:a', 'train:b', 'validation:', 'test:a']), 'k')).toThrow(/no labelled cell in the validation split/);
+    expect(() => annotationLabels(labelled(['a', 'b'], ['train:a', 'train:b', 'train:a', 'train:b', 'validation:', 'test:a']), 'k')).toThrow(
+      /no labelled cell in the validation split/,
+    );
   });
 });
 
@@ -64,7 +66,12 @@ describe('a type held out', () => {
 });
 
 describe('few labelled cells', () => {
-  const cells = [...Array.from({ length: 40 }, (_, i) => `train:${i % 4 === 0 ? 'a' : 'b'}`), ...Array.from({ length: 10 }, (_, i) => `validation:${i % 2 ? 'a' : 'b'}`), 'test:a', 'test:b'];
+  const cells = [
+    ...Array.from({ length: 40 }, (_, i) => `train:${i % 4 === 0 ? 'a' : 'b'}`),
+    ...Array.from({ length: 10 }, (_, i) => `validation:${i % 2 ? 'a' : 'b'}`),
+    'test:a',
+    'test:b',
+  ];
   const all = annotationLabels(labelled(['a', 'b'], cells), 'k');
   const few = (n: number, seed = 1) => fewShot(all, n, Rng.fromSeed(seed));
 

@@ -49,7 +49,9 @@ describe('fine-tuning with adapters', () => {
   it('learns, and leaves every weight that is no target as it was', async () => {
     expect(result.methods[0]!.runs[0]!['accuracy']).toBeGreaterThan(0.8);
     const [before, after] = [await loadCheckpoint(checkpoint), await loadCheckpoint(result.out)];
-    const changed = Object.keys(before.parameters).filter((name) => Buffer.compare(Buffer.from(before.parameters[name]!.data.buffer), Buffer.from(after.parameters[name]!.data.buffer)) !== 0);
+    const changed = Object.keys(before.parameters).filter(
+      (name) => Buffer.compare(Buffer.from(before.parameters[name]!.data.buffer), Buffer.from(after.parameters[name]!.data.buffer)) !== 0,
+    );
     expect(changed.toSorted()).toEqual((await readAdapter(result.out)).info.targets.toSorted());
   });
 

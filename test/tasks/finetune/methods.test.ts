@@ -2,10 +2,21 @@ import { describe, expect, it } from 'vitest';
 import { methodLines, methodsJson, overSeeds, tableHead, type MethodResult } from '../../../src/tasks/finetune/methods.js';
 
 const methods: MethodResult[] = [
-  { name: 'scdiva', title: 'ScDiVa', kind: 'model', runs: [{ f1: 0.5, own: 2 }, { f1: 0.7, own: 4 }] },
+  {
+    name: 'scdiva',
+    title: 'ScDiVa',
+    kind: 'model',
+    runs: [
+      { f1: 0.5, own: 2 },
+      { f1: 0.7, own: 4 },
+    ],
+  },
   { name: 'pca', title: 'PCA', kind: 'baseline', runs: [{ f1: 0.25 }] },
 ];
-const columns = [['f1', 'F1'], ['own', 'own score']] as const;
+const columns = [
+  ['f1', 'F1'],
+  ['own', 'own score'],
+] as const;
 
 describe('scores over seeds', () => {
   it('have the sample standard deviation, and none for one seed', () => {
@@ -25,7 +36,12 @@ describe('scores over seeds', () => {
   });
 
   it('go to --json as the first run, the mean over seeds and the baselines', () => {
-    expect(methodsJson({ methods, seeds: [0, 1] }, columns)).toMatchObject({ f1: 0.5, own: 2, meanOverSeeds: { own: { mean: 3 } }, baselines: { pca: { f1: 0.25 } } });
+    expect(methodsJson({ methods, seeds: [0, 1] }, columns)).toMatchObject({
+      f1: 0.5,
+      own: 2,
+      meanOverSeeds: { own: { mean: 3 } },
+      baselines: { pca: { f1: 0.25 } },
+    });
     expect(methodsJson({ methods, seeds: [0] }, columns)).not.toHaveProperty('meanOverSeeds');
   });
 });

@@ -24,7 +24,9 @@ describe('the cells of an integration', () => {
   });
 
   it('are refused where there is one batch to learn from, or none to score', () => {
-    expect(() => integrationCells(corpus([0, 0, 0, 0, 1, 1, 1, 1, 1], ['x', 'y']), 'donor', null)).toThrow(/obs\['donor'\]: every training cell is of 'x' \(expected at least 2 batches/);
+    expect(() => integrationCells(corpus([0, 0, 0, 0, 1, 1, 1, 1, 1], ['x', 'y']), 'donor', null)).toThrow(
+      /obs\['donor'\]: every training cell is of 'x' \(expected at least 2 batches/,
+    );
     expect(() => integrationCells(corpus([0, 1, 0, 1, 0, 1, -1, -1, -1], ['x', 'y']), 'donor', null)).toThrow(/no cell of the test split has a batch/);
   });
 });

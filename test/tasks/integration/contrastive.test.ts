@@ -25,9 +25,16 @@ const valueOf = (loss: tf.Scalar) => loss.dataSync()[0]!;
 describe('the supervised contrastive loss', () => {
   it('has the value and gradient that PyTorch gives the published formula, a cell of no kind left out', () => {
     const { inputs, constants, value, gradients: expected } = golden;
-    const { loss, grads } = gradients((at) => ({ loss: contrastiveLoss(at['z'] as tf.Tensor2D, kindsOf(...constants.kinds), constants.temperature), aux: {} }), { z: tf.tensor2d(inputs.z.data, inputs.z.shape as [number, number]) });
+    const { loss, grads } = gradients(
+      (at) => ({ loss: contrastiveLoss(at['z'] as tf.Tensor2D, kindsOf(...constants.kinds), constants.temperature), aux: {} }),
+      { z: tf.tensor2d(inputs.z.data, inputs.z.shape as [number, number]) },
+    );
     expect(valueOf(loss)).toBeCloseTo(value, 5);
-    expectClose({ dtype: 'float32', shape: [7, 5], data: grads['z']!.dataSync() }, { dtype: 'float32', shape: [7, 5], data: Float32Array.from(expected.z.data) }, { atol: 1e-5, rtol: 1e-4 });
+    expectClose(
+      { dtype: 'float32', shape: [7, 5], data: grads['z']!.dataSync() },
+      { dtype: 'float32', shape: [7, 5], data: Float32Array.from(expected.z.data) },
+      { atol: 1e-5, rtol: 1e-4 },
+    );
   });
 
   it('has a gradient that finite differences agree with', () => {
@@ -36,15 +43,44 @@ describe('the supervised contrastive loss', () => {
 
   it('is lower where cells of one kind lie together', () => {
     const kinds = kindsOf(0, 0, 1, 1);
-    const together = valueOf(contrastiveLoss(unit([[1, 0], [1, 0.1], [-1, 0], [-1, 0.1]]), kinds, 0.1));
-    const apart = valueOf(contrastiveLoss(unit([[1, 0], [-1, 0.1], [-1, 0], [1, 0.1]]), kinds, 0.1));
+    const together = valueOf(
+      contrastiveLoss(
+        unit([
+          [1, 0],
+          [1, 0.1],
+          [-1, 0],
+          [-1, 0.1],
+        ]),
+        kinds,
+        0.1,
+      ),
+    );
+    const apart = valueOf(
+      contrastiveLoss(
+        unit([
+          [1, 0],
+          [-1, 0.1],
+          [-1, 0],
+          [1, 0.1],
+        ]),
+        kinds,
+        0.1,
+      ),
+    );
     expect(together).toBeLessThan(0.01);
     expect(apart).toBeGreaterThan(5);
   });
 
   it('is 0 and not NaN where no two cells are of one kind, and where none is known', () => {
-    const z = unit([[1, 0], [0, 1], [1, 1]]);
-    for (const kinds of [[0, 1, 2], [-1, -1, -1]]) {
+    const z = unit([
+      [1, 0],
+      [0, 1],
+      [1, 1],
+    ]);
+    for (const kinds of [
+      [0, 1, 2],
+      [-1, -1, -1],
+    ]) {
       const { loss, grads } = gradients((at) => ({ loss: contrastiveLoss(at['z'] as tf.Tensor2D, kindsOf(...kinds), 0.1), aux: {} }), { z });
       expect(valueOf(loss)).toBe(0);
       expect(Array.from(grads['z']!.dataSync(), Math.abs)).toEqual([0, 0, 0, 0, 0, 0]);
@@ -52,7 +88,10 @@ describe('the supervised contrastive loss', () => {
   });
 
   it('leaks no tensor', () => {
-    const z = unit([[1, 0], [0, 1]]);
+    const z = unit([
+      [1, 0],
+      [0, 1],
+    ]);
     const kinds = kindsOf(0, 0);
     expect(leakedTensors(() => contrastiveLoss(z, kinds, 0.1))).toBe(0);
   });

@@ -43,7 +43,12 @@ beforeAll(async () => {
   result = await finetune('labels');
 }, 60_000);
 
-const validations = () => readFileSync(join(result.out, 'metrics.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Record<string, number | string>).filter(({ split }) => split === 'validation');
+const validations = () =>
+  readFileSync(join(result.out, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, number | string>)
+    .filter(({ split }) => split === 'validation');
 const scores = ({ methods }: IntegrationResult, name: string) => methods.find((method) => method.name === name)!.runs[0]!;
 
 describe('fine-tuning for integration', () => {
@@ -55,7 +60,9 @@ describe('fine-tuning for integration', () => {
   });
 
   it('gives every method both kinds of scores', () => {
-    for (const { name } of result.methods) for (const metric of ['avgBio', 'avgBatch', 'nmi', 'aswLabel', 'aswBatch', 'ilisi']) expect(scores(result, name)[metric], `${metric} of ${name}`).toBeGreaterThanOrEqual(0);
+    for (const { name } of result.methods)
+      for (const metric of ['avgBio', 'avgBatch', 'nmi', 'aswLabel', 'aswBatch', 'ilisi'])
+        expect(scores(result, name)[metric], `${metric} of ${name}`).toBeGreaterThanOrEqual(0);
   });
 
   it('scores raw expression, PCA, Harmony and the model as it was on the same test cells', () => {
@@ -104,6 +111,8 @@ describe('integration without labels', () => {
 
 describe('mistakes', () => {
   it('are told in one line', async () => {
-    await expect(finetune('one-batch', { data: { corpus: corpus.path, batchKey: 'nowhere', labelKey: 'cell_type' } })).rejects.toThrow(/obs\['nowhere'\]: no such field/);
+    await expect(finetune('one-batch', { data: { corpus: corpus.path, batchKey: 'nowhere', labelKey: 'cell_type' } })).rejects.toThrow(
+      /obs\['nowhere'\]: no such field/,
+    );
   });
 });

@@ -13,8 +13,25 @@ import { useTensorFlow } from '../../support/tensorflow.js';
 useTensorFlow();
 
 const [B, D, E, P, A] = [5, 6, 7, 4, 3];
-const info: IntegrationHeadInfo = { task: 'integration', batchKey: 'donor', labelKey: 'k', contrastive: 'labels', techBatches: ['a', 'b', 'c'], embeddingDim: D, hiddenDim: E, outputDim: P, adversaryDim: A };
-const random = (n: number, seed: number) => Float32Array.from({ length: n }, ((rng) => () => rng.normal())(Rng.fromSeed(seed)));
+const info: IntegrationHeadInfo = {
+  task: 'integration',
+  batchKey: 'donor',
+  labelKey: 'k',
+  contrastive: 'labels',
+  techBatches: ['a', 'b', 'c'],
+  embeddingDim: D,
+  hiddenDim: E,
+  outputDim: P,
+  adversaryDim: A,
+};
+const random = (n: number, seed: number) =>
+  Float32Array.from(
+    { length: n },
+    (
+      (rng) => () =>
+        rng.normal()
+    )(Rng.fromSeed(seed)),
+  );
 const head = () => initialHead(info, random(9 * D, 1), Rng.fromSeed(1));
 const cells = () => tf.tensor2d(random(B * D, 2), [B, D]);
 const batches = () => tf.tensor1d([0, 1, 2, 0, 1], 'int32');
@@ -41,7 +58,12 @@ describe('the integration head', () => {
       return { loss: adversaryLoss(at, integratedCells(at, cells()), batches(), tf.scalar(-1)).loss, aux: {} };
     }, learned()).grads;
     expect(maxDifference(read(adversary, 1), plain[adversary]!.dataSync())).toBeLessThan(1e-6);
-    expect(maxDifference(read(projection, 1), plain[projection]!.dataSync().map((x) => -x))).toBeLessThan(1e-6);
+    expect(
+      maxDifference(
+        read(projection, 1),
+        plain[projection]!.dataSync().map((x) => -x),
+      ),
+    ).toBeLessThan(1e-6);
     expect(Math.max(...plain[projection]!.dataSync().map(Math.abs))).toBeGreaterThan(1e-4);
     expect(Math.max(...read(projection, 0).map(Math.abs))).toBe(0);
     expect(Math.max(...read(adversary, 0).map(Math.abs))).toBeGreaterThan(1e-4);

@@ -25,7 +25,9 @@ describe('the mask of reconstruction', () => {
 
   it('asks for other genes in another step, for the same ones in the same', () => {
     const batch = drawBatch([60, 60], 64, ids);
-    const positions = (seed: number) => [...maskForReconstruction(batch, ids, { maskRatio: 0.5, genesPerCell: 4 }, diffusion, Rng.fromSeed(seed)).lossPositions.data];
+    const positions = (seed: number) => [
+      ...maskForReconstruction(batch, ids, { maskRatio: 0.5, genesPerCell: 4 }, diffusion, Rng.fromSeed(seed)).lossPositions.data,
+    ];
     expect(positions(1)).toEqual(positions(1));
     expect(positions(1)).not.toEqual(positions(2));
   });

@@ -15,13 +15,43 @@ import { tinyCells, tinyConfig, tinyIds, tinyParameters, toTensors } from '../..
 useTensorFlow();
 
 const D = tinyConfig.hiddenDim;
-const head: IntegrationHeadInfo = { task: 'integration', batchKey: 'donor', labelKey: 'k', contrastive: 'labels', techBatches: ['a', 'b'], embeddingDim: D, hiddenDim: 5, outputDim: 4, adversaryDim: 3 };
+const head: IntegrationHeadInfo = {
+  task: 'integration',
+  batchKey: 'donor',
+  labelKey: 'k',
+  contrastive: 'labels',
+  techBatches: ['a', 'b'],
+  embeddingDim: D,
+  hiddenDim: 5,
+  outputDim: 4,
+  adversaryDim: 3,
+};
 
 function taskWith(weight: number, cellState: 'latent' | 'genes') {
-  const config = IntegrationConfig.parse({ data: { corpus: 'x', batchKey: 'donor', labelKey: 'k' }, checkpoint: 'x', reconstruction: { weight }, train: { epochs: 1 } });
-  const model = { modelConfig: { ...tinyConfig, cellState, dropout: 0 }, vocabulary: tinyIds as Vocabulary, preprocessing: { targetSum: 1e4, maxGenes: 7, serialisation: 'entropy' as const, lengthMultiple: 7 }, entropy: new Float32Array(23), parameters: tinyParameters() };
+  const config = IntegrationConfig.parse({
+    data: { corpus: 'x', batchKey: 'donor', labelKey: 'k' },
+    checkpoint: 'x',
+    reconstruction: { weight },
+    train: { epochs: 1 },
+  });
+  const model = {
+    modelConfig: { ...tinyConfig, cellState, dropout: 0 },
+    vocabulary: tinyIds as Vocabulary,
+    preprocessing: { targetSum: 1e4, maxGenes: 7, serialisation: 'entropy' as const, lengthMultiple: 7 },
+    entropy: new Float32Array(23),
+    parameters: tinyParameters(),
+  };
   const sample = Float32Array.from({ length: 4 * D }, (_, i) => Math.sin(i));
-  return createIntegrationTask({ config, corpus: {} as Corpus, cells: {} as IntegrationCells, kinds: new Int32Array(0), model, head, sample, rng: Rng.fromSeed(1) });
+  return createIntegrationTask({
+    config,
+    corpus: {} as Corpus,
+    cells: {} as IntegrationCells,
+    kinds: new Int32Array(0),
+    model,
+    head,
+    sample,
+    rng: Rng.fromSeed(1),
+  });
 }
 
 describe('integration without reconstruction', () => {
@@ -31,7 +61,13 @@ describe('integration without reconstruction', () => {
     const state = toTensors(Object.fromEntries(task.trainable.map((name) => [name, task.parameters[name]!])));
     const fixed = toTensors(Object.fromEntries(Object.entries(task.parameters).filter(([name]) => name.includes('input_'))));
     const codes = (values: number[]) => tf.tensor1d(values, 'int32');
-    const inputs = { ...toTensors(tinyCells()), techBatches: codes([0, 1, 0]), kinds: codes([0, 0, 1]), dropoutSeed: codes([1, 2]), [PROGRESS]: tf.scalar(0.5) };
+    const inputs = {
+      ...toTensors(tinyCells()),
+      techBatches: codes([0, 1, 0]),
+      kinds: codes([0, 0, 1]),
+      dropoutSeed: codes([1, 2]),
+      [PROGRESS]: tf.scalar(0.5),
+    };
     const { grads } = gradients((parameters) => task.loss({ ...parameters, ...fixed }, inputs, { isTraining: true }), state);
     for (const name of task.trainable) expect(tf.norm(grads[name]!).dataSync()[0], name).toBeGreaterThan(0);
   });

@@ -39,7 +39,19 @@ const finetune = (out: string, data: object = {}, train: object = {}, more: obje
 beforeAll(async () => {
   await loadTensorFlow();
   folder = await folderOf();
-  const config = parseConfig(SimulationConfig, { numGenes: 40, numFactors: 10, numMasters: 5, numSingles: 0, numDoubles: 0, controlCells: 280, numCellTypes: 3, numBatches: 1, depth: 500, numProteins: 5, proteinDepth: 60 });
+  const config = parseConfig(SimulationConfig, {
+    numGenes: 40,
+    numFactors: 10,
+    numMasters: 5,
+    numSingles: 0,
+    numDoubles: 0,
+    controlCells: 280,
+    numCellTypes: 3,
+    numBatches: 1,
+    depth: 500,
+    numProteins: 5,
+    proteinDepth: 60,
+  });
   await writeSimulation(simulate(config), config, join(folder, 'sim'));
   file = join(folder, 'sim/cells.h5ad');
   await buildCorpus([file], { out: join(folder, 'corpus'), label: 'cell_type', fractions: [0.6, 0.2, 0.2] });
@@ -50,7 +62,11 @@ beforeAll(async () => {
 
 describe('fine-tuning on RNA and proteins', () => {
   it('learns to tell proteins from RNA, while it learns the genes', () => {
-    const checks = readFileSync(join(result.out, 'metrics.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Record<string, number | string>).filter(({ split }) => split === 'validation');
+    const checks = readFileSync(join(result.out, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, number | string>)
+      .filter(({ split }) => split === 'validation');
     expect(checks.at(-1)!['proteinLoss']).toBeLessThan(0.9 * (checks[0]!['proteinLoss'] as number));
     expect(result.methods[0]!.runs[0]!['proteinPearson']).toBeGreaterThan(0.4);
   });

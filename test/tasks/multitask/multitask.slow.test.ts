@@ -26,7 +26,14 @@ const TASKS = [
 ];
 const GENES = { kind: 'reconstruction', name: 'genes', weight: 0.1 };
 const configFor = (tasks: object[], rest: object = {}, train: object = {}) =>
-  parseConfig(MultitaskConfig, { data: { corpus: corpus.path }, checkpoint, tasks, loader: { numWorkers: 0 }, train: { epochs: 20, batchSize: 32, evaluateEvery: null, optimizer: { lr: 5e-3 }, ...train }, ...rest });
+  parseConfig(MultitaskConfig, {
+    data: { corpus: corpus.path },
+    checkpoint,
+    tasks,
+    loader: { numWorkers: 0 },
+    train: { epochs: 20, batchSize: 32, evaluateEvery: null, optimizer: { lr: 5e-3 }, ...train },
+    ...rest,
+  });
 
 beforeAll(async () => {
   await loadTensorFlow();
@@ -48,13 +55,21 @@ describe('three tasks at once', () => {
     const [together, alone, ...baselines] = result.methods;
     expect(together!.runs[0]!['types/macroF1']).toBeGreaterThan(0.7);
     expect(together!.runs[0]!['lineage/macroF1']).toBeGreaterThan(0.8);
-    expect(Object.keys(together!.runs[0]!).filter((key) => key.includes('/')).toSorted()).toEqual(expect.arrayContaining(Object.keys(alone!.runs[0]!).filter((key) => key.includes('/'))));
+    expect(
+      Object.keys(together!.runs[0]!)
+        .filter((key) => key.includes('/'))
+        .toSorted(),
+    ).toEqual(expect.arrayContaining(Object.keys(alone!.runs[0]!).filter((key) => key.includes('/'))));
     expect(baselines.map(({ name }) => name)).toEqual(['majorityClass', 'nearestNeighbours', 'logisticRegression']);
     expect(baselines[2]!.runs[0]!['types/macroF1']).toBeGreaterThan(0.9);
   });
 
   it('says what each task loses, as the difference of the two trainings', () => {
-    expect(result.drops.map(({ name, metric }) => [name, metric])).toEqual([['types', 'macroF1'], ['lineage', 'macroF1'], ['size', 'r2']]);
+    expect(result.drops.map(({ name, metric }) => [name, metric])).toEqual([
+      ['types', 'macroF1'],
+      ['lineage', 'macroF1'],
+      ['size', 'r2'],
+    ]);
     for (const { name, metric, together, alone, drop } of result.drops) {
       expect(together).toBe(result.methods[0]!.runs[0]![`${name}/${metric}`]);
       expect(alone).toBe(result.methods[1]!.runs[0]![`${name}/${metric}`]);
@@ -64,7 +79,10 @@ describe('three tasks at once', () => {
 
   it('leaves heads, classes and learned balance in the checkpoint', async () => {
     const { head } = await loadCheckpoint(result.out);
-    expect(head!.info).toMatchObject({ task: 'multitask', tasks: [{ name: 'types' }, { name: 'lineage', classes: ['B lineage', 'T/NK lineage'] }, { name: 'size', kind: 'regression' }] });
+    expect(head!.info).toMatchObject({
+      task: 'multitask',
+      tasks: [{ name: 'types' }, { name: 'lineage', classes: ['B lineage', 'T/NK lineage'] }, { name: 'size', kind: 'regression' }],
+    });
     const variance = head!.parameters['multitask_head.log_variance']!.data;
     expect([...variance].some((s) => s !== 0)).toBe(true);
   });

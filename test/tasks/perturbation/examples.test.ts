@@ -17,7 +17,8 @@ const perturbation: Perturbation = { name: 'A+B', parts: ['A', 'B'], geneIds: [1
 const order = contextOrder(control, panel, positionsByMean(mean));
 
 describe('contexts', () => {
-  it('show what the cell expresses best-ranked first, then the rest by the control’s mean', () => expect(Array.from(order)).toEqual([5, 1, 7, 9, 8, 6, 4, 3, 2, 0]));
+  it('show what the cell expresses best-ranked first, then the rest by the control’s mean', () =>
+    expect(Array.from(order)).toEqual([5, 1, 7, 9, 8, 6, 4, 3, 2, 0]));
 
   it('always hold a perturbed gene of the panel, expressed or not', () => {
     for (let seed = 0; seed < 20; seed++) {
@@ -31,14 +32,28 @@ describe('contexts', () => {
   it('cover the panel, each gene once and the perturbed ones everywhere', () => {
     const parts = coverPanel(order, 4, perturbation, panel);
     expect(parts.every((part) => part.length <= 4 && part.includes(9))).toBe(true);
-    expect(parts.flatMap((part) => Array.from(part)).filter((position) => position !== 9).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(
+      parts
+        .flatMap((part) => Array.from(part))
+        .filter((position) => position !== 9)
+        .sort(),
+    ).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     expect(coverPanel(order, 10, perturbation, panel)).toEqual([order]);
   });
 });
 
 describe('exampleInputs', () => {
   it('gives unexpressed genes value 0, fills up with padding and names every perturbed gene', () => {
-    const example = { control, perturbation, reference: mean, effects: mean.map((v) => -v), lowest: mean.map((v) => -v), highest: mean.map(() => 0), knownShare: 0.5, context: Int32Array.of(5, 9, 1) };
+    const example = {
+      control,
+      perturbation,
+      reference: mean,
+      effects: mean.map((v) => -v),
+      lowest: mean.map((v) => -v),
+      highest: mean.map(() => 0),
+      knownShare: 0.5,
+      context: Int32Array.of(5, 9, 1),
+    };
     const inputs = exampleInputs([example], 5, 3, panel, 0);
     expect(Array.from(inputs.geneIds.data)).toEqual([7, 11, 3, 0, 0]);
     expect(Array.from(inputs.values.data)).toEqual([3, 0, 2, 0, 0]);
@@ -50,7 +65,10 @@ describe('exampleInputs', () => {
 });
 
 describe('effectsOfParts', () => {
-  const singles = new Map([['A', Float64Array.of(1, 2)], ['C', Float64Array.of(10, 20)]]);
+  const singles = new Map([
+    ['A', Float64Array.of(1, 2)],
+    ['C', Float64Array.of(10, 20)],
+  ]);
 
   it('adds up what is known, and tells how much that is', () => {
     expect(effectsOfParts({ parts: ['A', 'C'] }, singles, 2)).toMatchObject({ effects: Float64Array.of(11, 22), knownShare: 1 });
@@ -59,14 +77,23 @@ describe('effectsOfParts', () => {
   });
 
   it('tells a gene that both parts touch from one that a single part touches as hard', () => {
-    const both = new Map([['A', Float64Array.of(-1, 0)], ['C', Float64Array.of(-1, -2)]]);
+    const both = new Map([
+      ['A', Float64Array.of(-1, 0)],
+      ['C', Float64Array.of(-1, -2)],
+    ]);
     const { effects, lowest, highest } = effectsOfParts({ parts: ['A', 'C'] }, both, 2);
     expect(effects).toEqual(Float64Array.of(-2, -2));
     expect(lowest).toEqual(Float64Array.of(-1, -2));
     expect(highest).toEqual(Float64Array.of(-1, 0));
   });
 
-  it('never tells a single perturbation its own effect', () => expect(effectsOfParts({ parts: ['A'] }, singles, 2)).toMatchObject({ effects: Float64Array.of(0, 0), lowest: Float64Array.of(0, 0), highest: Float64Array.of(0, 0), knownShare: 0 }));
+  it('never tells a single perturbation its own effect', () =>
+    expect(effectsOfParts({ parts: ['A'] }, singles, 2)).toMatchObject({
+      effects: Float64Array.of(0, 0),
+      lowest: Float64Array.of(0, 0),
+      highest: Float64Array.of(0, 0),
+      knownShare: 0,
+    }));
 });
 
 describe('predicted cells', () => {

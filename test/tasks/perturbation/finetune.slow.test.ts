@@ -30,7 +30,17 @@ let result: PerturbationResult;
 beforeAll(async () => {
   await loadTensorFlow();
   folder = await folderOf();
-  const config = parseConfig(SimulationConfig, { numGenes: 45, numMasters: 5, numFactors: 8, numCellTypes: 2, numSingles: 8, numDoubles: 18, cellsPerPerturbation: 24, controlCells: 80, depth: 900 });
+  const config = parseConfig(SimulationConfig, {
+    numGenes: 45,
+    numMasters: 5,
+    numFactors: 8,
+    numCellTypes: 2,
+    numSingles: 8,
+    numDoubles: 18,
+    cellsPerPerturbation: 24,
+    controlCells: 80,
+    depth: 900,
+  });
   await writeSimulation(simulate(config), config, join(folder, 'sim'));
   cellsFile = join(folder, 'sim', 'cells.h5ad');
   await buildCorpus([cellsFile], { out: join(folder, 'corpus') });
@@ -52,7 +62,9 @@ beforeAll(async () => {
   result = await finetunePerturbation({ config: configOf(), out: join(folder, 'run'), context: quietContext() });
 });
 
-const predictWith = async <T>(work: (checkpoint: Awaited<ReturnType<typeof loadCheckpoint>>, executor: Awaited<ReturnType<typeof createExecutor>>) => Promise<T>): Promise<T> => {
+const predictWith = async <T>(
+  work: (checkpoint: Awaited<ReturnType<typeof loadCheckpoint>>, executor: Awaited<ReturnType<typeof createExecutor>>) => Promise<T>,
+): Promise<T> => {
   const executor = await createExecutor({ kind: 'auto' });
   try {
     return await work(await loadCheckpoint(join(folder, 'run')), executor);
@@ -63,7 +75,10 @@ const predictWith = async <T>(work: (checkpoint: Awaited<ReturnType<typeof loadC
 
 describe('fine-tuning for perturbations', () => {
   it('learns to predict perturbations it has not seen: from nothing to above the training mean', async () => {
-    const lines = (await readFile(join(folder, 'run', 'metrics.jsonl'), 'utf8')).trim().split('\n').map((line) => JSON.parse(line) as Record<string, number | string>);
+    const lines = (await readFile(join(folder, 'run', 'metrics.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, number | string>);
     const validated = lines.filter(({ split }) => split === 'validation').map(({ loss }) => loss as number);
     expect(Math.min(...validated)).toBeLessThan(0.7 * validated[0]!);
     const seen = result.groups.find(({ name }) => name === 'seen2of2')!;
@@ -90,7 +105,16 @@ describe('fine-tuning for perturbations', () => {
   });
 
   it('starts from the sum of single effects where it is given them', async () => {
-    const started = await finetunePerturbation({ config: configOf({ split: { unseenGeneShare: 0, unseenCombinationShare: 0.4 }, singleEffects: 'input', evaluationCells: 100, train: { steps: 1, batchSize: 16, optimizer: { lr: 1e-9 } } }), out: join(folder, 'sums'), context: quietContext() });
+    const started = await finetunePerturbation({
+      config: configOf({
+        split: { unseenGeneShare: 0, unseenCombinationShare: 0.4 },
+        singleEffects: 'input',
+        evaluationCells: 100,
+        train: { steps: 1, batchSize: 16, optimizer: { lr: 1e-9 } },
+      }),
+      out: join(folder, 'sums'),
+      context: quietContext(),
+    });
     const { methods } = started.groups.find(({ name }) => name === 'seen2of2')!;
     const score = (method: string) => methods.find(({ name }) => name === method)!.runs[0]!['pearsonDelta']!;
     expect(Math.abs(score('scdiva') - score('additive'))).toBeLessThan(0.02);
@@ -104,9 +128,16 @@ describe('a network of learned perturbations', () => {
     try {
       const truth = await readTrueEdges(join(folder, 'sim', 'network.csv'));
       const regulators = ['TF01', 'TF02', 'TF03', 'TF04', 'TF05', 'TF06', 'TF07', 'TF08'];
-      const network = await predictWith((checkpoint, executor) => inferNetworks(checkpoint, executor, file, { regulators, baselines: true, minCells: 1, maxCells: 600, knockoutCells: 10 }));
+      const network = await predictWith((checkpoint, executor) =>
+        inferNetworks(checkpoint, executor, file, { regulators, baselines: true, minCells: 1, maxCells: 600, knockoutCells: 10 }),
+      );
       expect(Object.keys(network.weights)).toEqual(['perturbation']);
-      expect([...network.baselines.keys()]).toEqual(['co-expression', 'co-expression, Spearman', 'differential expression', 'the same, co-expression elsewhere']);
+      expect([...network.baselines.keys()]).toEqual([
+        'co-expression',
+        'co-expression, Spearman',
+        'differential expression',
+        'the same, co-expression elsewhere',
+      ]);
       const held = result.held.train;
       const perturbed = regulators.filter((name) => held.some((perturbation) => perturbation.split('+').includes(name)));
       expect(perturbed.length).toBeLessThan(regulators.length);
@@ -116,7 +147,12 @@ describe('a network of learned perturbations', () => {
       expect(of('perturbation').scores.auprcRatio).toBeGreaterThan(2); // 1 is chance
       expect(of('perturbation').signed!.signAccuracy).toBeGreaterThan(0.7);
       const G = network.genes.genes.length;
-      for (const [r, gene] of network.genes.regulators.entries()) expect([r, network.weights.perturbation!.subarray(r * G, (r + 1) * G).some((w) => w !== 0), network.weights.perturbation![r * G + gene]]).toEqual([r, true, 0]);
+      for (const [r, gene] of network.genes.regulators.entries())
+        expect([r, network.weights.perturbation!.subarray(r * G, (r + 1) * G).some((w) => w !== 0), network.weights.perturbation![r * G + gene]]).toEqual([
+          r,
+          true,
+          0,
+        ]);
     } finally {
       file.close();
     }
@@ -126,7 +162,14 @@ describe('a network of learned perturbations', () => {
 describe('predicting from a file', () => {
   it('writes predicted cells beside their control cells, and says what training had', async () => {
     const output = join(folder, 'predicted.h5ad');
-    const report = await predictWith((checkpoint, executor) => perturbFile(checkpoint, executor, { input: cellsFile, output, perturbations: ['TF06+TF07', 'TF08'], version: 'test' }, { perturbationKey: 'perturbation', maxCells: 10 }));
+    const report = await predictWith((checkpoint, executor) =>
+      perturbFile(
+        checkpoint,
+        executor,
+        { input: cellsFile, output, perturbations: ['TF06+TF07', 'TF08'], version: 'test' },
+        { perturbationKey: 'perturbation', maxCells: 10 },
+      ),
+    );
     expect(report.numControlCells).toBe(80);
     const file = await openCellFile(output);
     try {
@@ -140,12 +183,16 @@ describe('predicting from a file', () => {
   });
 
   it('refuses a gene that the model does not know, in one line', async () => {
-    const asked = predictWith((checkpoint, executor) => perturbFile(checkpoint, executor, { input: cellsFile, output: join(folder, 'no.h5ad'), perturbations: ['TF06+NOSUCH'], version: 'test' }));
+    const asked = predictWith((checkpoint, executor) =>
+      perturbFile(checkpoint, executor, { input: cellsFile, output: join(folder, 'no.h5ad'), perturbations: ['TF06+NOSUCH'], version: 'test' }),
+    );
     await expect(asked).rejects.toThrow(/^perturbation 'TF06\+NOSUCH': NOSUCH is not among the 45 genes of the model/);
   });
 
   it('scores the perturbations of a file that training did not have', async () => {
-    const evaluation = await predictWith((checkpoint, executor) => evaluatePerturbationFile(checkpoint, executor, cellsFile, { perturbationKey: 'perturbation', maxCells: 10 }, Rng.fromSeed(0)));
+    const evaluation = await predictWith((checkpoint, executor) =>
+      evaluatePerturbationFile(checkpoint, executor, cellsFile, { perturbationKey: 'perturbation', maxCells: 10 }, Rng.fromSeed(0)),
+    );
     expect(evaluation.perturbations.map(({ name }) => name).sort()).toEqual([...result.groups[0]!.perturbations].sort());
     expect(evaluation.rows.map(({ name }) => name)).toContain('ceiling');
     expect(evaluation.rows[0]!.scores.pearsonDelta).toBeGreaterThan(0.2);

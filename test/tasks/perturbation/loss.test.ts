@@ -13,7 +13,9 @@ const isValid = [1, 1, 1, 1, 1, 1, 1, 1, 1, 0];
 const at = (values: readonly number[]): tf.Tensor2D => tf.tensor2d(values as number[], SHAPE);
 
 function expectGradient(loss: (x: tf.Tensor2D) => tf.Scalar): void {
-  const analytic = tf.grad((x) => loss(x as tf.Tensor2D))(at(predicted)).dataSync();
+  const analytic = tf
+    .grad((x) => loss(x as tf.Tensor2D))(at(predicted))
+    .dataSync();
   const step = 1e-2;
   predicted.forEach((_, i) => {
     const shifted = (sign: number) => loss(at(predicted.map((v, k) => (k === i ? v + sign * step : v)))).dataSync()[0]!;
@@ -39,12 +41,14 @@ describe('deRankingLoss', () => {
 
   it('is what its formula says over the pairs one and three slots apart', () => {
     let [sum, total] = [0, 0];
-    for (const row of [0, 5]) for (const shift of [1, 3]) for (let i = 0; i < 5; i++) {
-      const [a, b] = [row + i, row + ((i + shift) % 5)];
-      const weight = Math.abs(real[a]! - real[b]!) * Math.max(isChanged[a]!, isChanged[b]!) * isValid[a]! * isValid[b]!;
-      sum += weight * Math.log1p(Math.exp((-Math.sign(real[a]! - real[b]!) * (predicted[a]! - predicted[b]!)) / 0.5));
-      total += weight;
-    }
+    for (const row of [0, 5])
+      for (const shift of [1, 3])
+        for (let i = 0; i < 5; i++) {
+          const [a, b] = [row + i, row + ((i + shift) % 5)];
+          const weight = Math.abs(real[a]! - real[b]!) * Math.max(isChanged[a]!, isChanged[b]!) * isValid[a]! * isValid[b]!;
+          sum += weight * Math.log1p(Math.exp((-Math.sign(real[a]! - real[b]!) * (predicted[a]! - predicted[b]!)) / 0.5));
+          total += weight;
+        }
     expect(loss(predicted)).toBeCloseTo(sum / total, 5);
   });
 
@@ -56,7 +60,12 @@ describe('deRankingLoss', () => {
   });
 
   it('asks nothing where no gene changes, and nothing of padding', () => {
-    expect(loss(predicted, predicted.map(() => 0))).toBe(0);
+    expect(
+      loss(
+        predicted,
+        predicted.map(() => 0),
+      ),
+    ).toBe(0);
     expect(loss([...predicted.slice(0, 9), 50])).toBeCloseTo(loss(predicted), 6);
   });
 });

@@ -45,7 +45,12 @@ describe('splitPerturbations', () => {
     const unseen = test.find(({ name }) => name === 'seen0of1')!.perturbations.map(({ name }) => name);
     expect(unseen).toHaveLength(2);
     for (const { parts } of [...train, ...validation]) expect(parts.some((part) => unseen.includes(part))).toBe(false);
-    expect(test.map(({ name, perturbations }) => [name, perturbations.length])).toEqual([['seen0of1', 2], ['seen0of2', 1], ['seen1of2', 12], ['seen2of2', 4]]);
+    expect(test.map(({ name, perturbations }) => [name, perturbations.length])).toEqual([
+      ['seen0of1', 2],
+      ['seen0of2', 1],
+      ['seen1of2', 12],
+      ['seen2of2', 4],
+    ]);
   });
 
   it('holds out combinations alone where no gene is to be unseen, and validates on combinations then', () => {
@@ -55,7 +60,11 @@ describe('splitPerturbations', () => {
   });
 
   it('takes the test perturbations that are named, however they are written', () => {
-    expect(split({ test: ['G3+G1', 'G7'] }).test.flatMap(({ perturbations }) => perturbations.map(({ name }) => name)).sort()).toEqual(['G1+G3', 'G7']);
+    expect(
+      split({ test: ['G3+G1', 'G7'] })
+        .test.flatMap(({ perturbations }) => perturbations.map(({ name }) => name))
+        .sort(),
+    ).toEqual(['G1+G3', 'G7']);
     expect(() => split({ test: ['G1+G9'] })).toThrow(/no cell has the perturbation 'G1\+G9'/);
   });
 

@@ -23,7 +23,11 @@ function denoiserOf(believe: (slot: number) => { logits: Partial<Record<number, 
     async predict(_cells, slots, visit) {
       for (const slot of slots) {
         const { logits, value } = believe(slot);
-        visit(slot, Float32Array.from({ length: vocabulary.size }, (_, id) => logits[id] ?? -9), value);
+        visit(
+          slot,
+          Float32Array.from({ length: vocabulary.size }, (_, id) => logits[id] ?? -9),
+          value,
+        );
       }
     },
     dispose() {},
@@ -68,7 +72,11 @@ describe('filling in one pass', () => {
       async predict({ seqLen }, slots, visit) {
         for (const slot of slots) {
           const { geneIds, values } = cells[batch[Math.floor(slot / seqLen)]!]!;
-          visit(slot, Float32Array.from({ length: vocabulary.size }, (_, id) => Number(id === geneIds[slot % seqLen])), values[slot % seqLen]!);
+          visit(
+            slot,
+            Float32Array.from({ length: vocabulary.size }, (_, id) => Number(id === geneIds[slot % seqLen])),
+            values[slot % seqLen]!,
+          );
         }
       },
       dispose() {},
@@ -91,7 +99,7 @@ describe('scores of filled cells', () => {
     expect(faint.lDistMean).toBe(2);
     expect(faint.hiddenAccuracy).toBe(1);
     const doubled = weights.map((weight, id) => (id === 5 ? 10 : weight));
-    expect([...rankAgain({ geneIds: Int32Array.of(2, 3, 4, 5), values: Float32Array.of(4, 3, 2, 1) }, doubled).geneIds as Int32Array]).toEqual([5, 2, 3, 4]);
+    expect([...(rankAgain({ geneIds: Int32Array.of(2, 3, 4, 5), values: Float32Array.of(4, 3, 2, 1) }, doubled).geneIds as Int32Array)]).toEqual([5, 2, 3, 4]);
   });
 
   it('judges a cell shown at less depth by its values at full depth', () => {
@@ -102,7 +110,12 @@ describe('scores of filled cells', () => {
 
   it('counts a slot that nothing was put into as missing from the list', () => {
     const cells = [cell(0, [2, 3, 4, 5], [4, 3, 2, 1])];
-    const scores = scoreFilledCells(cells, [Uint8Array.of(0, 1, 0, 1)], [{ geneIds: Int32Array.of(2, -1, 4, 5), values: Float32Array.of(4, 0, 2, 1) }], weights);
+    const scores = scoreFilledCells(
+      cells,
+      [Uint8Array.of(0, 1, 0, 1)],
+      [{ geneIds: Int32Array.of(2, -1, 4, 5), values: Float32Array.of(4, 0, 2, 1) }],
+      weights,
+    );
     expect(scores).toMatchObject({ spearmanCoverage: 0.75, lDistMean: 1, hiddenAccuracy: 0.5, hiddenRecall: 0.5 });
   });
 });

@@ -51,7 +51,10 @@ const scores = ({ methods }: VariationalResult, name: string) => methods.find((m
 
 describe('a variational latent space', () => {
   it('learns: the bound rises and the types are read from the latent state', () => {
-    const lines = readFileSync(join(result.out, 'metrics.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Record<string, number | string>);
+    const lines = readFileSync(join(result.out, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, number | string>);
     const checks = lines.filter(({ split }) => split === 'validation');
     expect(checks.at(-1)!['elbo']).toBeGreaterThan((checks[0]!['elbo'] as number) + 2);
     expect(scores(result, 'scdiva')['macroF1']).toBeGreaterThan(0.9);
@@ -61,7 +64,10 @@ describe('a variational latent space', () => {
 
   it('lets β rise over its warm-up', () => {
     // Loss per gene = (nll + β KL) / G + cross-entropy: what is left of it gives β.
-    const lines = readFileSync(join(result.out, 'metrics.jsonl'), 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Record<string, number>);
+    const lines = readFileSync(join(result.out, 'metrics.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, number>);
     const beta = (line: Record<string, number>) => ((line['loss']! - line['labelLoss']!) * result.numGenes - line['reconstructionLoss']!) / line['klLoss']!;
     const training = lines.filter(({ split }) => (split as unknown as string) === 'train');
     expect(beta(training[0]!)).toBeCloseTo(0, 1);
@@ -69,7 +75,16 @@ describe('a variational latent space', () => {
   });
 
   it('makes cells that are nearer to real ones than those of the untrained prior, and says what real cells would score', () => {
-    expect(result.methods.map(({ name }) => name)).toEqual(['scdiva', 'scdivaPrior', 'pcaGaussian', 'shuffled', 'realCells', 'majorityClass', 'nearestNeighbours', 'logisticRegression']);
+    expect(result.methods.map(({ name }) => name)).toEqual([
+      'scdiva',
+      'scdivaPrior',
+      'pcaGaussian',
+      'shuffled',
+      'realCells',
+      'majorityClass',
+      'nearestNeighbours',
+      'logisticRegression',
+    ]);
     expect(scores(result, 'scdiva')['generatedMeanPearson']).toBeGreaterThan(0.8);
     expect(Math.abs(scores(result, 'realCells')['twoSampleAuc']! - 0.5)).toBeLessThan(0.15);
     expect(JSON.parse(readFileSync(join(result.out, 'variational.json'), 'utf8'))).toEqual(JSON.parse(JSON.stringify(result)));
@@ -87,7 +102,10 @@ describe('a variational latent space', () => {
       const few = await model.encode(file, { batchSize: 7 });
       const many = await model.encode(file, { batchSize: 64 });
       expect(few.latent.shape).toEqual([300, 16]);
-      expect([few.mu!.shape, few.logvar!.shape]).toEqual([[300, 6], [300, 6]]);
+      expect([few.mu!.shape, few.logvar!.shape]).toEqual([
+        [300, 6],
+        [300, 6],
+      ]);
       expectClose(few.mu!.data, many.mu!.data, { atol: 1e-4 });
       const evaluated = await evaluateVariational(model, file, Rng.fromSeed(1));
       expect(Math.abs(evaluated.elbo - scores(result, 'scdiva')['elbo']!)).toBeLessThan(8); // other cells, most of them trained on
@@ -104,7 +122,9 @@ describe('a variational latent space', () => {
     try {
       const made = await newCellsFile(checkpoint, executor, { output, numCells: 40, label: 'NK', version: '0' });
       expect(made.labels['NK']).toBeGreaterThan(35);
-      await expect(newCellsFile(checkpoint, executor, { output, numCells: 40, label: 'monocyte', version: '0' })).rejects.toThrow(/--label: 'monocyte'.*one of B, NK, T/);
+      await expect(newCellsFile(checkpoint, executor, { output, numCells: 40, label: 'monocyte', version: '0' })).rejects.toThrow(
+        /--label: 'monocyte'.*one of B, NK, T/,
+      );
     } finally {
       executor.dispose();
     }

@@ -3,16 +3,44 @@ import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, it } from 'vitest';
 import { loadTensorFlow } from '../../../src/runtime/native/load.js';
 import { Rng } from '../../../src/rng.js';
-import { decodeGenes, decodeLabels, encodeLatent, initialHead, klToPrior, readHead, reparameterise, type VariationalHeadInfo } from '../../../src/tasks/variational/head.js';
+import {
+  decodeGenes,
+  decodeLabels,
+  encodeLatent,
+  initialHead,
+  klToPrior,
+  readHead,
+  reparameterise,
+  type VariationalHeadInfo,
+} from '../../../src/tasks/variational/head.js';
 import { drawCell, expectedValues, hurdleNll, hurdleNllOf, SMALLEST_SPREAD } from '../../../src/tasks/variational/hurdle.js';
 import { drawFromPosterior } from '../../../src/tasks/variational/make-cells.js';
 import { toTensors } from '../../support/tiny-model.js';
 
 await loadTensorFlow(); // tensors are made outside the tests, too
 
-const info: VariationalHeadInfo = { task: 'variational', embeddingDim: 5, latentDim: 4, likelihood: 'hurdle', klWeight: 1, hiddenDim: 7, labelKey: 'cell_type', classes: ['B', 'NK', 'T'], labelDim: 8, batchKey: 'donor', techBatches: ['a', 'b'], geneIds: [2, 3, 5, 6, 7, 9] };
+const info: VariationalHeadInfo = {
+  task: 'variational',
+  embeddingDim: 5,
+  latentDim: 4,
+  likelihood: 'hurdle',
+  klWeight: 1,
+  hiddenDim: 7,
+  labelKey: 'cell_type',
+  classes: ['B', 'NK', 'T'],
+  labelDim: 8,
+  batchKey: 'donor',
+  techBatches: ['a', 'b'],
+  geneIds: [2, 3, 5, 6, 7, 9],
+};
 const summary = { shares: [0.9, 0.5, 0.1, 0.3, 1, 0], means: [1.8, 0.5, 0.1, 0.6, 3, 0] };
-const fresh = () => initialHead(info, Float32Array.from({ length: 20 }, (_, i) => Math.sin(i)), summary, Rng.fromSeed(1));
+const fresh = () =>
+  initialHead(
+    info,
+    Float32Array.from({ length: 20 }, (_, i) => Math.sin(i)),
+    summary,
+    Rng.fromSeed(1),
+  );
 
 describe('the KL to the prior', () => {
   it('is 0 at the prior and half the squared distance of the means at variance 1', () => {
@@ -35,7 +63,9 @@ describe('a draw of the latent state', () => {
   });
 
   it('passes gradients to mean and log variance', () => {
-    const [dMu, dLogvar] = tf.grads((mu: tf.Tensor, logvar: tf.Tensor) => tf.sum(reparameterise({ mu: mu as tf.Tensor2D, logvar: logvar as tf.Tensor2D }, tf.tensor2d([[2, -1]]))))([tf.zeros([1, 2]), tf.zeros([1, 2])]);
+    const [dMu, dLogvar] = tf.grads((mu: tf.Tensor, logvar: tf.Tensor) =>
+      tf.sum(reparameterise({ mu: mu as tf.Tensor2D, logvar: logvar as tf.Tensor2D }, tf.tensor2d([[2, -1]]))),
+    )([tf.zeros([1, 2]), tf.zeros([1, 2])]);
     expect([...dMu!.dataSync()]).toEqual([1, 1]);
     expect([...dLogvar!.dataSync()]).toEqual([1, -0.5]);
   });
@@ -91,10 +121,41 @@ describe('the head', () => {
     const start = toTensors(state);
     const grads = tf.grads((...given: tf.Tensor[]) => {
       const all = { ...fixed, ...Object.fromEntries(names.map((name, i) => [name, given[i]!])) };
-      const posterior = encodeLatent(all, tf.tensor2d([[1, -1, 0.5, 2, 0], [0, 1, 1, -1, 3], [2, 0, -2, 1, 1]]));
-      const z = reparameterise(posterior, tf.tensor2d([[1, 0.5, -1, 2], [0.3, 1, 1, -2], [1, 1, 0.5, 0.1]]));
-      const levels = decodeGenes(all, z, tf.tensor2d([[1, 0], [0, 1], [0, 0]]));
-      const nll = tf.sum(hurdleNll(levels, tf.tensor2d([[1, 0, 0, 2, 1, 1], [0, 1, 0, 0, 2, 1], [2, 0, 1, 1, 0, 1]])));
+      const posterior = encodeLatent(
+        all,
+        tf.tensor2d([
+          [1, -1, 0.5, 2, 0],
+          [0, 1, 1, -1, 3],
+          [2, 0, -2, 1, 1],
+        ]),
+      );
+      const z = reparameterise(
+        posterior,
+        tf.tensor2d([
+          [1, 0.5, -1, 2],
+          [0.3, 1, 1, -2],
+          [1, 1, 0.5, 0.1],
+        ]),
+      );
+      const levels = decodeGenes(
+        all,
+        z,
+        tf.tensor2d([
+          [1, 0],
+          [0, 1],
+          [0, 0],
+        ]),
+      );
+      const nll = tf.sum(
+        hurdleNll(
+          levels,
+          tf.tensor2d([
+            [1, 0, 0, 2, 1, 1],
+            [0, 1, 0, 0, 2, 1],
+            [2, 0, 1, 1, 0, 1],
+          ]),
+        ),
+      );
       return tf.add(tf.add(nll, tf.sum(klToPrior(posterior))), tf.sum(tf.square(decodeLabels(all, z)))) as tf.Scalar;
     })(names.map((name) => start[name]!));
     grads.forEach((grad, i) => {
@@ -115,7 +176,12 @@ describe('the head', () => {
 
 describe('draws from the aggregate posterior', () => {
   it('lie where the cells of the wanted class lie', () => {
-    const stored = { mu: Float32Array.of(0, 0, 10, 10, 11, 11), logvar: new Float32Array(6).fill(-8), labels: Int32Array.of(0, 1, 1), techBatches: Int32Array.of(0, 1, 0) };
+    const stored = {
+      mu: Float32Array.of(0, 0, 10, 10, 11, 11),
+      logvar: new Float32Array(6).fill(-8),
+      labels: Int32Array.of(0, 1, 1),
+      techBatches: Int32Array.of(0, 1, 0),
+    };
     const { z, labels, techBatches } = drawFromPosterior(stored, 50, Rng.fromSeed(1), 1);
     expect(Math.min(...z)).toBeGreaterThan(9);
     expect(new Set(labels)).toEqual(new Set([1]));

@@ -19,7 +19,13 @@ export function adamInPlace(backend: GraphBackend, inputs: tf.NamedTensorInfoMap
     return handle;
   });
   const scalars = tf.tidy(() => {
-    const [momentRate, squareRate, stepSize, rootScale, epsilon] = ['momentRate', 'squareRate', 'stepSize', 'rootScale', 'epsilon'].map(tensor) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+    const [momentRate, squareRate, stepSize, rootScale, epsilon] = ['momentRate', 'squareRate', 'stepSize', 'rootScale', 'epsilon'].map(tensor) as [
+      tf.Tensor,
+      tf.Tensor,
+      tf.Tensor,
+      tf.Tensor,
+      tf.Tensor,
+    ];
     // TensorFlow's form: beta powers (0: corrected already), learning rate, betas, epsilon; the root's scale moves out of the denominator.
     const all = [tf.scalar(0), tf.scalar(0), tf.div(stepSize, rootScale), tf.sub(1, momentRate), tf.sub(1, squareRate), tf.div(epsilon, rootScale)];
     return all.map((scalar) => backend.nodeOf(scalar)) as unknown as tf.TensorContainer;
@@ -42,6 +48,15 @@ export function adamInPlace(backend: GraphBackend, inputs: tf.NamedTensorInfoMap
 
 /** The gradient times its scale in float32; 0 where the scale is 0, NaN or not. */
 function scaled(backend: GraphBackend, grad: tf.Tensor, scale: tf.Tensor): tf.Tensor {
-  if (backend.isFusing) return fused('ScdivaScaled', [[grad, 'either'], [scale, 'full']], {}, [{ shape: grad.shape, precision: 'full' }])[0]!;
+  if (backend.isFusing)
+    return fused(
+      'ScdivaScaled',
+      [
+        [grad, 'either'],
+        [scale, 'full'],
+      ],
+      {},
+      [{ shape: grad.shape, precision: 'full' }],
+    )[0]!;
   return backend.op('MulNoNan', [grad, scale])[0]!;
 }

@@ -65,7 +65,16 @@ const LIST_INPUTS: Readonly<Record<string, { readonly trailing: number }>> = {
 const SEEN_AS = { float32: 'float32', bfloat16: 'float32', int32: 'int32', uint8: 'int32', bool: 'bool' } as const;
 
 /** Ops that draw from a generator inside TensorFlow: other values at every call, and others again after a resume. */
-const STATEFUL_RANDOM = new Set(['Multinomial', 'RandomUniform', 'RandomStandardNormal', 'TruncatedNormal', 'RandomUniformInt', 'RandomShuffle', 'RandomGamma', 'RandomPoissonV2']);
+const STATEFUL_RANDOM = new Set([
+  'Multinomial',
+  'RandomUniform',
+  'RandomStandardNormal',
+  'TruncatedNormal',
+  'RandomUniformInt',
+  'RandomShuffle',
+  'RandomGamma',
+  'RandomPoissonV2',
+]);
 
 export interface RecordOptions {
   /** Matrix products, and what stands between them, in bfloat16. */
@@ -113,7 +122,12 @@ function adoptKernels(): void {
 export function graphBackend(): GraphBackend {
   if (registered) return registered;
   const node = tf.findBackend(NODE_BACKEND) as NodeBackend | null;
-  if (!node) throw new SetupError({ key: 'executor', found: 'no graph executor: native TensorFlow is not loaded', hint: 'run: npx scdiva setup, or set train.executor to auto' });
+  if (!node)
+    throw new SetupError({
+      key: 'executor',
+      found: 'no graph executor: native TensorFlow is not loaded',
+      hint: 'run: npx scdiva setup, or set train.executor to auto',
+    });
   const backend = defineGraphBackend(node);
   tf.registerBackend(GRAPH_BACKEND, () => backend, 0);
   // The Node kernel reads its indices back to check their range; in a graph there is nothing to read, and TensorFlow's own
@@ -144,8 +158,16 @@ export function graphBackend(): GraphBackend {
       return tf.tidy(() => tf.mul(backend.op('L2Loss', [x])[0]!, 2));
     },
   });
-  tf.registerKernel({ kernelName: SUM_OVER_WORKERS, backendName: GRAPH_BACKEND, kernelFunc: ({ inputs, attrs }) => backend.sumOverWorkers(inputs['x']!, attrs as unknown as SumOverWorkersAttrs) });
-  tf.registerKernel({ kernelName: FUSED, backendName: GRAPH_BACKEND, kernelFunc: ({ inputs, attrs }) => fusedKernel(backend, inputs, attrs as unknown as FusedAttrs) });
+  tf.registerKernel({
+    kernelName: SUM_OVER_WORKERS,
+    backendName: GRAPH_BACKEND,
+    kernelFunc: ({ inputs, attrs }) => backend.sumOverWorkers(inputs['x']!, attrs as unknown as SumOverWorkersAttrs),
+  });
+  tf.registerKernel({
+    kernelName: FUSED,
+    backendName: GRAPH_BACKEND,
+    kernelFunc: ({ inputs, attrs }) => fusedKernel(backend, inputs, attrs as unknown as FusedAttrs),
+  });
   tf.registerKernel({ kernelName: ADAM, backendName: GRAPH_BACKEND, kernelFunc: ({ inputs }) => adamInPlace(backend, inputs) });
   return (registered = backend);
 }
@@ -183,7 +205,11 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
       this.cluster = cluster;
       // Every unseeded generator of TensorFlow.js starts from here.
       Math.random = () => {
-        throw new TraceError('Math.random', 'a random number drawn in JavaScript would be the same at every step', 'feed a seed and draw in the graph: runtime/ops/random');
+        throw new TraceError(
+          'Math.random',
+          'a random number drawn in JavaScript would be the same at every step',
+          'feed a seed and draw in the graph: runtime/ops/random',
+        );
       };
       try {
         activate(GRAPH_BACKEND);
@@ -201,7 +227,8 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
     }
 
     wrap(node: Node): tf.Tensor {
-      if (node.shape === null) throw new TraceError('shape', 'the shape of a result depends on its values', 'a graph needs shapes that follow from the inputs\' shapes');
+      if (node.shape === null)
+        throw new TraceError('shape', 'the shape of a result depends on its values', "a graph needs shapes that follow from the inputs' shapes");
       if (node.dtype === 'other') throw new TraceError('dtype', 'a result has a type TensorFlow.js does not know');
       const dtype = SEEN_AS[node.dtype];
       const dataId = {};
@@ -223,7 +250,8 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
 
     op(type: string, inputs: readonly tf.TensorInfo[], attrs: readonly Attr[] = [], numOutputs = 1): tf.Tensor[] {
       const builder = this.recording();
-      if (STATEFUL_RANDOM.has(type)) throw new TraceError(type, 'this op draws other numbers after a resume', 'use runtime/ops/random, which draws from a seed that is fed');
+      if (STATEFUL_RANDOM.has(type))
+        throw new TraceError(type, 'this op draws other numbers after a resume', 'use runtime/ops/random, which draws from a seed that is fed');
       const nodes = inputs.map((tensor) => this.nodeOf(tensor));
       if (type === 'Cast') return [this.wrap(this.cast(nodes[0]!, attrs))];
       const { args, isLow } = this.autocast(type, nodes);
@@ -285,7 +313,12 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
 
     override readSync(dataId: tf.DataId): tf.backend_util.BackendValues {
       const { values } = this.tensorMap.get(dataId);
-      if (values === null) throw new TraceError('read', 'a value is read back in the middle of a traced function', 'compute with tensors only, and return what is to be read as an output');
+      if (values === null)
+        throw new TraceError(
+          'read',
+          'a value is read back in the middle of a traced function',
+          'compute with tensors only, and return what is to be read as an output',
+        );
       return values;
     }
 
@@ -305,7 +338,8 @@ function defineGraphBackend(node: NodeBackend): GraphBackend {
       const dtype = dtypeOfType(value as number);
       if (dtype) return { kind: 'type', name, value: dtype };
     } else if (kind === binding.TF_ATTR_BOOL) return { kind: 'bool', name, value: Boolean(value) };
-    else if (kind === binding.TF_ATTR_INT) return Array.isArray(value) ? { kind: 'ints', name, value: value as number[] } : { kind: 'int', name, value: value as number };
+    else if (kind === binding.TF_ATTR_INT)
+      return Array.isArray(value) ? { kind: 'ints', name, value: value as number[] } : { kind: 'int', name, value: value as number };
     else if (kind === binding.TF_ATTR_FLOAT) return { kind: 'float', name, value: value as number };
     else if (kind === binding.TF_ATTR_STRING) return { kind: 'string', name, value: value as string };
     throw new TraceError(type, `attribute ${name} = ${String(value)} has no counterpart in a graph`);

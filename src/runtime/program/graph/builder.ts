@@ -67,7 +67,11 @@ export class GraphBuilder {
    * @param inputs in the op's own order; an array stands for a list input
    * @throws Error with TensorFlow's message when the op does not exist or does not take these
    */
-  add(type: string, inputs: readonly (Output | readonly Output[])[], { name = `${this.scope}${type}_${this.numOps}`, attrs = [], numOutputs = 1, after = [], shapes = [] }: AddOptions = {}): { oper: Pointer; outputs: Node[] } {
+  add(
+    type: string,
+    inputs: readonly (Output | readonly Output[])[],
+    { name = `${this.scope}${type}_${this.numOps}`, attrs = [], numOutputs = 1, after = [], shapes = [] }: AddOptions = {},
+  ): { oper: Pointer; outputs: Node[] } {
     const { api } = this;
     this.numOps++;
     const op = api.newOperation(this.graph, type, name) as Pointer;
@@ -89,7 +93,9 @@ export class GraphBuilder {
   }
 
   private noteProduct(name: string, oper: Pointer, own: Product | undefined, inputs: readonly (Output | readonly Output[])[]): void {
-    const before = inputs.map((input) => (isList(input) ? undefined : this.productBehind.get(input.oper))).find((behind) => behind && behind.distance < MAX_FUSED);
+    const before = inputs
+      .map((input) => (isList(input) ? undefined : this.productBehind.get(input.oper)))
+      .find((behind) => behind && behind.distance < MAX_FUSED);
     const found = own ? { product: own, distance: 0 } : before && { product: before.product, distance: before.distance + 1 };
     if (!found) return;
     this.products.set(name, found.product);
@@ -102,7 +108,10 @@ export class GraphBuilder {
   }
 
   placeholder(dtype: HostTensor['dtype'], shape: readonly number[], name?: string): Node {
-    const attrs: Attr[] = [{ kind: 'type', name: 'dtype', value: dtype }, { kind: 'shape', name: 'shape', value: shape }];
+    const attrs: Attr[] = [
+      { kind: 'type', name: 'dtype', value: dtype },
+      { kind: 'shape', name: 'shape', value: shape },
+    ];
     return this.add('Placeholder', [], { ...(name !== undefined && { name }), attrs }).outputs[0]!;
   }
 
@@ -154,7 +163,14 @@ export class GraphBuilder {
       const dims = this.constant({ dtype: 'int32', shape: [shape.length], data: Int32Array.from(shape) });
       return this.one('Fill', [dims, this.constant({ dtype, shape: [], data: data.slice(0, 1) })]);
     }
-    return this.one('Const', [], [{ kind: 'type', name: 'dtype', value: dtype }, { kind: 'tensor', name: 'value', value }]);
+    return this.one(
+      'Const',
+      [],
+      [
+        { kind: 'type', name: 'dtype', value: dtype },
+        { kind: 'tensor', name: 'value', value },
+      ],
+    );
   }
 
   private describe(output: Output): Node {

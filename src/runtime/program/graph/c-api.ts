@@ -96,10 +96,7 @@ function bind() {
     closeSession: inCc('TF_CloseSession', 'void', 'void *', 'void *'),
     deleteSession: inCc('TF_DeleteSession', 'void', 'void *', 'void *'),
     // session, run options, inputs, input values, n, outputs, output values, n, targets, n, run metadata, status
-    sessionRun: inCc(
-      'TF_SessionRun', 'void',
-      'void *', 'void *', 'void *', 'void *', 'int', 'void *', 'void *', 'int', 'void *', 'int', 'void *', 'void *',
-    ),
+    sessionRun: inCc('TF_SessionRun', 'void', 'void *', 'void *', 'void *', 'void *', 'int', 'void *', 'void *', 'int', 'void *', 'int', 'void *', 'void *'),
   };
 }
 

@@ -2,7 +2,16 @@ import type { GraphRewrites, SessionConfig } from '../config.js';
 import { double, message, text, varint } from './protobuf.js';
 
 /** Field numbers of tensorflow.ConfigProto and its parts, from TensorFlow's protocol definitions. */
-const CONFIG = { intraOpThreads: 2, deviceFilters: 4, interOpThreads: 5, gpuOptions: 6, allowSoftPlacement: 7, usePerSessionThreads: 9, graphOptions: 10, experimental: 16 } as const;
+const CONFIG = {
+  intraOpThreads: 2,
+  deviceFilters: 4,
+  interOpThreads: 5,
+  gpuOptions: 6,
+  allowSoftPlacement: 7,
+  usePerSessionThreads: 9,
+  graphOptions: 10,
+  experimental: 16,
+} as const;
 const GPU = { perProcessMemoryFraction: 1, allowGrowth: 4 } as const;
 const EXPERIMENTAL = { collectiveGroupLeader: 1 } as const;
 const GRAPH = { optimizerOptions: 3, placePrunedGraph: 6, rewriteOptions: 10 } as const;
@@ -38,10 +47,14 @@ export function encodeConfigProto(config: SessionConfig, place?: GroupPlace): Ui
     ...message(CONFIG.gpuOptions, gpu),
     ...varint(CONFIG.allowSoftPlacement, Number(config.softPlacement)),
     ...message(CONFIG.graphOptions, graph),
-    ...(place ? [...text(CONFIG.deviceFilters, place.deviceFilter), ...message(CONFIG.experimental, text(EXPERIMENTAL.collectiveGroupLeader, place.leader))] : []),
+    ...(place
+      ? [...text(CONFIG.deviceFilters, place.deviceFilter), ...message(CONFIG.experimental, text(EXPERIMENTAL.collectiveGroupLeader, place.leader))]
+      : []),
   ]);
 }
 
 function rewriteToggles(rewrites: GraphRewrites): number[] {
-  return (Object.entries(rewrites) as [keyof GraphRewrites, keyof typeof TOGGLE][]).flatMap(([name, choice]) => (choice === 'default' ? [] : varint(REWRITER[name], TOGGLE[choice])));
+  return (Object.entries(rewrites) as [keyof GraphRewrites, keyof typeof TOGGLE][]).flatMap(([name, choice]) =>
+    choice === 'default' ? [] : varint(REWRITER[name], TOGGLE[choice]),
+  );
 }

@@ -113,7 +113,12 @@ class TracedProgram implements GraphProgram {
     const key = `${this.variables.variables.size}|${specs.map(({ name, dtype, shape }) => `${name}:${dtype}[${shape}]`).join()}`;
     let traced = this.traces.get(key);
     if (!traced) {
-      const made = trace(this.fn, this.backend, this.variables, specs, { name: this.options.name ?? 'program', bf16: this.options.precision === 'bf16', isFusing: this.isFusing, cluster: this.cluster });
+      const made = trace(this.fn, this.backend, this.variables, specs, {
+        name: this.options.name ?? 'program',
+        bf16: this.options.precision === 'bf16',
+        isFusing: this.isFusing,
+        cluster: this.cluster,
+      });
       this.traces.set(key, (traced = { trace: made, run: this.session.prepare(made) }));
     }
     return traced;

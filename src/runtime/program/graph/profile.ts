@@ -65,7 +65,14 @@ export function toChromeTrace(ops: readonly OpTime[], spans: readonly Span[] = [
   ]);
   const steps = spans.map(({ name, startUs, durationUs }) => ({ ph: 'X', name, cat: 'step', pid: 0, tid: 0, ts: startUs, dur: durationUs }));
   const events = ops.map(({ name, type, device, threadId, startUs, durationUs }) => ({
-    ph: 'X', name: type, cat: 'op', pid: rows.indexOf(device), tid: threadId, ts: startUs, dur: durationUs, args: { name },
+    ph: 'X',
+    name: type,
+    cat: 'op',
+    pid: rows.indexOf(device),
+    tid: threadId,
+    ts: startUs,
+    dur: durationUs,
+    args: { name },
   }));
   return JSON.stringify({ displayTimeUnit: 'ms', traceEvents: [...names, ...steps, ...events] });
 }
@@ -94,7 +101,13 @@ export function timesByType(ops: readonly OpTime[], products: ReadonlyMap<string
   }
   const total = [...sums.values()].reduce((all, { us }) => all + us, 0);
   return [...sums]
-    .map(([type, { count, us, flop }]) => ({ type, count, ms: us / 1e3, share: total > 0 ? us / total : 0, ...(flop > 0 && us > 0 && { tflopPerSec: flop / us / 1e6 }) }))
+    .map(([type, { count, us, flop }]) => ({
+      type,
+      count,
+      ms: us / 1e3,
+      share: total > 0 ? us / total : 0,
+      ...(flop > 0 && us > 0 && { tflopPerSec: flop / us / 1e6 }),
+    }))
     .sort((a, b) => b.ms - a.ms);
 }
 

@@ -39,7 +39,12 @@ export class Session {
    * @param open gives the session, from options; default: a new one over the graph
    * @param group the other processes that runs may wait for
    */
-  constructor(graph: Pointer, config: SessionConfig, open?: (options: Pointer, status: Pointer) => Pointer, private readonly group?: SessionGroup) {
+  constructor(
+    graph: Pointer,
+    config: SessionConfig,
+    open?: (options: Pointer, status: Pointer) => Pointer,
+    private readonly group?: SessionGroup,
+  ) {
     const { api } = this;
     const options = api.newSessionOptions() as Pointer;
     const status = api.newStatus() as Pointer;
@@ -103,7 +108,18 @@ export class Session {
       const fedPointers = BigUint64Array.from(fed);
       await new Promise<void>((resolve, reject) => {
         api.sessionRun.async(
-          this.session, runOptions, packed.feeds, fedPointers, fed.length, packed.fetches, results, results.length, packed.targets, packed.targets.length, runMetadata, status,
+          this.session,
+          runOptions,
+          packed.feeds,
+          fedPointers,
+          fed.length,
+          packed.fetches,
+          results,
+          results.length,
+          packed.targets,
+          packed.targets.length,
+          runMetadata,
+          status,
           (error: unknown) => (error ? reject(error as Error) : resolve()),
         );
       });

@@ -29,7 +29,13 @@ interface Found {
  * @param name prefix of the new ops' names
  * @throws TraceError where `fn` does what a graph cannot; whatever `fn` throws itself
  */
-export function trace(fn: ProgramFn, backend: GraphBackend, variables: GraphVariables, inputs: readonly InputSpec[], { name, ...options }: RecordOptions & { name: string }): Trace {
+export function trace(
+  fn: ProgramFn,
+  backend: GraphBackend,
+  variables: GraphVariables,
+  inputs: readonly InputSpec[],
+  { name, ...options }: RecordOptions & { name: string },
+): Trace {
   const { builder } = variables;
   builder.scope = `${name.replace(/[^A-Za-z0-9.]+/g, '_').replace(/^_+/, '')}/`;
   const feeds = inputs.map(({ dtype, shape }) => builder.placeholder(dtype, shape));
@@ -48,7 +54,12 @@ export function trace(fn: ProgramFn, backend: GraphBackend, variables: GraphVari
   ) as unknown as Found;
 
   const kept = tf.memory().numTensors - numTensors;
-  if (kept > 0) throw new TraceError(name, `the function keeps ${kept} tensors beyond its end (tf.keep)`, 'they would belong to this graph alone; make them anew at each call');
+  if (kept > 0)
+    throw new TraceError(
+      name,
+      `the function keeps ${kept} tensors beyond its end (tf.keep)`,
+      'they would belong to this graph alone; make them anew at each call',
+    );
 
   const assigns = updates.map(([variable, node]) => {
     const { handle, read, dtype, shape } = variables.get(variable);
@@ -62,7 +73,12 @@ export function trace(fn: ProgramFn, backend: GraphBackend, variables: GraphVari
     // Whoever reads the variable in this run reads it before it changes.
     return builder.add('AssignVariableOp', [handle, node], { numOutputs: 0, after: [read.oper] }).oper;
   });
-  if (inPlace.size > 0) throw new TraceError(name, `${inPlace.size} variables would change without being among the updates`, 'return all that adamUpdate gives as updates of the variables it was given');
+  if (inPlace.size > 0)
+    throw new TraceError(
+      name,
+      `${inPlace.size} variables would change without being among the updates`,
+      'return all that adamUpdate gives as updates of the variables it was given',
+    );
   return {
     feeds,
     // A feed cannot be fetched in the same run: every result passes through an op of its own.

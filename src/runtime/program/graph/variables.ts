@@ -44,7 +44,11 @@ export class GraphVariables implements Variables {
       if (String(variable.shape) !== String(value.shape) || variable.dtype !== value.dtype)
         throw new Error(`${name}: cannot assign ${value.dtype}[${value.shape}] to a variable of ${variable.dtype}[${variable.shape}]`);
     if (entries.length === 0) return;
-    const run = this.session.prepare({ feeds: entries.map(({ variable }) => variable.fed), fetches: [], targets: entries.map(({ variable }) => variable.assignFed) });
+    const run = this.session.prepare({
+      feeds: entries.map(({ variable }) => variable.fed),
+      fetches: [],
+      targets: entries.map(({ variable }) => variable.assignFed),
+    });
     await run(entries.map(({ value }) => value));
   }
 
@@ -71,7 +75,10 @@ export class GraphVariables implements Variables {
     if (this.session.isClosed) return;
     const targets = [...this.variables.values()].map(({ handle }) => this.builder.add('DestroyResourceOp', [handle], { numOutputs: 0 }).oper);
     this.variables.clear();
-    if (targets.length > 0) this.session.prepare({ feeds: [], fetches: [], targets })([]).catch(() => {}); // a session that is broken has lost them already
+    if (targets.length > 0)
+      this.session
+        .prepare({ feeds: [], fetches: [], targets })([])
+        .catch(() => {}); // a session that is broken has lost them already
   }
 
   private define(name: string, dtype: HostTensor['dtype'], shape: readonly number[]): GraphVariable {

@@ -20,7 +20,9 @@ const CHECK = [23, 37, 47];
 /** Sizes to make a graph at: all combinations of two values of each, and a last one to check by. */
 export function sampleSizes(names: readonly string[]): Sizes[] {
   if (names.length > FIRST.length) throw new RangeError(`${names.length} open sizes, at most ${FIRST.length}`);
-  const corners = Array.from({ length: 1 << names.length }, (_, corner) => Object.fromEntries(names.map((name, i) => [name, ((corner >> i) & 1 ? SECOND : FIRST)[i]!])));
+  const corners = Array.from({ length: 1 << names.length }, (_, corner) =>
+    Object.fromEntries(names.map((name, i) => [name, ((corner >> i) & 1 ? SECOND : FIRST)[i]!])),
+  );
   return [...corners, Object.fromEntries(names.map((name, i) => [name, CHECK[i]!]))];
 }
 
@@ -40,8 +42,11 @@ export function fitSizeFormula(names: readonly string[], values: readonly number
       coefficients[corner ^ (1 << i)]! -= slope * FIRST[i]!;
     }
   });
-  const formula = coefficients.map((coefficient, corner) => ({ coefficient, names: names.filter((_, i) => (corner >> i) & 1) })).filter(({ coefficient }) => coefficient !== 0);
-  const isExact = formula.every(({ coefficient }) => Number.isInteger(coefficient)) && sampleSizes(names).every((sizes, i) => evaluateFormula(formula, sizes) === values[i]);
+  const formula = coefficients
+    .map((coefficient, corner) => ({ coefficient, names: names.filter((_, i) => (corner >> i) & 1) }))
+    .filter(({ coefficient }) => coefficient !== 0);
+  const isExact =
+    formula.every(({ coefficient }) => Number.isInteger(coefficient)) && sampleSizes(names).every((sizes, i) => evaluateFormula(formula, sizes) === values[i]);
   return isExact ? formula : undefined;
 }
 

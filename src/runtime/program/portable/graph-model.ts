@@ -19,28 +19,53 @@ export interface GraphModelContent {
 }
 
 /** What model.json says beside TensorFlow.js' own: for each signature the tensors behind the names of its inputs and outputs. */
-export type SignatureTensors = Readonly<Record<string, { readonly inputs: Readonly<Record<string, string>>; readonly outputs: Readonly<Record<string, string>> }>>;
+export type SignatureTensors = Readonly<
+  Record<string, { readonly inputs: Readonly<Record<string, string>>; readonly outputs: Readonly<Record<string, string>> }>
+>;
 
 /** Browsers keep files of this size in their caches. */
 const SHARD_BYTES = 4 * 2 ** 20;
 
 /** Writes `model.json` and its weights into a folder, as `tf.loadGraphModel` reads them. All signatures are in one graph and share their weights. */
 export async function writeGraphModel(folder: string, { signatures, main, parameters, precision, generatedBy }: GraphModelContent): Promise<void> {
-  const { nodes, weights } = withJoinedWeights(Object.values(signatures).flatMap((graph) => graph.nodes), parameters);
+  const { nodes, weights } = withJoinedWeights(
+    Object.values(signatures).flatMap((graph) => graph.nodes),
+    parameters,
+  );
   const stored = [...weights].map(([name, tensor]) => storeWeight(name, tensor, precision));
   const constants = nodes.filter(({ op }) => op === 'Const').map(({ name, attr }) => storeWeight(name, valueOf(attr['value']!.tensor!), 'f32'));
   const all = [...stored, ...constants];
   const paths = await writeShards(folder, all);
   const tensors = (of: Readonly<Record<string, PortableTensor>>) => Object.fromEntries(Object.entries(of).map(([key, { tensor }]) => [key, tensor]));
-  const info = (of: Readonly<Record<string, PortableTensor>>) => Object.fromEntries(Object.entries(of).map(([key, { tensor, dtype, shape }]) => [key, { name: `${tensor}:0`, dtype: typeName(TF_TYPE[dtype]), tensorShape: shapeJson(shape) }]));
+  const info = (of: Readonly<Record<string, PortableTensor>>) =>
+    Object.fromEntries(
+      Object.entries(of).map(([key, { tensor, dtype, shape }]) => [
+        key,
+        { name: `${tensor}:0`, dtype: typeName(TF_TYPE[dtype]), tensorShape: shapeJson(shape) },
+      ]),
+    );
   const model = {
     format: 'graph-model',
     generatedBy,
     convertedBy: null,
     signature: { inputs: info(signatures[main]!.inputs), outputs: info(signatures[main]!.outputs) },
-    userDefinedMetadata: { signatures: Object.fromEntries(Object.entries(signatures).map(([name, { inputs, outputs }]) => [name, { inputs: tensors(inputs), outputs: tensors(outputs) }])) },
+    userDefinedMetadata: {
+      signatures: Object.fromEntries(
+        Object.entries(signatures).map(([name, { inputs, outputs }]) => [name, { inputs: tensors(inputs), outputs: tensors(outputs) }]),
+      ),
+    },
     modelTopology: {
-      node: [...all.map(constNode), ...nodes.filter(({ op }) => op !== 'Const').map(({ name, op, input, attr }) => ({ name, op, input, attr: Object.fromEntries(Object.entries(attr).map(([key, value]) => [key, attrJson(value)])) }))],
+      node: [
+        ...all.map(constNode),
+        ...nodes
+          .filter(({ op }) => op !== 'Const')
+          .map(({ name, op, input, attr }) => ({
+            name,
+            op,
+            input,
+            attr: Object.fromEntries(Object.entries(attr).map(([key, value]) => [key, attrJson(value)])),
+          })),
+      ],
       library: {},
       versions: GRAPH_VERSIONS,
     },
@@ -63,7 +88,9 @@ function withJoinedWeights(all: readonly NodeDef[], parameters: HostTensors): { 
     joined.set(name, weight);
     if (!weights.has(weight)) weights.set(weight, concatenated(parts.map((part) => parameters[part]!)));
   }
-  const nodes = [...byName.values()].filter(({ name }) => !joined.has(name) && !isParameter(name)).map((node) => ({ ...node, input: node.input.map((name) => joined.get(name) ?? name) }));
+  const nodes = [...byName.values()]
+    .filter(({ name }) => !joined.has(name) && !isParameter(name))
+    .map((node) => ({ ...node, input: node.input.map((name) => joined.get(name) ?? name) }));
   const isRead = new Set(nodes.flatMap(({ input }) => input));
   for (const name of isRead) if (isParameter(name)) weights.set(name, parameters[name]!);
   return { nodes: nodes.filter(({ name, op }) => op !== 'Const' || isRead.has(name)), weights };
@@ -121,6 +148,13 @@ function attrJson({ list, s, i, f, b, type, shape }: AttrValue): object {
   if (i !== undefined) return { i: String(i) };
   if (s !== undefined) return { s: Buffer.from(s).toString('base64') };
   if (shape !== undefined) return { shape: shapeJson(shape.dim.map(({ size }) => size)) };
-  if (list !== undefined) return { list: Object.fromEntries(Object.entries(list as Record<string, readonly unknown[]>).filter(([, values]) => values.length > 0).map(([kind, values]) => [kind, kind === 'i' ? values.map(String) : values])) };
+  if (list !== undefined)
+    return {
+      list: Object.fromEntries(
+        Object.entries(list as Record<string, readonly unknown[]>)
+          .filter(([, values]) => values.length > 0)
+          .map(([kind, values]) => [kind, kind === 'i' ? values.map(String) : values]),
+      ),
+    };
   return f !== undefined ? { f } : { b: b ?? false };
 }

@@ -44,7 +44,11 @@ export function openSavedModel(folder: string): LoadedModel {
   const graph = api.newGraph() as Pointer;
   const metaGraph = api.newBuffer() as Pointer;
   try {
-    const session = new Session(graph, SessionConfig.parse({}), (options, status) => api.loadSavedModel(options, null, folder, ['serve'], 1, graph, metaGraph, status) as Pointer);
+    const session = new Session(
+      graph,
+      SessionConfig.parse({}),
+      (options, status) => api.loadSavedModel(options, null, folder, ['serve'], 1, graph, metaGraph, status) as Pointer,
+    );
     return { ...graphSession(graph, session), signatures: decodeSignatures(readBuffer(metaGraph)) };
   } finally {
     api.deleteBuffer(metaGraph);

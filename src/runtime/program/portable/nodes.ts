@@ -14,7 +14,10 @@ export function node(name: string, op: string, input: readonly string[], attr: N
 export function strings(name: string, values: readonly string[] | string): NodeDef {
   const list = typeof values === 'string' ? [values] : values;
   const tensorShape = shapeProto(typeof values === 'string' ? [] : [list.length]);
-  return node(name, 'Const', [], { dtype: { type: STRING_TYPE }, value: { tensor: { dtype: STRING_TYPE, tensorShape, stringVal: list.map((text) => Buffer.from(text)) } } });
+  return node(name, 'Const', [], {
+    dtype: { type: STRING_TYPE },
+    value: { tensor: { dtype: STRING_TYPE, tensorShape, stringVal: list.map((text) => Buffer.from(text)) } },
+  });
 }
 
 export function int(name: string, value: number): NodeDef {

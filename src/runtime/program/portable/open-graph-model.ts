@@ -28,7 +28,9 @@ export async function openGraphModel(folder: string): Promise<RunnableGraphModel
 }
 
 async function readArtifacts(folder: string): Promise<tf.io.ModelArtifacts> {
-  const { weightsManifest, ...rest } = JSON.parse(await readFile(join(folder, 'model.json'), 'utf8')) as { weightsManifest: tf.io.WeightsManifestConfig } & tf.io.ModelArtifacts;
+  const { weightsManifest, ...rest } = JSON.parse(await readFile(join(folder, 'model.json'), 'utf8')) as {
+    weightsManifest: tf.io.WeightsManifestConfig;
+  } & tf.io.ModelArtifacts;
   const shards = await Promise.all(weightsManifest.flatMap(({ paths }) => paths.map((path) => readFile(join(folder, path)))));
   const all = Uint8Array.from(Buffer.concat(shards));
   return { ...rest, weightSpecs: weightsManifest.flatMap(({ weights }) => weights), weightData: all.buffer };

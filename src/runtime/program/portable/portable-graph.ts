@@ -59,17 +59,29 @@ export function portableGraph(fn: ProgramFn, options: PortableOptions): Portable
     if (bytes.every((other) => Buffer.compare(other, bytes[0]!) === 0)) return [node];
     const input = Object.entries(inputs).find(([key]) => inputOp(name, key) === node.name);
     if (input) return [{ ...node, attr: { ...node.attr, shape: { shape: shapeProto(input[1].shape.map(closed)) } } }];
-    return open.replace(node, samples.map((sample) => sample.nodes[i]!), names);
+    return open.replace(
+      node,
+      samples.map((sample) => sample.nodes[i]!),
+      names,
+    );
   });
-  const outputs = Object.fromEntries(Object.entries(first.outputs).map(([key, node]) => {
-    const shapes = samples.map((sample) => sample.outputs[key]!.shape!);
-    const shape = node.shape!.map((size, axis) => {
-      const formula = fitSizeFormula(names, shapes.map((other) => other[axis]!));
-      return formula && isConstant(formula) ? size : -1;
-    });
-    return [key, { tensor: outputOp(name, key), dtype: node.dtype as HostTensor['dtype'], shape }];
-  }));
-  const used = reachable([...open.nodes, ...nodes], Object.values(outputs).map(({ tensor }) => tensor));
+  const outputs = Object.fromEntries(
+    Object.entries(first.outputs).map(([key, node]) => {
+      const shapes = samples.map((sample) => sample.outputs[key]!.shape!);
+      const shape = node.shape!.map((size, axis) => {
+        const formula = fitSizeFormula(
+          names,
+          shapes.map((other) => other[axis]!),
+        );
+        return formula && isConstant(formula) ? size : -1;
+      });
+      return [key, { tensor: outputOp(name, key), dtype: node.dtype as HostTensor['dtype'], shape }];
+    }),
+  );
+  const used = reachable(
+    [...open.nodes, ...nodes],
+    Object.values(outputs).map(({ tensor }) => tensor),
+  );
   return {
     nodes: used,
     inputs: Object.fromEntries(Object.entries(inputs).map(([key, { dtype, shape }]) => [key, { tensor: inputOp(name, key), dtype, shape: shape.map(closed) }])),
@@ -95,11 +107,21 @@ function traceAt(fn: ProgramFn, { name, parameters, inputs }: PortableOptions, s
     builder.isSharingConstants = false;
     const outputs = backend.record(builder, { bf16: false, isFusing: false }, () =>
       tf.tidy(() => {
-        const placeholder = (op: string, { dtype, shape }: OpenShape) => backend.wrap(builder.placeholder(dtype, shape.map((size) => (typeof size === 'number' ? size : sizes[size]!)), op));
+        const placeholder = (op: string, { dtype, shape }: OpenShape) =>
+          backend.wrap(
+            builder.placeholder(
+              dtype,
+              shape.map((size) => (typeof size === 'number' ? size : sizes[size]!)),
+              op,
+            ),
+          );
         const given = Object.fromEntries(Object.entries(parameters).map(([key, spec]) => [key, placeholder(key, spec)]));
         const fed = Object.fromEntries(Object.entries(inputs).map(([key, spec]) => [key, placeholder(inputOp(name, key), spec)]));
         const results: Tensors = fn(given, fed).outputs;
-        return Object.entries(results).map(([key, tensor]) => [key, builder.add('Identity', [backend.nodeOf(tensor)], { name: outputOp(name, key) }).outputs[0]!]) as unknown as tf.TensorContainer;
+        return Object.entries(results).map(([key, tensor]) => [
+          key,
+          builder.add('Identity', [backend.nodeOf(tensor)], { name: outputOp(name, key) }).outputs[0]!,
+        ]) as unknown as tf.TensorContainer;
       }),
     ) as unknown as [string, Node][];
     return { nodes: decodeGraphDef(builder.toGraphDef()).node, outputs: Object.fromEntries(outputs) };
@@ -109,7 +131,10 @@ function traceAt(fn: ProgramFn, { name, parameters, inputs }: PortableOptions, s
 }
 
 /** Ops that compute the open sizes, and what depends on them, from the inputs' shapes. */
-function openSizes(name: string, inputs: PortableOptions['inputs']): { readonly nodes: readonly NodeDef[]; replace(node: NodeDef, samples: readonly NodeDef[], names: readonly string[]): NodeDef[] } {
+function openSizes(
+  name: string,
+  inputs: PortableOptions['inputs'],
+): { readonly nodes: readonly NodeDef[]; replace(node: NodeDef, samples: readonly NodeDef[], names: readonly string[]): NodeDef[] } {
   const nodes: NodeDef[] = [];
   const made = new Map<string, string>();
   const int = { type: TF_TYPE.int32 };
@@ -147,14 +172,25 @@ function openSizes(name: string, inputs: PortableOptions['inputs']): { readonly 
       const rows = samples.map((sample) => (sample.op === 'Const' ? intsOf(sample.attr['value']!.tensor!) : undefined));
       const [first] = rows;
       const isFixedLength = first && rows.every((row) => row?.length === first.length);
-      const formulas = isFixedLength ? first.map((_, i) => fitSizeFormula(names, rows.map((row) => row![i]!))) : [undefined];
-      if (!tensor || formulas.includes(undefined)) throw new TraceError(node.op, `${node.name} depends on the sizes of the inputs, and not by sums of their products`);
+      const formulas = isFixedLength
+        ? first.map((_, i) =>
+            fitSizeFormula(
+              names,
+              rows.map((row) => row![i]!),
+            ),
+          )
+        : [undefined];
+      if (!tensor || formulas.includes(undefined))
+        throw new TraceError(node.op, `${node.name} depends on the sizes of the inputs, and not by sums of their products`);
       const shape = tensor.tensorShape.dim.map(({ size }) => size);
       const scalars = (formulas as SizeFormula[]).map(scalar);
       if (shape.length === 0) return [{ name: node.name, op: 'Identity', input: scalars, attr: { T: int } }];
       const pack = { op: 'Pack', input: scalars, attr: { N: { i: scalars.length }, T: int, axis: { i: 0 } } };
       if (shape.length === 1) return [{ name: node.name, ...pack }];
-      return [{ name: `${node.name}/flat`, ...pack }, { name: node.name, op: 'Reshape', input: [`${node.name}/flat`, constant(shape, [shape.length])], attr: { T: int, Tshape: int } }];
+      return [
+        { name: `${node.name}/flat`, ...pack },
+        { name: node.name, op: 'Reshape', input: [`${node.name}/flat`, constant(shape, [shape.length])], attr: { T: int, Tshape: int } },
+      ];
     },
   };
 }
@@ -178,4 +214,3 @@ function reachable(nodes: readonly NodeDef[], from: readonly string[]): NodeDef[
   }
   return nodes.filter(({ name }) => seen.has(name));
 }
-

@@ -94,10 +94,14 @@ export function decodeGraphDef(bytes: Uint8Array): GraphDef {
 }
 
 /** The tensors behind a MetaGraphDef's signatures, as ops name their inputs. */
-export function decodeSignatures(metaGraphDef: Uint8Array): Record<string, { readonly inputs: Record<string, string>; readonly outputs: Record<string, string> }> {
+export function decodeSignatures(
+  metaGraphDef: Uint8Array,
+): Record<string, { readonly inputs: Record<string, string>; readonly outputs: Record<string, string> }> {
   const codec = root.lookupType('tensorflow.MetaGraphDef');
   type Tensors = Readonly<Record<string, { readonly name: string }>>;
-  const { signatureDef } = codec.toObject(codec.decode(metaGraphDef), { objects: true }) as { signatureDef: Record<string, { readonly inputs: Tensors; readonly outputs: Tensors }> };
+  const { signatureDef } = codec.toObject(codec.decode(metaGraphDef), { objects: true }) as {
+    signatureDef: Record<string, { readonly inputs: Tensors; readonly outputs: Tensors }>;
+  };
   const names = (tensors: Tensors) => Object.fromEntries(Object.entries(tensors).map(([key, { name }]) => [key, name]));
   return Object.fromEntries(Object.entries(signatureDef).map(([key, { inputs, outputs }]) => [key, { inputs: names(inputs), outputs: names(outputs) }]));
 }

@@ -42,7 +42,10 @@ export async function writeSavedModel(folder: string, { signatures, parameters, 
   const functions = Object.values(signatures);
   const used = Object.keys(parameters).filter((name) => functions.some(({ graph }) => graph.parameters.includes(name)));
   const isParameter = new Set(used);
-  const traced = functions.flatMap(({ graph, names = {} }) => [...graph.nodes.filter(({ name }) => !isParameter.has(name)), ...Object.entries(names).flatMap(([key, named]) => lookup(graph, key, named))]);
+  const traced = functions.flatMap(({ graph, names = {} }) => [
+    ...graph.nodes.filter(({ name }) => !isParameter.has(name)),
+    ...Object.entries(names).flatMap(([key, named]) => lookup(graph, key, named)),
+  ]);
   const nodes = [...used.flatMap((name) => variable(name, parameters[name]!)), ...saver(used, parameters), ...traced];
   const metaGraph = {
     metaInfoDef: { tags: ['serve'], metaGraphVersion: 'scdiva' },
@@ -52,7 +55,10 @@ export async function writeSavedModel(folder: string, { signatures, parameters, 
     signatureDef: Object.fromEntries(Object.entries(signatures).map(([key, served]) => [key, signatureDef(served)])),
   };
   await mkdir(join(folder, 'variables'), { recursive: true });
-  await writeTensorBundle(join(folder, VARIABLES), values((name) => isParameter.has(name)));
+  await writeTensorBundle(
+    join(folder, VARIABLES),
+    values((name) => isParameter.has(name)),
+  );
   await writeFile(join(folder, 'saved_model.pb'), encodeProto('SavedModel', { savedModelSchemaVersion: 1, metaGraphs: [metaGraph] }));
 }
 
@@ -62,13 +68,24 @@ const assignOf = (name: string): string => `restore/${name}`;
 /** A variable, read under the parameter's own name, where the traced functions look for it. */
 function variable(name: string, { dtype, shape }: Pick<HostTensor, 'dtype' | 'shape'>): NodeDef[] {
   return [
-    node(handleOf(name), 'VarHandleOp', [], { dtype: type(dtype), shape: { shape: shapeProto(shape) }, shared_name: { s: Buffer.from(name) }, container: { s: Buffer.alloc(0) } }),
+    node(handleOf(name), 'VarHandleOp', [], {
+      dtype: type(dtype),
+      shape: { shape: shapeProto(shape) },
+      shared_name: { s: Buffer.from(name) },
+      container: { s: Buffer.alloc(0) },
+    }),
     node(name, 'ReadVariableOp', [handleOf(name)], { dtype: type(dtype) }),
   ];
 }
 
 function variableDef(name: string): Uint8Array {
-  return encodeProto('VariableDef', { variableName: `${handleOf(name)}:0`, initializerName: assignOf(name), snapshotName: `${name}:0`, isResource: true, trainable: true });
+  return encodeProto('VariableDef', {
+    variableName: `${handleOf(name)}:0`,
+    initializerName: assignOf(name),
+    snapshotName: `${name}:0`,
+    isResource: true,
+    trainable: true,
+  });
 }
 
 /** What reads the variables from a checkpoint, and writes them to one; loaders feed the file's name. */
@@ -79,12 +96,21 @@ function saver(names: readonly string[], parameters: SavedModelContent['paramete
     strings('saver/default_filename', 'model'),
     node('saver/filename', 'PlaceholderWithDefault', ['saver/default_filename'], { dtype: string, shape: { shape: shapeProto([]) } }),
     strings('saver/names', names),
-    strings('saver/slices', names.map(() => '')),
+    strings(
+      'saver/slices',
+      names.map(() => ''),
+    ),
     node('saver/save', 'SaveV2', ['saver/filename', 'saver/names', 'saver/slices', ...names], dtypes),
     node('saver/saved', 'Identity', ['saver/filename', '^saver/save'], { T: string }),
     node('saver/restore', 'RestoreV2', ['saver/filename', 'saver/names', 'saver/slices'], dtypes),
-    ...names.map((name, i) => node(assignOf(name), 'AssignVariableOp', [handleOf(name), `saver/restore${i ? `:${i}` : ''}`], { dtype: type(parameters[name]!.dtype) })),
-    node('saver/restore_all', 'NoOp', names.map((name) => `^${assignOf(name)}`)),
+    ...names.map((name, i) =>
+      node(assignOf(name), 'AssignVariableOp', [handleOf(name), `saver/restore${i ? `:${i}` : ''}`], { dtype: type(parameters[name]!.dtype) }),
+    ),
+    node(
+      'saver/restore_all',
+      'NoOp',
+      names.map((name) => `^${assignOf(name)}`),
+    ),
   ];
 }
 
@@ -95,7 +121,12 @@ function lookup({ outputs }: PortableGraph, key: string, { of, names }: NamedOut
   return [
     strings(list, names),
     int(axis, 0),
-    node(namedTensor(tensor, key), 'GatherV2', [list, tensor, axis], { Tparams: { type: STRING_TYPE }, Tindices: type('int32'), Taxis: type('int32'), batch_dims: { i: 0 } }),
+    node(namedTensor(tensor, key), 'GatherV2', [list, tensor, axis], {
+      Tparams: { type: STRING_TYPE },
+      Tindices: type('int32'),
+      Taxis: type('int32'),
+      batch_dims: { i: 0 },
+    }),
   ];
 }
 
@@ -103,7 +134,8 @@ const namedTensor = (tensor: string, key: string): string => `${tensor}/${key}`;
 
 function signatureDef({ graph, names = {} }: ServedFunction): object {
   const info = (tensor: string, dtype: number, shape: readonly number[]) => ({ name: `${tensor}:0`, dtype, tensorShape: shapeProto(shape) });
-  const infos = (tensors: Readonly<Record<string, PortableTensor>>) => Object.fromEntries(Object.entries(tensors).map(([key, { tensor, dtype, shape }]) => [key, info(tensor, TF_TYPE[dtype], shape)]));
+  const infos = (tensors: Readonly<Record<string, PortableTensor>>) =>
+    Object.fromEntries(Object.entries(tensors).map(([key, { tensor, dtype, shape }]) => [key, info(tensor, TF_TYPE[dtype], shape)]));
   const named = Object.entries(names).map(([key, { of }]) => [key, info(namedTensor(graph.outputs[of]!.tensor, key), STRING_TYPE, graph.outputs[of]!.shape)]);
   return { inputs: infos(graph.inputs), outputs: { ...infos(graph.outputs), ...Object.fromEntries(named) }, methodName: 'tensorflow/serving/predict' };
 }

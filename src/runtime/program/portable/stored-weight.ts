@@ -9,7 +9,9 @@ export interface WeightEntry {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: HostTensor['dtype'];
-  readonly quantization?: { readonly dtype: 'float16'; readonly original_dtype: 'float32' } | { readonly dtype: 'uint8'; readonly original_dtype: 'float32'; readonly scale: number; readonly min: number };
+  readonly quantization?:
+    | { readonly dtype: 'float16'; readonly original_dtype: 'float32' }
+    | { readonly dtype: 'uint8'; readonly original_dtype: 'float32'; readonly scale: number; readonly min: number };
 }
 
 export interface StoredWeight {
@@ -25,9 +27,13 @@ export function storeWeight(name: string, tensor: HostTensor, precision: WeightP
   const { shape, dtype, data } = tensor;
   if (precision === 'f32' || !isWorthNarrowing(tensor)) return { entry: { name, shape, dtype }, bytes: bytesOf(data) };
   const values = data as Float32Array;
-  if (precision === 'f16') return { entry: { name, shape, dtype, quantization: { dtype: 'float16', original_dtype: 'float32' } }, bytes: bytesOf(narrowHalf(values)) };
+  if (precision === 'f16')
+    return { entry: { name, shape, dtype, quantization: { dtype: 'float16', original_dtype: 'float32' } }, bytes: bytesOf(narrowHalf(values)) };
   const { min, scale } = levels(values);
-  return { entry: { name, shape, dtype, quantization: { dtype: 'uint8', original_dtype: 'float32', min, scale } }, bytes: Uint8Array.from(values, (value) => Math.round((value - min) / scale)) };
+  return {
+    entry: { name, shape, dtype, quantization: { dtype: 'uint8', original_dtype: 'float32', min, scale } },
+    bytes: Uint8Array.from(values, (value) => Math.round((value - min) / scale)),
+  };
 }
 
 /** 256 levels from the smallest value to the largest, one of them exactly zero where zero lies between: padding and unused rows stay what they are. */

@@ -28,14 +28,34 @@ export async function writeTensorBundle(prefix: string, tensors: AsyncIterable<r
     numBytes += tensor.data.byteLength;
   }
   await flush();
-  await runOnce([strings('parts', parts), strings('prefix', prefix), node('merge', 'MergeV2Checkpoints', ['parts', 'prefix'], { delete_old_dirs: { b: false } })], {}, 'merge');
+  await runOnce(
+    [strings('parts', parts), strings('prefix', prefix), node('merge', 'MergeV2Checkpoints', ['parts', 'prefix'], { delete_old_dirs: { b: false } })],
+    {},
+    'merge',
+  );
 }
 
 async function savePart(prefix: string, tensors: HostTensors): Promise<void> {
   const entries = Object.entries(tensors);
-  const placeholders = entries.map(([, { dtype, shape }], i) => node(`tensor_${i}`, 'Placeholder', [], { dtype: type(dtype), shape: { shape: shapeProto(shape) } }));
-  const save = node('save', 'SaveV2', ['prefix', 'names', 'slices', ...placeholders.map(({ name }) => name)], { dtypes: { list: { type: entries.map(([, { dtype }]) => type(dtype).type) } } });
-  const nodes = [strings('prefix', prefix), strings('names', entries.map(([name]) => name)), strings('slices', entries.map(() => '')), ...placeholders, save];
+  const placeholders = entries.map(([, { dtype, shape }], i) =>
+    node(`tensor_${i}`, 'Placeholder', [], { dtype: type(dtype), shape: { shape: shapeProto(shape) } }),
+  );
+  const save = node('save', 'SaveV2', ['prefix', 'names', 'slices', ...placeholders.map(({ name }) => name)], {
+    dtypes: { list: { type: entries.map(([, { dtype }]) => type(dtype).type) } },
+  });
+  const nodes = [
+    strings('prefix', prefix),
+    strings(
+      'names',
+      entries.map(([name]) => name),
+    ),
+    strings(
+      'slices',
+      entries.map(() => ''),
+    ),
+    ...placeholders,
+    save,
+  ];
   await runOnce(nodes, Object.fromEntries(entries.map(([, tensor], i) => [`tensor_${i}`, tensor])), 'save');
 }
 

@@ -21,8 +21,12 @@ describe('a session configuration on the wire', () => {
 
   it('carries the threads of an op, and single rewrites', () => {
     // intra_op_parallelism_threads: 3 … graph_options { rewrite_options { constant_folding: OFF arithmetic_optimization: AGGRESSIVE } }
-    expect(encode({ intraOpThreads: 3, rewrites: GraphRewrites.parse({ constantFolding: 'off', arithmetic: 'aggressive' }) })).toBe('1003' + '32022001' + '3801' + '5206' + '5204' + '1802' + '3803');
+    expect(encode({ intraOpThreads: 3, rewrites: GraphRewrites.parse({ constantFolding: 'off', arithmetic: 'aggressive' }) })).toBe(
+      '1003' + '32022001' + '3801' + '5206' + '5204' + '1802' + '3803',
+    );
     // layout_optimizer: ON remapping: OFF dependency_optimization: OFF common_subgraph_elimination: OFF
-    expect(encode({ rewrites: GraphRewrites.parse({ remapping: 'off', layout: 'on', dependencies: 'off', commonSubgraphs: 'off' }) })).toMatch(/^320220013801520b5209(?=.*7002)(?=.*0801)(?=.*4002)(?=.*c00102).{18}$/);
+    expect(encode({ rewrites: GraphRewrites.parse({ remapping: 'off', layout: 'on', dependencies: 'off', commonSubgraphs: 'off' }) })).toMatch(
+      /^320220013801520b5209(?=.*7002)(?=.*0801)(?=.*4002)(?=.*c00102).{18}$/,
+    );
   });
 });

@@ -12,8 +12,16 @@ import { Rng } from '../../../../src/rng.js';
 useTensorFlow();
 
 const rng = Rng.fromSeed(7);
-const normal = (...shape: number[]): HostTensor => ({ dtype: 'float32', shape, data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()) });
-const ints = (shape: number[], below: number): HostTensor => ({ dtype: 'int32', shape, data: Int32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.int(below)) });
+const normal = (...shape: number[]): HostTensor => ({
+  dtype: 'float32',
+  shape,
+  data: Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.normal()),
+});
+const ints = (shape: number[], below: number): HostTensor => ({
+  dtype: 'int32',
+  shape,
+  data: Int32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => rng.int(below)),
+});
 const scalar = (value: number): HostTensor => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) });
 
 function worst(actual: HostTensors, expected: HostTensors): number {
@@ -37,7 +45,11 @@ const loss = (p: Tensors, { ids, values, isValid }: Tensors) => {
   const D = p['embedding']!.shape[1]!;
   const x = tf.add(tf.gather(p['embedding']!, ids as tf.Tensor2D), tf.mul(tf.expandDims(values!, -1), p['scale']!)); // [B, L, D]
   const normed = tf.mul(x, tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), 1e-5)));
-  const [q, k, v] = tf.split(tf.reshape(tf.matMul(tf.reshape(normed, [B * L, D]), p['qkv'] as tf.Tensor2D), [B, L, 3 * D]), 3, -1) as [tf.Tensor, tf.Tensor, tf.Tensor]; // [B, L, D] each
+  const [q, k, v] = tf.split(tf.reshape(tf.matMul(tf.reshape(normed, [B * L, D]), p['qkv'] as tf.Tensor2D), [B, L, 3 * D]), 3, -1) as [
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+  ]; // [B, L, D] each
   const bias = tf.where(tf.cast(tf.expandDims(isValid!, 1), 'bool'), tf.zeros([B, 1, L]), tf.fill([B, 1, L], -1e9)); // [B, 1, L]
   const attended = tf.matMul(tf.softmax(tf.add(tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(D)), bias)), v); // [B, L, D]
   const both = tf.concat([attended, tf.relu(x)], -1); // [B, L, 2D]
@@ -102,8 +114,16 @@ describe.runIf(hasNative)('the graph executor', () => {
 
   it('takes the same AdamW steps', async () => {
     const p = parameters();
-    const moments = Object.fromEntries(Object.entries(p).flatMap(([name, { shape, data }]) => ['m', 'v'].map((kind) => [`${kind}.${name}`, { dtype: 'float32' as const, shape, data: new Float32Array(data.length) }])));
-    const both = await onBoth(adamW, { ...p, ...moments, step: scalar(0) }, Array.from({ length: 6 }, () => ({ ...batch(2, 5), lr: scalar(0.01) })));
+    const moments = Object.fromEntries(
+      Object.entries(p).flatMap(([name, { shape, data }]) =>
+        ['m', 'v'].map((kind) => [`${kind}.${name}`, { dtype: 'float32' as const, shape, data: new Float32Array(data.length) }]),
+      ),
+    );
+    const both = await onBoth(
+      adamW,
+      { ...p, ...moments, step: scalar(0) },
+      Array.from({ length: 6 }, () => ({ ...batch(2, 5), lr: scalar(0.01) })),
+    );
     both.eager.outputs.forEach((expected, i) => expect(worst(both.graph.outputs[i]!, expected)).toBeLessThan(1e-5));
     expect(worst(both.graph.state, both.eager.state)).toBeLessThan(1e-5);
     expect(both.graph.state['step']!.data[0]).toBe(6);
@@ -120,7 +140,10 @@ describe.runIf(hasNative)('the graph executor', () => {
 
   it('returns inputs, constants and variables as they are', async () => {
     const variables = await graph.createVariables({ w: normal(3) });
-    const program = graph.compile(({ w }, { x }) => ({ outputs: { w: w!, x: x!, one: tf.scalar(1), zeros: tf.zeros([4, 5]), flags: tf.tensor1d([true, false], 'bool') } }), { variables });
+    const program = graph.compile(
+      ({ w }, { x }) => ({ outputs: { w: w!, x: x!, one: tf.scalar(1), zeros: tf.zeros([4, 5]), flags: tf.tensor1d([true, false], 'bool') } }),
+      { variables },
+    );
     const x = ints([2, 2], 9);
     const out = await program.run({ x });
     expect(out['x']).toEqual(x);
@@ -172,7 +195,12 @@ describe.runIf(hasNative)('the graph executor', () => {
 
   it('runs off the main thread', async () => {
     const variables = await graph.createVariables({});
-    const program = graph.compile((_, { x }) => ({ outputs: { y: tf.sum(Array.from({ length: 12 }).reduce<tf.Tensor>((y) => tf.tanh(tf.matMul(y as tf.Tensor2D, x as tf.Tensor2D)), x!)) } }), { variables });
+    const program = graph.compile(
+      (_, { x }) => ({
+        outputs: { y: tf.sum(Array.from({ length: 12 }).reduce<tf.Tensor>((y) => tf.tanh(tf.matMul(y as tf.Tensor2D, x as tf.Tensor2D)), x!)) },
+      }),
+      { variables },
+    );
     const x = normal(700, 700);
     await program.run({ x });
     let ticks = 0;
@@ -249,7 +277,13 @@ describe.runIf(hasNative)('what cannot be traced', () => {
     const before = tf.memory().numTensors;
     const random = Math.random;
     const variables = await graph.createVariables({ w: normal(3) });
-    const error = await graph.compile(fn, { variables, name: 'probe' }).run(inputs).then(() => undefined, (e: Error) => e);
+    const error = await graph
+      .compile(fn, { variables, name: 'probe' })
+      .run(inputs)
+      .then(
+        () => undefined,
+        (e: Error) => e,
+      );
     expect(error).toBeInstanceOf(Error);
     expect(tf.getBackend()).toBe('tensorflow');
     expect(Math.random).toBe(random);
@@ -271,9 +305,13 @@ describe.runIf(hasNative)('what cannot be traced', () => {
   });
 
   it('names randomness made in JavaScript', async () => {
-    expect((await failure((_, { x }) => ({ outputs: { y: tf.add(x!, tf.randomUniform([3])) } }))).message).toMatch(/Math\.random: a random number drawn in JavaScript .* at .*executor\.test\.ts/);
+    expect((await failure((_, { x }) => ({ outputs: { y: tf.add(x!, tf.randomUniform([3])) } }))).message).toMatch(
+      /Math\.random: a random number drawn in JavaScript .* at .*executor\.test\.ts/,
+    );
     expect((await failure((_, { x }) => ({ outputs: { y: tf.dropout(x!, 0.5) } }))).message).toMatch(/Math\.random/);
-    expect((await failure((_, { x }) => ({ outputs: { y: tf.multinomial(x as tf.Tensor1D, 2, 3) } }))).message).toMatch(/Multinomial: this op draws other numbers/);
+    expect((await failure((_, { x }) => ({ outputs: { y: tf.multinomial(x as tf.Tensor1D, 2, 3) } }))).message).toMatch(
+      /Multinomial: this op draws other numbers/,
+    );
   });
 
   it('names a tensor that belongs to the eager backend', async () => {
@@ -290,11 +328,15 @@ describe.runIf(hasNative)('what cannot be traced', () => {
   });
 
   it('names shapes that depend on values', async () => {
-    expect((await failure((_, { x }) => ({ outputs: { y: tf.unique(x as tf.Tensor1D).values } }))).message).toMatch(/shape: the shape of a result depends on its values, at .*executor\.test\.ts/);
+    expect((await failure((_, { x }) => ({ outputs: { y: tf.unique(x as tf.Tensor1D).values } }))).message).toMatch(
+      /shape: the shape of a result depends on its values, at .*executor\.test\.ts/,
+    );
   });
 
   it('refuses an update of another shape and an update of nothing', async () => {
-    expect((await failure(({ w }) => ({ outputs: {}, updates: { w: tf.sum(w!) } }))).message).toMatch(/probe: update of w is float32\[\], the variable is float32\[3\]/);
+    expect((await failure(({ w }) => ({ outputs: {}, updates: { w: tf.sum(w!) } }))).message).toMatch(
+      /probe: update of w is float32\[\], the variable is float32\[3\]/,
+    );
     expect((await failure(({ w }) => ({ outputs: {}, updates: { u: w! } }))).message).toMatch(/no variable u/);
   });
 

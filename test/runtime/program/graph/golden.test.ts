@@ -25,7 +25,14 @@ describe.runIf(hasShared && hasNative)('the whole model as a graph, against gold
   beforeAll(async () => {
     const folder = shared('fixtures/parity/tiny');
     const keys = JSON.parse(readFileSync(`${folder}/config.json`, 'utf8')) as Record<string, number>;
-    const config = ModelConfig.parse({ hiddenDim: keys['HIDDEN_DIM'], numLayers: keys['N_LAYERS'], numHeads: keys['N_HEADS'], ffnDim: keys['D_HID'], dropout: 0, maxGenes: keys['MAX_GENE_LEN'] });
+    const config = ModelConfig.parse({
+      hiddenDim: keys['HIDDEN_DIM'],
+      numLayers: keys['N_LAYERS'],
+      numHeads: keys['N_HEADS'],
+      ffnDim: keys['D_HID'],
+      dropout: 0,
+      maxGenes: keys['MAX_GENE_LEN'],
+    });
     weights = await readSafetensors(`${folder}/model.safetensors`);
     expected = await readSafetensors(`${folder}/expected.safetensors`);
     const isMasked = expected['is_masked']!.data;
@@ -39,14 +46,29 @@ describe.runIf(hasShared && hasNative)('the whole model as a graph, against gold
     fn = (all, { geneIds, values, isReplaced, maskedAt, seed }) => {
       const [B, L] = geneIds!.shape as [number, number];
       const { loss, aux, grads } = gradients((p) => {
-        const hidden = hiddenStates(p, { geneIds: geneIds as tf.Tensor2D, values: values as tf.Tensor2D, isReplaced: isReplaced as tf.Tensor2D }, { ...config, dropout: seed ? 0.2 : 0 }, { padId: keys['PAD_TOKEN_ID']!, padFillId: keys['PAD_FILL_GENE_ID']! }, { dropoutSeed: seed as tf.Tensor1D | undefined });
+        const hidden = hiddenStates(
+          p,
+          { geneIds: geneIds as tf.Tensor2D, values: values as tf.Tensor2D, isReplaced: isReplaced as tf.Tensor2D },
+          { ...config, dropout: seed ? 0.2 : 0 },
+          { padId: keys['PAD_TOKEN_ID']!, padFillId: keys['PAD_FILL_GENE_ID']! },
+          { dropoutSeed: seed as tf.Tensor1D | undefined },
+        );
         const states = tf.reshape(geneHidden(hidden), [B * L, config.hiddenDim]);
         const rows = gatherRows(states, maskedAt!) as tf.Tensor2D; // [M, D]
         const flat = (x: tf.Tensor) => gatherRows(tf.reshape(x, [B * L]), maskedAt!) as tf.Tensor1D;
         const identity_loss = tf.mean(crossEntropy(rows, p['gene_head.weight'] as tf.Tensor2D, flat(geneIds!)));
         const value_loss = tf.mean(tf.squaredDifference(predictedValues(p, rows), flat(values!)));
         const loss = tf.add(identity_loss, tf.mul(value_loss, 10)) as tf.Scalar;
-        return { loss, aux: { identity_loss, value_loss, cell_embedding: cellEmbedding(hidden), gene_logits: tf.reshape(geneLogits(p, states as tf.Tensor2D), [B, L, -1]), value_pred: tf.reshape(predictedValues(p, states as tf.Tensor2D), [B, L]) } };
+        return {
+          loss,
+          aux: {
+            identity_loss,
+            value_loss,
+            cell_embedding: cellEmbedding(hidden),
+            gene_logits: tf.reshape(geneLogits(p, states as tf.Tensor2D), [B, L, -1]),
+            value_pred: tf.reshape(predictedValues(p, states as tf.Tensor2D), [B, L]),
+          },
+        };
       }, all);
       return { outputs: { loss, ...aux, ...Object.fromEntries(Object.entries(grads).map(([name, grad]) => [`grad.${name}`, grad])) } };
     };
@@ -67,19 +89,25 @@ describe.runIf(hasShared && hasNative)('the whole model as a graph, against gold
     const ids = expected['gene_ids']!.data;
     const isReal = (slot: number) => ids[slot] !== 0 && ids[slot] !== Number(expected['gene_logits']!.shape[2]) - 3;
     const width = data.length / ids.length;
-    return /gene_logits|value_pred/.test(name) ? { shape: [data.length], dtype: 'float32', data: (data as Float32Array).map((x, i) => (isReal(Math.floor(i / width)) ? x : 0)) } : { shape: shape.length === 0 ? [1] : shape, dtype: 'float32', data };
+    return /gene_logits|value_pred/.test(name)
+      ? { shape: [data.length], dtype: 'float32', data: (data as Float32Array).map((x, i) => (isReal(Math.floor(i / width)) ? x : 0)) }
+      : { shape: shape.length === 0 ? [1] : shape, dtype: 'float32', data };
   };
 
   it('gives the outputs and losses to 1e-5 and every gradient to 1e-4', async () => {
     const out = await run('graph');
-    for (const name of ['cell_embedding', 'gene_logits', 'value_pred', 'identity_loss', 'value_loss', 'loss']) expectClose(atGenes(name, out[name]!), atGenes(name, expected[name]!), { atol: 1e-5, rtol: 1e-5 });
+    for (const name of ['cell_embedding', 'gene_logits', 'value_pred', 'identity_loss', 'value_loss', 'loss'])
+      expectClose(atGenes(name, out[name]!), atGenes(name, expected[name]!), { atol: 1e-5, rtol: 1e-5 });
     const names = Object.keys(expected).filter((name) => name.startsWith('grad.'));
     expect(names).toHaveLength(Object.keys(weights).length);
     for (const name of names) expectClose(out[name]!, expected[name]!, { rtol: 1e-4, atol: 1e-4 * largest(expected[name]!) + 1e-7 });
   });
 
   const seed: HostTensor = { dtype: 'int32', shape: [2], data: Int32Array.of(3, 4) };
-  it.each([['', {}], [', with the same entries dropped out', { seed }]])('gives what eager execution gives, to 1e-5%s', async (_, extra) => {
+  it.each([
+    ['', {}],
+    [', with the same entries dropped out', { seed }],
+  ])('gives what eager execution gives, to 1e-5%s', async (_, extra) => {
     // The fused kernels draw from a generator of their own: the same entries fall out without them.
     const [graph, eager] = [await run('graph', 'f32', extra, !('seed' in extra)), await run('eager', 'f32', extra)];
     expect(Math.abs(graph['loss']!.data[0]! - expected['loss']!.data[0]!) > 1e-3).toBe('seed' in extra);
@@ -88,7 +116,8 @@ describe.runIf(hasShared && hasNative)('the whole model as a graph, against gold
 
   it('gives the same without fused kernels, as on a GPU', async () => {
     const out = await run('graph', 'f32', {}, false);
-    for (const name of Object.keys(expected).filter((key) => key.startsWith('grad.'))) expectClose(out[name]!, expected[name]!, { rtol: 1e-4, atol: 1e-4 * largest(expected[name]!) + 1e-7 });
+    for (const name of Object.keys(expected).filter((key) => key.startsWith('grad.')))
+      expectClose(out[name]!, expected[name]!, { rtol: 1e-4, atol: 1e-4 * largest(expected[name]!) + 1e-7 });
   });
 
   it('stays within 3 % in bf16', async () => {

@@ -10,7 +10,10 @@ const script = fileURLToPath(new URL('./train-steps.mjs', import.meta.url));
 
 /** In a process of its own. */
 function train(...args: string[]): { losses: number[]; state: string } {
-  return JSON.parse(execFileSync(process.execPath, [script, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })) as { losses: number[]; state: string };
+  return JSON.parse(execFileSync(process.execPath, [script, ...args], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })) as {
+    losses: number[];
+    state: string;
+  };
 }
 
 describe.runIf(hasNative).each(['f32', 'bf16'])('training as a graph in %s', (precision) => {

@@ -17,7 +17,10 @@ const ones = (...shape: number[]): HostTensor => ({ dtype: 'float32', shape, dat
 async function opTypes(session: Partial<SessionConfig>): Promise<string> {
   const executor = createGraphExecutor({ session });
   const variables = await executor.createVariables({ w: ones(8, 8), b: ones(8) });
-  const program = executor.compile(({ w, b }, { x }) => ({ outputs: { y: tf.relu(graphBackend().op('BiasAdd', [tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D), b!])[0]!) } }), { variables });
+  const program = executor.compile(
+    ({ w, b }, { x }) => ({ outputs: { y: tf.relu(graphBackend().op('BiasAdd', [tf.matMul(x as tf.Tensor2D, w as tf.Tensor2D), b!])[0]!) } }),
+    { variables },
+  );
   const { result, opTimes } = await executor.profile(() => program.run({ x: ones(4, 8) }));
   expect(result['y']!.data[0]).toBe(9);
   executor.dispose();

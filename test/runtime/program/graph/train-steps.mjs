@@ -25,12 +25,21 @@ const parameters = initialParameters(config, V, Rng.fromSeed(1));
 const names = Object.keys(parameters);
 
 const step = (all, { geneIds, values, isReplaced, seed, ...scalars }) => {
-  const { loss, grads } = gradients((p) => {
-    const hidden = hiddenStates(p, { geneIds, values, isReplaced }, config, { padId: 0, padFillId: V - 3 }, { dropoutSeed: seed });
-    const rows = tf.reshape(geneHidden(hidden), [B * L, config.hiddenDim]);
-    const identity = tf.mean(crossEntropy(rows, p['gene_head.weight'], tf.reshape(geneIds, [B * L])));
-    return { loss: tf.add(identity, tf.mean(tf.squaredDifference(predictedValues(p, gatherRows(rows, tf.range(0, B * L, 1, 'int32'))), tf.reshape(values, [B * L])))), aux: {} };
-  }, Object.fromEntries(names.map((name) => [name, all[name]])));
+  const { loss, grads } = gradients(
+    (p) => {
+      const hidden = hiddenStates(p, { geneIds, values, isReplaced }, config, { padId: 0, padFillId: V - 3 }, { dropoutSeed: seed });
+      const rows = tf.reshape(geneHidden(hidden), [B * L, config.hiddenDim]);
+      const identity = tf.mean(crossEntropy(rows, p['gene_head.weight'], tf.reshape(geneIds, [B * L])));
+      return {
+        loss: tf.add(
+          identity,
+          tf.mean(tf.squaredDifference(predictedValues(p, gatherRows(rows, tf.range(0, B * L, 1, 'int32'))), tf.reshape(values, [B * L]))),
+        ),
+        aux: {},
+      };
+    },
+    Object.fromEntries(names.map((name) => [name, all[name]])),
+  );
   return { outputs: { loss }, updates: applyGradients(train, all, grads, scalars, loss).updates };
 };
 

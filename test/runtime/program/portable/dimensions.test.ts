@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { evaluateFormula, fitSizeFormula, isConstant, sampleSizes } from '../../../../src/runtime/program/portable/dimensions.js';
 
 const names = ['cells', 'genes'];
-const fit = (n: (cells: number, genes: number) => number) => fitSizeFormula(names, sampleSizes(names).map(({ cells, genes }) => n(cells!, genes!)));
+const fit = (n: (cells: number, genes: number) => number) =>
+  fitSizeFormula(
+    names,
+    sampleSizes(names).map(({ cells, genes }) => n(cells!, genes!)),
+  );
 
 describe('sizes left open', () => {
   it('finds any sum of products of sizes from a few values', () => {

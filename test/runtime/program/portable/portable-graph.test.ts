@@ -19,7 +19,11 @@ describe.runIf(hasNative)('a portable graph', () => {
     const fn: ProgramFn = ({ w }, { x }) => {
       const [B, L] = x!.shape as [number, number];
       const flat = tf.reshape(tf.add(tf.expandDims(x!, -1), w!), [B * L, 3]);
-      const padded = tf.pad(tf.reshape(flat, [B, L, 3]), [[0, 0], [1, 0], [0, 0]]); // [B, L + 1, 3]
+      const padded = tf.pad(tf.reshape(flat, [B, L, 3]), [
+        [0, 0],
+        [1, 0],
+        [0, 0],
+      ]); // [B, L + 1, 3]
       return { outputs: { all: padded, first: tf.slice(padded, [0, 1, 0], [B, 1, 3]) } };
     };
     const graph = make(fn);
@@ -27,7 +31,11 @@ describe.runIf(hasNative)('a portable graph', () => {
     expect(graph.outputs['all']!.shape).toEqual([-1, -1, 3]);
     expect(graph.outputs['first']!.shape).toEqual([-1, 1, 3]);
     const session = openGraph({ node: graph.nodes, versions: GRAPH_VERSIONS });
-    for (const shape of [[1, 1], [2, 5], [30, 7]]) {
+    for (const shape of [
+      [1, 1],
+      [2, 5],
+      [30, 7],
+    ]) {
       const given = host(shape);
       const found = await session.run({ [graph.inputs['x']!.tensor]: given, w }, [graph.outputs['all']!.tensor, graph.outputs['first']!.tensor]);
       const { outputs } = fn({ w: tf.tensor1d(w.data) }, { x: tf.tensor(given.data, shape) });
@@ -38,7 +46,9 @@ describe.runIf(hasNative)('a portable graph', () => {
   });
 
   it('refuses a function whose values were made for one size', () => {
-    expect(() => make((_, { x }) => ({ outputs: { y: tf.mul(x!, tf.tensor1d(Array.from({ length: x!.shape[1]! }, (_, i) => i + 1))) } }))).toThrow(/depends on the sizes of the inputs/);
+    expect(() => make((_, { x }) => ({ outputs: { y: tf.mul(x!, tf.tensor1d(Array.from({ length: x!.shape[1]! }, (_, i) => i + 1))) } }))).toThrow(
+      /depends on the sizes of the inputs/,
+    );
   });
 
   it('refuses a function that does another thing at another size', () => {

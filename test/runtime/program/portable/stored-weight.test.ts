@@ -24,7 +24,23 @@ describe('weights as they are stored', () => {
   });
 
   it('are the nearest half floats', () => {
-    const values = Float32Array.of(0, -0, 1, -2, 65504, 65519, 65520, 2 ** -24, 2 ** -25, 2 ** -25 * 1.01, 1 + 2 ** -11, 1 + 3 * 2 ** -11, 6.1e-5, Infinity, NaN);
+    const values = Float32Array.of(
+      0,
+      -0,
+      1,
+      -2,
+      65504,
+      65519,
+      65520,
+      2 ** -24,
+      2 ** -25,
+      2 ** -25 * 1.01,
+      1 + 2 ** -11,
+      1 + 3 * 2 ** -11,
+      6.1e-5,
+      Infinity,
+      NaN,
+    );
     const { data: back } = decodeTensor(narrowHalf(values).buffer as ArrayBuffer, 'F16', (found) => new Error(found));
     expect([...back]).toEqual([0, -0, 1, -2, 65504, 65504, Infinity, 2 ** -24, 0, 2 ** -24, 1, 1 + 2 ** -9, expect.closeTo(6.1e-5, 7), Infinity, NaN]);
   });
@@ -32,10 +48,23 @@ describe('weights as they are stored', () => {
   it('go into files of at most 4 MB', async () => {
     const folder = await newFolder();
     const big: HostTensor = { dtype: 'float32', shape: [1500, 1000], data: new Float32Array(1_500_000) };
-    const nodes = [{ name: 'w', op: 'Placeholder', input: [], attr: {} }, { name: 'out', op: 'Identity', input: ['w'], attr: {} }];
-    await writeGraphModel(folder, { signatures: { one: { nodes, inputs: {}, outputs: {}, parameters: ['w'] } }, main: 'one', parameters: { w: big }, precision: 'f32', generatedBy: 'test' });
+    const nodes = [
+      { name: 'w', op: 'Placeholder', input: [], attr: {} },
+      { name: 'out', op: 'Identity', input: ['w'], attr: {} },
+    ];
+    await writeGraphModel(folder, {
+      signatures: { one: { nodes, inputs: {}, outputs: {}, parameters: ['w'] } },
+      main: 'one',
+      parameters: { w: big },
+      precision: 'f32',
+      generatedBy: 'test',
+    });
     const { weightsManifest } = JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8')) as { weightsManifest: { paths: string[] }[] };
     expect(weightsManifest[0]!.paths).toEqual(['group1-shard1of2.bin', 'group1-shard2of2.bin']);
-    expect(readdirSync(folder).filter((name) => name.includes('of2')).map((name) => statSync(join(folder, name)).size)).toEqual([4 * 2 ** 20, 6_000_000 - 4 * 2 ** 20]);
+    expect(
+      readdirSync(folder)
+        .filter((name) => name.includes('of2'))
+        .map((name) => statSync(join(folder, name)).size),
+    ).toEqual([4 * 2 ** 20, 6_000_000 - 4 * 2 ** 20]);
   });
 });
