@@ -11,7 +11,18 @@ import { asHubError, commitOf, filesOf, urlOf, type HubFile } from './repository
 import { hubSettings, type HubSettings } from './settings.js';
 
 /** What a checkpoint folder is made of; other files of a repository are not fetched. */
-const WANTED = new Set(['config.json', 'genes.tsv', 'entropy.tsv', 'preprocessing.json', 'head.json', 'head.safetensors', 'state.json', 'README.md']);
+const WANTED = new Set([
+  'config.json',
+  'genes.tsv',
+  'entropy.tsv',
+  'preprocessing.json',
+  'head.json',
+  'head.safetensors',
+  'exemplars.safetensors',
+  'posterior.safetensors',
+  'state.json',
+  'README.md',
+]);
 
 /** Weights, the first that is there counts; an index stands for the shards it names. */
 const WEIGHTS = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin', 'pytorch_model.bin.index.json', 'model.pt', 'model.pth'];

@@ -81,7 +81,7 @@ export interface AnnotateFileOptions extends AnnotateOptions {
   readonly withProbabilities?: boolean;
 }
 
-/** The input with obs['scdiva_cell_type'], obs['scdiva_confidence'], obsm['X_scdiva'] and uns['scdiva'] added. */
+/** The input with obs['scdiva_cell_type'], obs['scdiva_confidence'], obs['scdiva_typicality'], obsm['X_scdiva'] and uns['scdiva'] added. */
 export async function annotateFile(
   engine: ScDiVaInference,
   job: FileJob,

@@ -20,18 +20,19 @@ export function embeddingsOf(encoded: EncodedCells, provenance: Provenance): Ann
   return { obsm: embeddingMatrix(encoded), uns: { scdiva: describeReading(encoded, provenance) } };
 }
 
-/** obs['scdiva_cell_type'], obs['scdiva_confidence'], obsm['X_scdiva'], uns['scdiva']. @param withProbabilities also obsm['scdiva_probabilities'] */
+/** obs['scdiva_cell_type'], obs['scdiva_confidence'], obs['scdiva_typicality'] where it is known, obsm['X_scdiva'], uns['scdiva']. @param withProbabilities also obsm['scdiva_probabilities'] */
 export function annotationsOf(
   annotation: Annotation,
   { labelKey, temperature }: AnnotationHeadInfo,
   provenance: Provenance,
   withProbabilities = false,
 ): Annotations {
-  const { classes, labels, confidence, probabilities, threshold } = annotation;
+  const { classes, labels, confidence, probabilities, typicality, threshold } = annotation;
   return {
     obs: {
       scdiva_cell_type: labelColumn(labels, classes).column,
       scdiva_confidence: { kind: 'numeric', values: Float32Array.from(confidence) },
+      ...(typicality && { scdiva_typicality: { kind: 'numeric' as const, values: Float32Array.from(typicality) } }),
     },
     obsm: {
       ...embeddingMatrix(annotation),

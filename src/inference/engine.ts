@@ -1,5 +1,6 @@
 // n cells, D cell embedding, C classes
 import { readHead, type AnnotationHeadInfo } from '../tasks/annotation/head.js';
+import { readExemplars, typicalities, type Exemplars } from '../tasks/annotation/exemplars.js';
 import { createHeadClassifier, type HeadClassifier } from '../tasks/annotation/head-classifier.js';
 import { predictLabels, UNKNOWN_LABEL } from '../tasks/annotation/predictions.js';
 import { readHead as readIntegrationHead, type IntegrationHeadInfo } from '../tasks/integration/head.js';
@@ -27,6 +28,11 @@ export interface Annotation extends EncodedCells {
   readonly mostLikely: Int32Array;
   /** [n, C] calibrated probabilities; NaN rows for cells without genes. */
   readonly probabilities: Float64Array;
+  /**
+   * [n] how like the cells of training each is, whatever its label: the share of validation cells that lie at least as far from training cells. Little means
+   * a type that training has not seen, which `confidence` does not tell. NaN for cells without genes; undefined for heads that keep no training cells.
+   */
+  readonly typicality: Float64Array | undefined;
   /** C names. */
   readonly classes: readonly string[];
   /** The threshold that was used. */
@@ -49,6 +55,7 @@ export class ScDiVaInference {
   private readonly model: ScDiVa;
   private classifier: Promise<HeadClassifier> | undefined;
   private integrator: Promise<Integrator> | undefined;
+  private exemplars: Promise<Exemplars | undefined> | undefined;
 
   constructor({ model }: { readonly model: ScDiVa }) {
     this.model = model;
@@ -73,6 +80,7 @@ export class ScDiVaInference {
       ...info,
       unknownThreshold: threshold,
     });
+    const exemplars = await (this.exemplars ??= readExemplars(this.checkpoint.folder, info.embeddingDim));
     for (const row of encoded.emptyRows) {
       predicted[row] = -1;
       confidence[row] = 0;
@@ -85,6 +93,7 @@ export class ScDiVaInference {
       confidence,
       mostLikely: predicted,
       probabilities,
+      typicality: exemplars && typicalities(encoded.latent.data, exemplars),
       classes: info.classes,
       threshold,
       numUnknown: isUnknown.reduce((sum, flag) => sum + flag, 0),

@@ -69,7 +69,17 @@ export async function evaluateAnnotation(
     numUnlabelled: names.length - rows.length,
     numEmpty: rows.filter((row) => annotation.mostLikely[row]! < 0).length,
     unseen: Object.fromEntries(labels.slice(numClasses).map((name, i) => [name, unseen[i]!])),
-    scores: scorePredictions(given, { predicted, confidence: Float64Array.from(pick(annotation.confidence)), isUnknown }, numClasses, numOthers),
+    scores: scorePredictions(
+      given,
+      {
+        predicted,
+        confidence: Float64Array.from(pick(annotation.confidence)),
+        isUnknown,
+        typicality: annotation.typicality && Float64Array.from(pick(annotation.typicality)),
+      },
+      numClasses,
+      numOthers,
+    ),
     majorityClass: scoreMajority(given, head, numOthers),
     baselines,
     classes: classResults(given, predicted, [...labels, '']).classes.filter(({ name, numCells }) => numCells > 0 || head.classes.includes(name)),
@@ -133,5 +143,3 @@ function recode(names: readonly (string | null)[], { classes, labelKey: trainedO
   }
   return { labels, truth, unseen };
 }
-
-/** The labels of an obs column as text, null where missing. */

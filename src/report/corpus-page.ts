@@ -26,7 +26,7 @@ export async function renderCorpusPage(corpus: CorpusDescription, genes: readonl
         id: 'glance',
         title: 'At a glance',
         body: html`${facts(glance(corpus))}
-        ${figure(drawing, 'Genes with low entropy are expressed by few kinds of cells: serialisation favours them.', 'wide')}`,
+${figure(drawing, 'Genes with low entropy are expressed by few kinds of cells: serialisation favours them.', 'wide')}`,
       },
       {
         id: 'sources',
@@ -65,7 +65,7 @@ function glance(corpus: CorpusDescription): Fact[] {
 function labelTable({ key, classes, numMissing }: CorpusDescription['labels'][number]): Html {
   const rows = classes.slice(0, NUM_CLASSES_SHOWN).map((entry) => [entry.name, ...SPLITS.map((split) => formatCount(entry[split]))]);
   return html`${counts(key, [key, ...SPLITS], rows)}
-  ${classes.length > NUM_CLASSES_SHOWN && html`<p class="hint">and ${formatCount(classes.length - NUM_CLASSES_SHOWN)} smaller ones</p>`}${numMissing > 0 && html`<p class="hint">${formatCount(numMissing)} cells without</p>`}`;
+${classes.length > NUM_CLASSES_SHOWN && html`<p class="hint">and ${formatCount(classes.length - NUM_CLASSES_SHOWN)} smaller ones</p>`}${numMissing > 0 && html`<p class="hint">${formatCount(numMissing)} cells without</p>`}`;
 }
 
 function sourceRow(source: SourceEntry): HtmlValue[] {

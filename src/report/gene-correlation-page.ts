@@ -97,13 +97,7 @@ export async function renderGeneCorrelationPage(sheet: GeneCorrelationSheet): Pr
         title: 'Modules',
         body: html`${moduleTable('Of the correlation of expression', modules.raw)}${moduleTable('Of the model’s states', modules.contextual)}`,
       },
-      {
-        id: 'notes',
-        title: 'How to read this',
-        body: html`<ul class="notes">
-          ${notes.map((note) => html`<li>${note}</li>`)}
-        </ul>`,
-      },
+      { id: 'notes', title: 'How to read this', body: html`<ul class="notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>` },
     ],
   });
 }

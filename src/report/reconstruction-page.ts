@@ -70,13 +70,7 @@ export async function renderReconstructionPage({ title, subtitle, points, notes 
       body: html`${await panels(lines, axis.replaceAll(' ', '-'))}`,
     });
   }
-  sections.push({
-    id: 'notes',
-    title: 'How to read this',
-    body: html`<ul class="notes">
-      ${notes.map((note) => html`<li>${note}</li>`)}
-    </ul>`,
-  });
+  sections.push({ id: 'notes', title: 'How to read this', body: html`<ul class="notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>` });
   return renderSheet({ title, subtitle, sections });
 }
 

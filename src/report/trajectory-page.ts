@@ -54,13 +54,7 @@ export async function renderTrajectoryPage({ title, subtitle, map, groups, notes
           })),
         ),
       },
-      {
-        id: 'notes',
-        title: 'How this was made',
-        body: html`<ul class="notes">
-          ${notes.map((note) => html`<li>${note}</li>`)}
-        </ul>`,
-      },
+      { id: 'notes', title: 'How this was made', body: html`<ul class="notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>` },
     ],
   });
 }

@@ -42,7 +42,7 @@ export function fileRoutes(
       {
         schema: {
           tags: ['files'],
-          summary: 'Adds obs["scdiva_cell_type"], obs["scdiva_confidence"] and obsm["X_scdiva"] to an .h5ad',
+          summary: 'Adds obs["scdiva_cell_type"], obs["scdiva_confidence"], obs["scdiva_typicality"] and obsm["X_scdiva"] to an .h5ad',
           querystring: AnnotateFileQuery,
         },
       },

@@ -124,7 +124,7 @@ async function takeSteps({ cells, configs, out, seed, backend, version, command 
     name: 'annotation',
     title: `fine-tune it to name cell types, ${NUM_SEEDS} times, and score it beside baselines on the test split`,
     inputs: { version, fingerprint, pretrained: pretrainedHashes['pretrain/model.safetensors'], config: plan.annotation, numSeeds: NUM_SEEDS },
-    outputs: ['model.safetensors', 'head.safetensors', 'head.json', 'config.json', 'annotation.json', 'metrics.jsonl', 'run.json'].map(
+    outputs: ['model.safetensors', 'head.safetensors', 'head.json', 'exemplars.safetensors', 'config.json', 'annotation.json', 'metrics.jsonl', 'run.json'].map(
       (name) => `annotation/${name}`,
     ),
     folder: REPORT_FILES.annotation,

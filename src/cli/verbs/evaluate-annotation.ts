@@ -90,6 +90,7 @@ const COLUMNS: readonly MethodColumn[] = [
   ['macroF1', 'macro-F1'],
   ['macroF1OfSeen', 'F1, seen types'],
   ['unknownAuroc', 'AUROC unseen'],
+  ['unknownAurocByDistance', 'by distance'],
 ];
 
 /** @throws DataError for a table of other than two columns */

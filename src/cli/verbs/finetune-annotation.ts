@@ -19,6 +19,7 @@ export const finetuneAnnotation = defineFinetune<AnnotationConfig, AnnotationRes
   optionalColumns: [
     ['macroF1OfSeen', 'F1, seen types'],
     ['unknownAuroc', 'AUROC unseen'],
+    ['unknownAurocByDistance', 'by distance'],
   ],
   async load() {
     const [{ loadConfig }, { AnnotationConfig }, { resultsJson }] = await Promise.all([

@@ -13,7 +13,7 @@ import { writeSafetensors } from '../../model/safetensors.js';
 import type { ReadOptions } from '../cell-source.js';
 import type { ScDiVa } from '../scdiva.js';
 import { embeddingFingerprint, newManifest, REFERENCE_FILES, type ReferenceManifest } from './manifest.js';
-import { distanceCurve } from './typicality.js';
+import { distanceCurve } from '../../metrics/typicality.js';
 import { weightedVotes } from './vote.js';
 
 export interface BuildReferenceOptions extends ReadOptions {

@@ -6,7 +6,7 @@ import { readSafetensors } from '../../model/safetensors.js';
 import { UNKNOWN_LABEL } from '../../tasks/annotation/predictions.js';
 import type { EncodedCells, ScDiVa } from '../scdiva.js';
 import { checkFiles, embeddingFingerprint, readManifest, REFERENCE_FILES, type ReferenceManifest } from './manifest.js';
-import { typicality } from './typicality.js';
+import { typicality } from '../../metrics/typicality.js';
 import { weightedVotes } from './vote.js';
 
 /** Labels carried over from a reference, one entry a cell in the order of the cells. */

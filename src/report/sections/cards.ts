@@ -15,7 +15,7 @@ export function dataSection({ dataCard }: ReportData): Section | undefined {
     id: 'data',
     title: 'Data',
     body: html`${facts(dataCard.facts)}
-    ${labels && table('Cells of each label in each split', columns, [...labels.map((entry) => ({ cells: [entry.name, ...counts(entry)] })), total])}`,
+${labels && table('Cells of each label in each split', columns, [...labels.map((entry) => ({ cells: [entry.name, ...counts(entry)] })), total])}`,
   };
 }
 
@@ -30,7 +30,7 @@ export function runSection({ manifest }: ReportData): Section {
     id: 'run',
     title: 'Run',
     body: html`${manifest.command && html`<p>Command: <code class="command">${manifest.command}</code></p>`}
-    ${facts([{ term: 'started', value: manifest.startedAt }, ...manifest.facts])}
-    ${steps && table('Steps and the time they took', [{ title: 'step' }, { title: 'time', isNumber: true }], steps)}`,
+${facts([{ term: 'started', value: manifest.startedAt }, ...manifest.facts])}
+${steps && table('Steps and the time they took', [{ title: 'step' }, { title: 'time', isNumber: true }], steps)}`,
   };
 }

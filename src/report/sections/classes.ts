@@ -31,7 +31,7 @@ export async function classSection({ classes, scores }: ReportData): Promise<Sec
     id: 'classes',
     title: 'Class by class',
     body: html`${table(`Precision, recall and F1 of each label on the ${split} split`, columns, rows)}
-    ${figure(await drawConfusionMatrix(classes, 'confusion'), html`Confusion matrix: rows are true labels, columns predictions. Numbers are cells, the shade is the share of the row. ${classes.note}`, 'wide')}`,
+${figure(await drawConfusionMatrix(classes, 'confusion'), html`Confusion matrix: rows are true labels, columns predictions. Numbers are cells, the shade is the share of the row. ${classes.note}`, 'wide')}`,
   };
 }
 
@@ -41,18 +41,13 @@ export async function calibrationSection({ calibration }: ReportData): Promise<S
   const { threshold } = calibration;
   const remark =
     threshold &&
-    html`<p>
-      Cells labelled with a confidence below ${formatScore(threshold.value)} are marked <code>unknown</code>: ${formatPercent(threshold.shareUnknown)} of the
-      test cells.${threshold.accuracyOfKnown !== undefined && ` Of the others, ${formatPercent(threshold.accuracyOfKnown)} have the right label.`} The scores
-      above judge every cell's most likely label, withheld or not.
-    </p>`;
+    html`<p>Cells labelled with a confidence below ${formatScore(threshold.value)} are marked <code>unknown</code>: ${formatPercent(threshold.shareUnknown)} of the test cells.${threshold.accuracyOfKnown !== undefined && ` Of the others, ${formatPercent(threshold.accuracyOfKnown)} have the right label.`} The scores above judge every cell's most likely label, withheld or not.</p>`;
   return {
     id: 'calibration',
     title: 'Confidence',
     body: html`${remark}${figure(
       await drawCalibration(calibration, 'calibration'),
-      html`Test cells in bins of the confidence the model gave them; on the dashed line confidence and truth agree, below it the model is too sure. The numbers
-      are cells. Expected calibration error: ${formatScore(calibration.expectedCalibrationError)}.`,
+      html`Test cells in bins of the confidence the model gave them; on the dashed line confidence and truth agree, below it the model is too sure. The numbers are cells. Expected calibration error: ${formatScore(calibration.expectedCalibrationError)}.`,
     )}`,
   };
 }

@@ -9,24 +9,17 @@ import { figure, table, type Section } from './section.js';
 /** The answer first: the verdict in words, the numbers behind it, what to bear in mind. */
 export async function summarySection({ scores, classes, notes }: ReportData): Promise<Section | undefined> {
   if (!scores && notes.length === 0) return undefined;
-  const remarks =
-    notes.length > 0 &&
-    html`<ul class="notes">
-      ${notes.map((note) => html`<li>${note}</li>`)}
-    </ul>`;
+  const remarks = notes.length > 0 && html`<ul class="notes">${notes.map((note) => html`<li>${note}</li>`)}</ul>`;
   if (!scores) return { id: 'summary', title: 'Summary', body: html`${remarks}` };
   const verdict = judge(scores);
   const [first, ...others] = verdict.sentences;
   return {
     id: 'summary',
     title: 'Summary',
-    body: html`<div class="verdict ${verdict.kind}">
-        <p class="lead">${first}</p>
-        ${others.length > 0 && html`<p>${others.join(' ')}</p>`}
-      </div>
-      ${tiles(scores, classes?.classes.length)}
-      ${figure(await drawScores(scores, 'score-plot'), `${metricName(scores.headline)} of every method on the same ${scores.numCells} cells. The bar is the mean, dots are single seeds.`)}
-      ${remarks}`,
+    body: html`<div class="verdict ${verdict.kind}"><p class="lead">${first}</p>${others.length > 0 && html`<p>${others.join(' ')}</p>`}</div>
+${tiles(scores, classes?.classes.length)}
+${figure(await drawScores(scores, 'score-plot'), `${metricName(scores.headline)} of every method on the same ${scores.numCells} cells. The bar is the mean, dots are single seeds.`)}
+${remarks}`,
   };
 }
 
@@ -42,16 +35,7 @@ function tiles(scores: Scores, numClasses: number | undefined): Html {
     [mean(baseline, scores.headline), `${metricName(scores.headline)}, best baseline`, baseline?.name ?? ''],
     [formatCount(scores.numCells), `${scores.split} cells`, numClasses === undefined ? '' : `${numClasses} classes`],
   ];
-  return html`<dl class="tiles">
-    ${entries.map(
-      ([value, name, detail]) =>
-        html`<div>
-          <dt>${name}</dt>
-          <dd>${value}</dd>
-          <dd class="detail">${detail}</dd>
-        </div>`,
-    )}
-  </dl>`;
+  return html`<dl class="tiles">${entries.map(([value, name, detail]) => html`<div><dt>${name}</dt><dd>${value}</dd><dd class="detail">${detail}</dd></div>`)}</dl>`;
 }
 
 /** Every metric of every method, the best of each in bold. Metrics run down the page: a task has up to twenty, and never so many methods. */
@@ -76,9 +60,6 @@ export function scoreSection({ scores }: ReportData): Section | undefined {
     id: 'scores',
     title: 'Scores',
     body: html`${table(`All methods on the same ${scores.numCells} cells of the ${scores.split} split`, columns, [...rows, { cells: ['seeds', ...scores.methods.map(({ runs }) => runs.length)] }])}
-      <p class="hint">
-        ↑ higher is better, ↓ lower is better; the best of each row is bold. ± is the standard deviation over seeds. Macro means: the plain mean over classes,
-        small ones counting as much as large ones; a class never predicted scores 0.
-      </p>`,
+<p class="hint">↑ higher is better, ↓ lower is better; the best of each row is bold. ± is the standard deviation over seeds. Macro means: the plain mean over classes, small ones counting as much as large ones; a class never predicted scores 0.</p>`,
   };
 }

@@ -9,12 +9,7 @@ export async function trainingSection({ training }: ReportData): Promise<Section
   for (const [i, curves] of training.entries()) {
     const panels: Html[] = [];
     for (const [j, panel] of curves.panels.entries()) panels.push(figure(await drawCurves(panel, `curves-${i}-${j}`), panel.title));
-    if (panels.length)
-      parts.push(
-        html`<h3>${curves.name}</h3>
-          ${curves.note && html`<p>${curves.note}</p>`}
-          <div class="pair">${panels}</div>`,
-      );
+    if (panels.length) parts.push(html`<h3>${curves.name}</h3>${curves.note && html`<p>${curves.note}</p>`}<div class="pair">${panels}</div>`);
   }
   return parts.length ? { id: 'training', title: 'Training', body: html`${parts}` } : undefined;
 }

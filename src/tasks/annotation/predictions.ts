@@ -58,11 +58,17 @@ export function scoreConfidently(truth: ArrayLike<number>, predicted: Int32Array
  * Scores of labelled cells. The headline figures judge the most likely class of every cell; `shareUnknown` and
  * `accuracyOfKnown` say what the threshold does to them.
  * @param truth [n] class codes; codes of numClasses and above are labels unseen in training, always wrong
+ * @param predictions `typicality`, where it is known, is judged as `confidence` is: how well little of it tells unseen types
  * @param numUnseen how many such labels there are
  */
 export function scorePredictions(
   truth: ArrayLike<number>,
-  { predicted, confidence, isUnknown }: Pick<LabelPredictions, 'predicted' | 'confidence' | 'isUnknown'>,
+  {
+    predicted,
+    confidence,
+    isUnknown,
+    typicality,
+  }: Pick<LabelPredictions, 'predicted' | 'confidence' | 'isUnknown'> & { readonly typicality?: Float64Array | undefined },
   numClasses: number,
   numUnseen: number,
 ): Metrics {
@@ -73,5 +79,18 @@ export function scorePredictions(
     ...scoreConfidently(truth, predicted, confidence, numClasses, numUnseen),
     shareUnknown: numUnknown / predicted.length,
     ...(numUnknown < predicted.length && { accuracyOfKnown: numRightKnown / (predicted.length - numUnknown) }),
+    ...(typicality && aurocOfUnseen(truth, typicality, numClasses)),
+  };
+}
+
+/** A cell without a distance, as it has no gene of the vocabulary, is as untypical as can be. */
+function aurocOfUnseen(truth: ArrayLike<number>, typicality: Float64Array, numClasses: number): Metrics {
+  const isUnseen = Array.from(truth, (code) => (code >= numClasses ? 1 : 0));
+  if (new Set(isUnseen).size < 2) return {};
+  return {
+    unknownAurocByDistance: auroc(
+      Array.from(typicality, (share) => -(Number.isNaN(share) ? 0 : share)),
+      isUnseen,
+    ),
   };
 }

@@ -10,6 +10,7 @@ import { calibrate } from './calibration.js';
 import type { AnnotationConfig } from './config.js';
 import { readHead, type AnnotationHeadInfo } from './head.js';
 import { createHeadClassifier } from './head-classifier.js';
+import { exemplarRows, exemplarsOf, typicalities, writeExemplars, type Exemplars } from './exemplars.js';
 import { codesOf, type AnnotationLabels } from './labels.js';
 import { predictLabels, scorePredictions, type LabelPredictions } from './predictions.js';
 import { createAnnotationTask } from './task.js';
@@ -49,31 +50,44 @@ export async function trainSeed(setup: SeedSetup): Promise<SeedRun> {
   const task = createAnnotationTask({ config, corpus, labels, model, embeddings, sample, rng: Rng.fromSeed(config.train.seed) });
   const trained = await trainTask(setup, { task, head: uncalibrated, data: { labelKey: labels.key, numTrainCells: labels.rows.train.length } });
   return withExecutor(config, async (executor) => {
-    const logits = await splitLogits(setup, trained, executor);
+    const { logits, exemplars, typicality } = await afterTraining(setup, trained, executor);
     const head = { ...uncalibrated, ...calibrate(logits.validation, codesOf(labels, labels.rows.validation), numClasses, config.unknown) };
-    for (const folder of new Set([trained.folder, out])) await writeFileAtomic(join(folder, CHECKPOINT_FILES.head), `${JSON.stringify(head, null, 1)}\n`);
+    for (const folder of new Set([trained.folder, out])) {
+      await writeExemplars(folder, exemplars);
+      await writeFileAtomic(join(folder, CHECKPOINT_FILES.head), `${JSON.stringify(head, null, 1)}\n`);
+    }
     const predictions = predictLabels(logits.test, head);
-    return { head, predictions, scores: scorePredictions(codesOf(labels, labels.rows.test), predictions, numClasses, labels.unseen.length) };
+    return { head, predictions, scores: scorePredictions(codesOf(labels, labels.rows.test), { ...predictions, typicality }, numClasses, labels.unseen.length) };
   });
 }
 
-/** Logits of the validation and test cells under a trained checkpoint. */
-async function splitLogits(
-  { config, corpus, labels, embeddings, context }: SeedSetup,
-  trained: Checkpoint,
-  executor: Executor,
-): Promise<{ validation: Float32Array; test: Float32Array }> {
+interface AfterTraining {
+  readonly logits: { readonly validation: Float32Array; readonly test: Float32Array };
+  readonly exemplars: Exemplars;
+  /** Of the test cells. */
+  readonly typicality: Float64Array;
+}
+
+/** What a trained checkpoint says of the validation and test cells, and which training cells stand for what it knows. */
+async function afterTraining({ config, corpus, labels, embeddings, context }: SeedSetup, trained: Checkpoint, executor: Executor): Promise<AfterTraining> {
   const { validation, test } = labels.rows;
+  const examples = exemplarRows(labels, Rng.fromSeed(config.train.seed).fork('exemplars'));
   const table =
     embeddings ??
     (await EmbeddingTable.compute(
       corpus,
-      Int32Array.from([...validation, ...test]),
+      Int32Array.from([...examples, ...validation, ...test]),
       embeddingOptions(config, trained, executor, context, 'the training is done and saved: --resume does the rest'),
     ));
+  const [ofValidation, ofTest] = [table.gather(validation), table.gather(test)];
+  const exemplars = exemplarsOf(table.gather(examples), ofValidation, table.embeddingDim);
   const classifier = await createHeadClassifier(executor, readHead(trained));
   try {
-    return { validation: await classifier.logits(table.gather(validation)), test: await classifier.logits(table.gather(test)) };
+    return {
+      logits: { validation: await classifier.logits(ofValidation), test: await classifier.logits(ofTest) },
+      exemplars,
+      typicality: typicalities(ofTest, exemplars),
+    };
   } finally {
     classifier.dispose();
   }

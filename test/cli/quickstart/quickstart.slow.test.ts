@@ -103,7 +103,7 @@ describe('scdiva quickstart', () => {
     expect((await loadCheckpoint(result.checkpoint)).head?.info.task).toBe('annotation');
     const annotated = await openCellFile(result.annotated);
     expect(annotated.numCells).toBe(90);
-    expect(annotated.obsKeys).toEqual(expect.arrayContaining(['cell_type', 'scdiva_cell_type', 'scdiva_confidence']));
+    expect(annotated.obsKeys).toEqual(expect.arrayContaining(['cell_type', 'scdiva_cell_type', 'scdiva_confidence', 'scdiva_typicality']));
     annotated.close();
     const page = await readFile(result.report, 'utf8');
     expect(page).toContain('NK &lt;dim&gt; &amp; bright');

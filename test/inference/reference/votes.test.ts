@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { distanceCurve, typicality } from '../../../src/inference/reference/typicality.js';
+import { distanceCurve, typicality } from '../../../src/metrics/typicality.js';
 import { weightedVotes } from '../../../src/inference/reference/vote.js';
 
 describe('the votes of neighbours', () => {

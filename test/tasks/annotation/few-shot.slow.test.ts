@@ -73,5 +73,6 @@ describe('a type held out of training', () => {
       expect(runs[0]!['macroF1OfSeen']).toBeGreaterThan(runs[0]!['macroF1']!);
     }
     expect(methods[1]!.runs[0]!['unknownAuroc']).toBe(0.5); // the most frequent class is as sure of every cell
+    expect(methods[0]!.runs[0]!['unknownAurocByDistance']).toBeGreaterThan(0.5);
   });
 });
