@@ -77,7 +77,7 @@ export async function findBase(folder: string, { base }: AdapterInfo): Promise<s
 }
 
 /** What makes a folder of an adapter alone: kilobytes, to be kept or sent beside the one base checkpoint. */
-const KEPT_FILES = [ADAPTER_FILES.weights, 'head.json', 'head.safetensors', 'exemplars.safetensors', 'posterior.safetensors', 'state.json', 'README.md'];
+const KEPT_FILES = [ADAPTER_FILES.weights, 'head.json', 'head.safetensors', 'state.json', 'README.md'];
 
 /**
  * Copies adapter and head out of a fine-tuned checkpoint folder. The new folder can be named wherever a checkpoint can, as long as the base
