@@ -61,9 +61,10 @@ function nearestDistances(embeddings: Float32Array, { embeddings: others, embedd
     if (Number.isNaN(embeddings[i * D])) return NaN;
     nearest.fill(Infinity);
     for (let j = 0; j < m; j++) {
+      const worst = nearest[k - 1]!; // a cell that is farther already needs no more of its dimensions
       let squared = 0;
-      for (let d = 0; d < D; d++) squared += (embeddings[i * D + d]! - others[j * D + d]!) ** 2;
-      if (squared >= nearest[k - 1]!) continue;
+      for (let d = 0; d < D && squared < worst; d++) squared += (embeddings[i * D + d]! - others[j * D + d]!) ** 2;
+      if (squared >= worst) continue;
       let place = k - 1;
       for (; place > 0 && nearest[place - 1]! > squared; place--) nearest[place] = nearest[place - 1]!;
       nearest[place] = squared;
