@@ -28,7 +28,7 @@ export function jsonRoutes(routes: TypedRoutes, { engine, head, reference, batch
         const { valueKind, threshold, probabilities: wantsProbabilities = false } = request.body;
         const cells = cellsOf(request.body);
         const result = await untilStopped(request, (signal) => engine.annotate(cells, { batchSize, signal, valueKind, threshold }));
-        const { classes, labels, confidence, mostLikely, probabilities } = result;
+        const { classes, labels, confidence, mostLikely, typicality, probabilities } = result;
         return {
           cellIds: [...cells.cellIds],
           labels: [...labels],
@@ -36,6 +36,7 @@ export function jsonRoutes(routes: TypedRoutes, { engine, head, reference, batch
           mostLikely: Array.from(mostLikely, (code) => classes[code] ?? null),
           classes: [...classes],
           threshold: result.threshold,
+          ...(typicality && { typicality: Array.from(typicality, (share) => (Number.isNaN(share) ? null : share)) }),
           ...(wantsProbabilities && { probabilities: rowsOf(probabilities, classes.length) }),
           source: sourceOf(result),
         };

@@ -74,6 +74,12 @@ export const AnnotateResponse = z
     mostLikely: z.array(z.string().nullable()).describe('the most likely class, also where it was withheld; null for cells without known genes'),
     classes: z.array(z.string()),
     threshold: z.number(),
+    typicality: z
+      .array(z.number().nullable())
+      .optional()
+      .describe(
+        'how like the cells of training each cell is: near 0 perhaps of a type it has not seen; null for cells without known genes; absent where the checkpoint keeps no training cells',
+      ),
     probabilities: z.array(z.array(z.number()).nullable()).optional().describe('in the order of classes; null for cells without known genes'),
   })
   .meta({ id: 'AnnotateResponse' });

@@ -1,5 +1,5 @@
 import { createServer, request as httpRequest } from 'node:http';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
@@ -10,6 +10,7 @@ import { serve, type RunningServer } from '../../src/server/serve.js';
 import { ScDiVaInference } from '../../src/inference/engine.js';
 import { buildReference } from '../../src/inference/reference/build.js';
 import { ScDiVa } from '../../src/inference/scdiva.js';
+import { exemplarsOf, typicalities, writeExemplars } from '../../src/tasks/annotation/exemplars.js';
 import { maxDifference } from '../metrics/golden.js';
 import { separableCells, untrainedAnnotator } from '../support/annotated-cells.js';
 import { smallCorpus, temporaryFolder } from '../support/small-corpus.js';
@@ -131,6 +132,22 @@ describe('cells sent as JSON', () => {
     const labels = body['labels'] as string[];
     expect(labels.filter((label, i) => label === fresh.types[i]).length).toBeGreaterThan(8);
     expect([labels[12], (body['distance'] as number[])[12], (body['confidence'] as number[])[12]]).toEqual(['unknown', null, 0]);
+  });
+
+  it('get how like the cells of training they are, where the checkpoint keeps some', async () => {
+    const own = join(folder, 'with-exemplars');
+    await cp(checkpoint, own, { recursive: true });
+    const embeddings = (await post('/v1/embed', { genes, matrix: rows })).body['embeddings'] as number[][];
+    const D = embeddings[0]!.length;
+    const [kept, others] = [embeddings.slice(0, 6), embeddings.slice(6)].map((cells) => Float32Array.from(cells.flat())) as [Float32Array, Float32Array];
+    await writeExemplars(own, exemplarsOf(kept, others, D));
+    const there = await serve({ checkpoint: own, reference: undefined, config: ServerConfig.parse({ port: 0 }), version: '1.2.3' });
+    const { body } = await post('/v1/annotate', { genes: [...genes, 'OTHER'], cells: [sparse(rows[0]!), { indices: [40], values: [3] }] }, { at: there });
+    await there.stop();
+    const [share, none] = body['typicality'] as (number | null)[];
+    expect(none).toBeNull();
+    expect(share).toBeCloseTo(typicalities(Float32Array.from(embeddings[0]!), exemplarsOf(kept, others, D))[0]!, 3);
+    expect((await post('/v1/annotate', { genes, matrix: rows })).body['typicality']).toBeUndefined();
   });
 
   it('say null where a cell has no gene that the model knows', async () => {
