@@ -1,14 +1,16 @@
-import { describe, expect, it } from 'vitest';
-import { mkdtemp, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { loadConfig } from '../../src/config/load.js';
+import { temporaryFolder } from '../support/small-corpus.js';
+
+const newFolder = temporaryFolder('config');
 
 const Schema = z.strictObject({ steps: z.int().positive().default(10), train: z.strictObject({ lr: z.number().positive().default(1e-3) }).prefault({}) });
 
 async function file(text: string): Promise<string> {
-  const path = join(await mkdtemp(join(tmpdir(), 'config-')), 'run.yaml');
+  const path = join(await newFolder(), 'run.yaml');
   await writeFile(path, text);
   return path;
 }
