@@ -66,9 +66,6 @@ export interface Checkpoint extends CheckpointFacts {
   readonly parameters: HostTensors;
 }
 
-/** Beside an annotation head: training cells that say what it knows. */
-export const EXEMPLARS_FILE = 'exemplars.safetensors';
-
 export const CHECKPOINT_FILES = {
   weights: WEIGHTS_FILE,
   config: 'config.json',

@@ -5,8 +5,10 @@ import { CheckpointError } from '../../errors.js';
 import { distanceCurve, typicality } from '../../metrics/typicality.js';
 import { readSafetensors, writeSafetensors } from '../../model/safetensors.js';
 import type { Rng } from '../../rng.js';
-import { EXEMPLARS_FILE } from '../../train/checkpoint.js';
 import type { AnnotationLabels } from './labels.js';
+
+/** Beside head.safetensors. */
+export const EXEMPLARS_FILE = 'exemplars.safetensors';
 
 /** Training cells kept of each class: enough for distances to tell what is far from all of them. */
 const MOST_OF_CLASS = 100;

@@ -34,22 +34,17 @@ export function predictLabels(logits: ArrayLike<number>, head: Pick<AnnotationHe
  */
 export function scoreConfidently(truth: ArrayLike<number>, predicted: Int32Array, confidence: Float64Array, numClasses: number, numUnseen: number): Metrics {
   const isRight = predicted.map((code, i) => (code === truth[i] ? 1 : 0));
-  const isUnseen = predicted.map((_, i) => (truth[i]! >= numClasses ? 1 : 0));
-  const seen = [...isUnseen.keys()].filter((i) => isUnseen[i] === 0);
-  const hasBoth = seen.length > 0 && seen.length < isUnseen.length;
+  const seen = [...predicted.keys()].filter((i) => truth[i]! < numClasses);
   return {
     ...scoreLabels(truth, predicted, numClasses + numUnseen),
     expectedCalibrationError: expectedCalibrationError(confidence, isRight),
-    ...(hasBoth && {
+    ...(hasUnseen(truth, numClasses) && {
       macroF1OfSeen: scoreLabels(
         seen.map((i) => truth[i]!),
         seen.map((i) => predicted[i]!),
         numClasses,
       ).macroF1,
-      unknownAuroc: auroc(
-        confidence.map((p) => -p),
-        isUnseen,
-      ),
+      unknownAuroc: aurocOfUnseen(truth, numClasses, confidence),
     }),
   };
 }
@@ -79,18 +74,27 @@ export function scorePredictions(
     ...scoreConfidently(truth, predicted, confidence, numClasses, numUnseen),
     shareUnknown: numUnknown / predicted.length,
     ...(numUnknown < predicted.length && { accuracyOfKnown: numRightKnown / (predicted.length - numUnknown) }),
-    ...(typicality && aurocOfUnseen(truth, typicality, numClasses)),
+    // A cell without a distance, as it has no gene of the vocabulary, is as untypical as can be.
+    ...(typicality &&
+      hasUnseen(truth, numClasses) && {
+        unknownAurocByDistance: aurocOfUnseen(
+          truth,
+          numClasses,
+          typicality.map((share) => share || 0),
+        ),
+      }),
   };
 }
 
-/** A cell without a distance, as it has no gene of the vocabulary, is as untypical as can be. */
-function aurocOfUnseen(truth: ArrayLike<number>, typicality: Float64Array, numClasses: number): Metrics {
-  const isUnseen = Array.from(truth, (code) => (code >= numClasses ? 1 : 0));
-  if (new Set(isUnseen).size < 2) return {};
-  return {
-    unknownAurocByDistance: auroc(
-      Array.from(typicality, (share) => -(Number.isNaN(share) ? 0 : share)),
-      isUnseen,
-    ),
-  };
+/** Whether there are both: cells of types that training has seen, and of others. */
+function hasUnseen(truth: ArrayLike<number>, numClasses: number): boolean {
+  return new Set(Array.from(truth, (code) => code >= numClasses)).size === 2;
+}
+
+/** How well little of a number tells cells of unseen types from the others. @param sureness [n] */
+function aurocOfUnseen(truth: ArrayLike<number>, numClasses: number, sureness: Float64Array): number {
+  return auroc(
+    sureness.map((value) => -value),
+    Array.from(truth, (code) => (code >= numClasses ? 1 : 0)),
+  );
 }
